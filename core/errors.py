@@ -1,0 +1,272 @@
+"""Everything that Chorus raises across a package border.
+
+::
+
+    ChorusError
+    ├── RequestError                  the caller can mend it            4xx
+    │   ├── InvalidRequest            422  invalid_request
+    │   │   ├── InvalidText           422  invalid_text
+    │   │   ├── InvalidAudio          422  invalid_audio
+    │   │   └── Unroutable            422  unroutable
+    │   ├── Malformed                 400  malformed_request
+    │   ├── TooLarge                  413  too_large
+    │   ├── Unauthorized              401  unauthorized
+    │   ├── Forbidden                 403  forbidden
+    │   ├── NotFound                  404  not_found
+    │   ├── Conflict                  409  conflict
+    │   └── RateLimited               429  rate_limited         retryable
+    ├── Unavailable                   503  unavailable          retryable
+    │   ├── LedgerUnavailable         503  ledger_unavailable   retryable
+    │   ├── StorageUnavailable        503  storage_unavailable  retryable
+    │   └── Overloaded                503  overloaded           retryable
+    ├── ConfigurationError            500  configuration
+    │   └── WeightsError              500  weights
+    └── StepError                     what ends an item or a job        500
+        ├── ModelFailed               500  model_failed
+        ├── OutOfMemory               500  out_of_memory
+        ├── Poisoned                  500  poisoned
+        ├── NoSpeech                  422  no_speech
+        ├── DeadlineExceeded          504  deadline_exceeded
+        ├── ArtifactMissing           500  artifact_missing     retryable
+        └── InternalError             500  internal_error
+
+Each class has a stable ``code``, an HTTP ``status`` and says whether trying again may help;
+its docstring is its default message. A narrower ``code`` may be given to one instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request; ``field`` is a dotted path such as ``output.format``."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class ChorusError(Exception):
+    """Chorus met an error."""
+
+    code: str = "error"
+    status: int = 500
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        step: str | None = None,
+        fields: Sequence[FieldError] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = message or " ".join((self.__doc__ or "").split())
+        self.step = step
+        self.fields = tuple(fields)
+        self.retry_after = retry_after
+        if code is not None:
+            self.code = code
+        super().__init__(self.message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that jobs, webhooks, logs and problem documents share."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "step": self.step,
+            "retryable": self.retryable,
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> ChorusError:
+        """The error that ``to_dict`` wrote down; an unknown code becomes a plain `ChorusError`."""
+        kind = _BY_CODE.get(str(data.get("code")), ChorusError)
+        error = kind(data.get("message"), code=data.get("code"), step=data.get("step"))
+        error.retryable = bool(data.get("retryable", kind.retryable))
+        return error
+
+
+class RequestError(ChorusError):
+    """The request cannot be served as it stands."""
+
+    code = "bad_request"
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    """The request holds a value that is not allowed."""
+
+    code = "invalid_request"
+    status = 422
+
+
+class InvalidText(InvalidRequest):
+    """The text cannot be spoken."""
+
+    code = "invalid_text"
+
+
+class InvalidAudio(InvalidRequest):
+    """The audio cannot be read."""
+
+    code = "invalid_audio"
+
+
+class Unroutable(InvalidRequest):
+    """No chain of steps leads from what was given to what was asked for."""
+
+    code = "unroutable"
+
+
+class Malformed(RequestError):
+    """The request cannot be parsed."""
+
+    code = "malformed_request"
+
+
+class TooLarge(RequestError):
+    """The request is larger than is accepted."""
+
+    code = "too_large"
+    status = 413
+
+
+class Unauthorized(RequestError):
+    """A valid API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(RequestError):
+    """This API key does not allow that."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(RequestError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(RequestError):
+    """That cannot be done in the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class RateLimited(RequestError):
+    """Too many requests: wait a moment."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
+class Unavailable(ChorusError):
+    """The service cannot take this now; try again shortly."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+
+class LedgerUnavailable(Unavailable):
+    """The ledger (Redis) cannot be reached; try again shortly."""
+
+    code = "ledger_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """The object storage (S3) cannot be reached; try again shortly."""
+
+    code = "storage_unavailable"
+
+
+class Overloaded(Unavailable):
+    """There is too much unfinished work; try again later."""
+
+    code = "overloaded"
+
+
+class ConfigurationError(ChorusError):
+    """A setting or configuration file is wrong."""
+
+    code = "configuration"
+
+
+class WeightsError(ConfigurationError):
+    """Model weights cannot be fetched, or are not what was expected."""
+
+    code = "weights"
+
+
+class StepError(ChorusError):
+    """A step failed."""
+
+    code = "step_failed"
+
+
+class ModelFailed(StepError):
+    """The model failed on this item."""
+
+    code = "model_failed"
+
+
+class OutOfMemory(StepError):
+    """This item does not fit into the device's memory, even alone."""
+
+    code = "out_of_memory"
+
+
+class Poisoned(StepError):
+    """This item ended the worker's process twice while it ran alone."""
+
+    code = "poisoned"
+
+
+class NoSpeech(StepError):
+    """The recording holds no speech."""
+
+    code = "no_speech"
+    status = 422
+
+
+class DeadlineExceeded(StepError):
+    """The job did not end before its deadline."""
+
+    code = "deadline_exceeded"
+    status = 504
+
+
+class ArtifactMissing(StepError):
+    """An artifact that this step needs is gone."""
+
+    code = "artifact_missing"
+    retryable = True
+
+
+class InternalError(StepError):
+    """Chorus failed in a way that it did not foresee; the log of the worker says more."""
+
+    code = "internal_error"
+
+
+def _tree(kind: type[ChorusError]) -> dict[str, type[ChorusError]]:
+    found = {kind.code: kind}
+    for child in kind.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+_BY_CODE = _tree(ChorusError)

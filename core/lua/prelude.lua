@@ -1,0 +1,153 @@
+-- Laid before every script: names of keys, fencing, the backlog, and the ends of steps and jobs.
+--
+-- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k} ...
+-- ch:doc:{job}                   string: the job's document (JSON), never changed
+-- ch:text:{job}                  string: the job's text, gone once the job has succeeded
+-- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)
+-- ch:at:{job}                    string: one byte per utterance: 'a' + step it is at, 'Z' done, 'X' failed
+-- ch:err:{job}                   hash: utterance index -> error (JSON)
+-- ch:gift:{job}                  hash: what steps gave (opaque here)
+-- ch:end:{job}                   string: result or error (JSON)
+-- ch:wait:{station}:{job}        list: indices that wait there
+-- ch:ring:{station}:{prio}:{owner}  list: jobs that may release an item, in turns
+-- ch:owners:{station}:{prio}     list: owners with such jobs, in turns
+-- ch:out:{station}               zset: released items -> when released
+-- ch:deadlines, ch:expires       zset: job -> when (seconds)
+-- ch:jobs:{owner}                zset: job -> created
+
+local A = cmsgpack.unpack(ARGV[1])
+local call = redis.call
+
+local function K(kind, a, b, c)
+  local key = 'ch:' .. kind .. ':' .. a
+  if b then key = key .. ':' .. b end
+  if c then key = key .. ':' .. c end
+  return key
+end
+
+local function member(job, gen, step, index)
+  return job .. '/' .. gen .. '/' .. step .. '/' .. index
+end
+
+-- The stations of a plan: {{station=, each=}, ...}, counted from 1.
+local plans = {}
+local function plan_of(text)
+  if not plans[text] then
+    local steps = {}
+    for word in string.gmatch(text, '%S+') do
+      local each = string.sub(word, 1, 1) == '*'
+      steps[#steps + 1] = { station = each and string.sub(word, 2) or word, each = each }
+    end
+    plans[text] = steps
+  end
+  return plans[text]
+end
+
+-- The job's record if it lives and this is its generation, else nil.
+local function fence(job, gen)
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step')
+  if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
+  if tonumber(v[2]) ~= tonumber(gen) then return nil end
+  return { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
+           step = tonumber(v[6]) }
+end
+
+-- Puts the job into its ring at a station, if it has waiting items and room in its share.
+local function activate(j, station)
+  local key = K('job', j.id)
+  local v = call('HMGET', key, 'in:' .. station, 'fly:' .. station, 'share:' .. station)
+  if v[1] == '1' then return end
+  if tonumber(v[2] or 0) >= tonumber(v[3] or 1) then return end
+  if call('EXISTS', K('wait', station, j.id)) == 0 then return end
+  call('HSET', key, 'in:' .. station, '1')
+  local ring = K('ring', station, j.prio, j.owner)
+  if call('RPUSH', ring, j.id) == 1 then call('RPUSH', K('owners', station, j.prio), j.owner) end
+end
+
+-- Stations at which this call let something wait.
+local touched = {}
+
+local function wait_at(j, station, index)
+  touched[station] = true
+  call('RPUSH', K('wait', station, j.id), index)
+  activate(j, station)
+end
+
+local function step_time(j, step, state, now)
+  call('HSET', K('job', j.id), 's' .. step, state, 't' .. step .. (state == 'running' and 'a' or 'b'), now)
+end
+
+-- Ends a job: its result or error is set, everything that only the work needed goes.
+local function finish(j, state, document, now)
+  local key = K('job', j.id)
+  local v = call('HMGET', key, 'keep', 'deadline')
+  local expires = now + tonumber(v[1])
+  call('HSET', key, 'state', state, 'ended', now, 'expires', expires)
+  for i, step in ipairs(j.plan) do
+    call('DEL', K('wait', step.station, j.id))
+    call('HDEL', key, 'fly:' .. step.station, 'share:' .. step.station)
+    if call('HGET', key, 's' .. (i - 1)) == 'running' and state == 'failed' then
+      call('HSET', key, 's' .. (i - 1), 'failed', 't' .. (i - 1) .. 'b', now)
+    end
+  end
+  call('DEL', K('utt', j.id), K('at', j.id), K('gift', j.id))
+  call('SET', K('end', j.id), document)
+  if state == 'succeeded' then call('DEL', K('text', j.id)) end
+  call('ZREM', 'ch:deadlines', j.id)
+  call('ZADD', 'ch:expires', expires, j.id)
+  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end' }) do
+    call('EXPIREAT', K(kind, j.id), math.ceil(expires))
+  end
+end
+
+-- All utterances of the present generation have ended: fail, or go on with the step behind them.
+local begin
+local function utterances_over(j, now)
+  local last = j.step
+  for i = j.step + 1, #j.plan do
+    if j.plan[i].each then
+      last = i - 1
+      step_time(j, i - 1, 'done', now)
+    end
+  end
+  local v = call('HMGET', K('job', j.id), 'failed', 'silence')
+  if tonumber(v[1] or 0) > 0 and v[2] ~= '1' then
+    local errors, first = call('HGETALL', K('err', j.id)), 1
+    for i = 3, #errors, 2 do
+      if tonumber(errors[i]) < tonumber(errors[first]) then first = i end
+    end
+    call('HSET', K('job', j.id), 's' .. last, 'failed')
+    return finish(j, 'failed', errors[first + 1], now)
+  end
+  return begin(j, last + 1, now, nil)
+end
+
+-- Begins a step (counted from 0): its items wait at its station. Behind the last step the job has succeeded.
+begin = function(j, step, now, result)
+  local s = j.plan[step + 1]
+  if not s then return finish(j, 'succeeded', result or '{}', now) end
+  call('HSET', K('job', j.id), 'step', step)
+  j.step = step
+  if not s.each then return wait_at(j, s.station, -1) end
+  local states = call('GET', K('at', j.id)) or ''
+  local mark, waiting = string.char(97 + step), {}
+  for i = 1, #states do
+    if string.sub(states, i, i) == mark then waiting[#waiting + 1] = i - 1 end
+  end
+  call('HSET', K('job', j.id), 'total', #states, 'done', #states - #waiting, 'failed', 0)
+  if #waiting == 0 then return utterances_over(j, now) end
+  touched[s.station] = true
+  for i = 1, #waiting, 1000 do
+    call('RPUSH', K('wait', s.station, j.id), unpack(waiting, i, math.min(i + 999, #waiting)))
+  end
+  activate(j, s.station)
+end
+
+-- An item has left a station for good: the job's share there grows by one, so it doubles with each round.
+local function landed(j, station)
+  local key = K('job', j.id)
+  if call('HINCRBY', key, 'fly:' .. station, -1) < 0 then call('HSET', key, 'fly:' .. station, 0) end
+  local share = tonumber(call('HGET', key, 'share:' .. station) or 1)
+  if share < 4096 then call('HSET', key, 'share:' .. station, share + 1) end
+  activate(j, station)
+end

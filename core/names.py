@@ -1,0 +1,89 @@
+"""The words of the design as enumerations: one word for one thing in code, API and files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """``queued → running → succeeded | failed``; ``canceled`` from the first two; ``expired`` at last."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class StepState(StrEnum):
+    """Where one step of a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Role(StrEnum):
+    """What a step does to a job; the name of the step."""
+
+    PREPARE = "prepare"  #: CPU: decode and resample recordings, text to utterances
+    VAD = "vad"  #: recording to segments of speech
+    EMBED = "embed"  #: recording and segments to a speaker embedding
+    MATCH = "match"  #: embedding to the nearest stock voice
+    OPEN = "open"  #: CPU: hand the utterances to dispatch
+    SYNTHESIZE = "synthesize"  #: utterance to speech
+    CONVERT = "convert"  #: speech to speech of another voice, or mel to speech
+    TRANSCRIBE = "transcribe"  #: recording to text
+    RESTORE = "restore"  #: recording to a cleaner one
+    ASSEMBLE = "assemble"  #: CPU: join the utterances, encode, upload
+
+
+class ModelType(StrEnum):
+    """A model family: the name of its module in ``models/``."""
+
+    PIPER = "piper"
+    WHISPER = "whisper"
+    SILERO = "silero"
+    CAMPPLUS = "campplus"
+    GE2E = "ge2e"
+    KOKORO = "kokoro"
+    SIMULATED = "simulated"  #: no speech: takes the time that it is told, for load tests
+
+
+class VadMode(StrEnum):
+    """How speech is found in a reference."""
+
+    SILERO = "silero"
+    WHISPER = "whisper"
+    NONE = "none"
+
+
+class Priority(StrEnum):
+    """How soon a job's utterances are released, by weight."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+class OnError(StrEnum):
+    """What one failed utterance means for the rest of its job."""
+
+    FAIL = "fail"
+    SILENCE = "silence"
+
+
+class AudioFormat(StrEnum):
+    """Container and codec of a job's audio."""
+
+    WAV = "wav"  #: 16-bit PCM
+    FLAC = "flac"  #: 16-bit
+    MP3 = "mp3"
+    OPUS = "opus"  #: Opus in Ogg, always 48 kHz
+    M4A = "m4a"  #: AAC in MPEG-4

@@ -1,0 +1,72 @@
+"""Redis connections, and Lua scripts kept as files with a name each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from core.errors import InternalError, LedgerUnavailable
+
+#: Before every key of Chorus's own, so that one Redis may be shared.
+PREFIX = "ch:"
+
+_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+_REFUSED = ("OOM", "LOADING", "READONLY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+
+
+def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
+    """A client with a pool of its own, safe to share between threads. Connects at first use."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turns "Redis is away, starting or full" into `LedgerUnavailable`."""
+    try:
+        yield
+    except _AWAY as error:
+        raise LedgerUnavailable from error
+    except redis.exceptions.ResponseError as error:
+        if str(error).startswith(_REFUSED) or "maxmemory" in str(error):
+            raise LedgerUnavailable("The ledger (Redis) refuses writes now; try again shortly.") from error
+        raise InternalError(f"A ledger script failed: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _source(folder: Path, name: str) -> str:
+    prelude = (Path(__file__).parent / "lua" / "prelude.lua").read_text()
+    return prelude + "\n" + (folder / f"{name}.lua").read_text()
+
+
+class Scripts:
+    """The Lua scripts of one folder, bound to one client. Each takes one argument, a map, as MessagePack.
+
+    The scripts build their keys themselves, so a Redis Cluster cannot serve them; one primary can.
+    """
+
+    def __init__(self, client: redis.Redis, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+        self._known: dict[str, Any] = {}
+
+    def run(self, name: str, **arguments: Any) -> Any:
+        """Calls script ``name``. Raises `LedgerUnavailable`, or `InternalError` where the script fails."""
+        script = self._known.get(name)
+        if script is None:
+            script = self._known[name] = self._client.register_script(_source(self._folder, name))
+        with redis_errors():
+            return script(args=[msgpack.packb(arguments, use_bin_type=False)])

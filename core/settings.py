@@ -1,0 +1,78 @@
+"""Settings: environment variables ``CHORUS_*``, each with a default that works on one machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What may be set from outside. ``CHORUS_REDIS_URL`` sets ``redis_url``, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".chorus"), description="Where 'chorus up' keeps its data, ports and API key")
+    cache: Path = Field(Path("~/.cache/chorus"), description="Where model weights are kept")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Ledger and broker: Redis or Valkey")
+    transport: Literal["chorus", "redis"] = Field(
+        "chorus", description="Transport of the broker: ours (one Lua call for many messages) or Celery's own"
+    )
+    s3_endpoint: str | None = Field("http://127.0.0.1:8333", description="S3 endpoint; empty means AWS")
+    s3_public_url: str | None = Field(
+        None, description="Address under which clients reach S3; unset: audio flows through the API"
+    )
+    s3_bucket: str = Field("chorus", description="The one bucket that holds everything")
+    s3_region: str = Field("us-east-1", description="Region that requests are signed for")
+    s3_access_key: str = Field("", description="Access key; empty: the usual AWS chain")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="Secret key")
+
+    api_host: str = Field("127.0.0.1", description="Address that the API listens on")
+    api_port: int = Field(8080, ge=0, le=65535, description="Port that the API listens on")
+    api_threads: int = Field(16, ge=1, le=256, description="Requests that one API process serves at once")
+    auth: Literal["keys", "off"] = Field("keys", description="'off' serves everyone as owner 'local': loopback only")
+
+    models_file: Path | None = Field(None, description="Another models.yaml")
+    pipelines_file: Path | None = Field(None, description="Another pipelines.yaml")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+
+    max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
+    max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
+    job_deadline: float = Field(86_400.0, gt=0, description="Seconds a job may take unless it says otherwise")
+    expires_in: int = Field(30 * 86_400, ge=60, description="Seconds that results are kept unless a job says otherwise")
+    lease: float = Field(30.0, ge=1, description="Seconds after which a silent worker's items run elsewhere")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["text", "json"] = Field("text", description="text, or json: one object a line")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the API can be reached from this machine alone."""
+        if self.api_host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.api_host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+
+def load_settings() -> Settings:
+    """The settings of the environment, read anew. Raises `ConfigurationError` naming the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"CHORUS_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("; ".join(wrong)) from error
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
