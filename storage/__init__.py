@@ -1,0 +1,1 @@
+"""Floor 1: ledger, objects, API keys and the worker registry."""

@@ -1,0 +1,85 @@
+"""API keys: hashed in Redis, checked there at every request, so that a revoked key ends at once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from dataclasses import dataclass
+
+import redis
+
+from core.errors import InvalidRequest, NotFound
+from core.redis import redis_errors
+
+_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as it is kept: never the secret itself. ``created`` is in Unix seconds."""
+
+    id: str
+    owner: str
+    name: str
+    created: float
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _read(digest: str, record: dict[bytes, bytes]) -> ApiKey:
+    fields = {name.decode(): value.decode() for name, value in record.items()}
+    return ApiKey(
+        id=f"key_{digest[:16]}",
+        owner=fields["owner"],
+        name=fields["name"],
+        created=float(fields["created"]),
+    )
+
+
+def create_key(client: redis.Redis, owner: str, name: str = "") -> str:
+    """Makes a key for ``owner`` and returns its secret, which is shown this once.
+
+    Raises `InvalidRequest` where the owner's name could not begin an object name."""
+    if not _OWNER.fullmatch(owner):
+        raise InvalidRequest("An owner's name is 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit.")
+    secret = "chorus_" + secrets.token_urlsafe(32)
+    digest = _digest(secret)
+    pipe = client.pipeline()
+    pipe.hset(f"ch:key:{digest}", mapping={"owner": owner, "name": name[:200], "created": time.time()})
+    pipe.sadd("ch:keys", digest)
+    with redis_errors():
+        pipe.execute()
+    return secret
+
+
+def find_key(client: redis.Redis, secret: str) -> ApiKey | None:
+    """The key whose secret this is, None where there is none (any more)."""
+    digest = _digest(secret)
+    with redis_errors():
+        record = client.hgetall(f"ch:key:{digest}")
+    return _read(digest, record) if record else None  # type: ignore[arg-type]
+
+
+def list_keys(client: redis.Redis) -> list[ApiKey]:
+    """All keys, oldest first."""
+    with redis_errors():
+        digests = sorted(d.decode() for d in client.smembers("ch:keys"))  # type: ignore[union-attr]
+        records = [client.hgetall(f"ch:key:{digest}") for digest in digests]
+    found = [_read(d, r) for d, r in zip(digests, records, strict=True) if r]  # type: ignore[arg-type]
+    return sorted(found, key=lambda key: key.created)
+
+
+def revoke_key(client: redis.Redis, key_id: str) -> ApiKey:
+    """Ends a key, by its id. Raises `NotFound`."""
+    with redis_errors():
+        for digest in (d.decode() for d in client.smembers("ch:keys")):  # type: ignore[union-attr]
+            record = client.hgetall(f"ch:key:{digest}")
+            if record and key_id == f"key_{digest[:16]}":
+                client.delete(f"ch:key:{digest}")
+                client.srem("ch:keys", digest)
+                return _read(digest, record)  # type: ignore[arg-type]
+    raise NotFound(f"There is no API key {key_id!r}.")

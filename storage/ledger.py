@@ -1,0 +1,289 @@
+"""The ledger: the jobs' records in Redis, the only truth about their state.
+
+Every change is one Lua script (``lua/*.lua``, one file each) that first looks at the job's generation:
+what comes from an earlier generation, or for a job that has ended, changes nothing. ``core/lua/prelude.lua``
+names the keys.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from core.errors import ChorusError, DeadlineExceeded
+from core.names import JobState, Priority, StepState
+from core.redis import Scripts, redis_errors
+from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
+
+#: Utterances laid down in one call, so that a book never holds Redis for long.
+PORTION = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job as the API hands it over."""
+
+    id: str
+    owner: str
+    priority: Priority
+    plan: Plan
+    document: Mapping[str, Any]  #: JSON: pipeline, request without its text, metadata
+    text: str | None = None  #: kept beside the document until the job has succeeded
+    deadline: float  #: seconds from now
+    keep: float  #: seconds that the results are kept once it has ended
+    silence: bool = False  #: a failed utterance becomes silence instead of failing the job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """What is known of one step of a job; times are Unix seconds."""
+
+    name: str
+    model: str | None
+    state: StepState
+    started: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the ledger knows it at one moment; times are Unix seconds."""
+
+    id: str
+    owner: str
+    state: JobState
+    generation: int
+    priority: Priority
+    created: float
+    started: float | None
+    ended: float | None
+    deadline: float
+    expires: float | None
+    plan: Plan
+    document: Mapping[str, Any]
+    steps: tuple[StepRecord, ...]
+    step: int
+    done: int  #: utterances rendered
+    total: int  #: utterances in all, 0 while unknown
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an item needs: an ``utterance``, or the whole job's ``document`` and ``gifts``."""
+
+    utterance: UtteranceWork | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    gifts: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan.from_list(self.document["plan"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one item ended: with ``error``, or with what it ``gives`` (job items) or results in (last step)."""
+
+    ref: ItemRef
+    station: str
+    error: ChorusError | None = None
+    gifts: Mapping[str, bytes | str] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
+
+    def packed(self) -> list[Any]:
+        flat = [part for pair in self.gifts.items() for part in pair]
+        document = self.error.to_dict() if self.error else self.result
+        return [
+            *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),
+            "failed" if self.error else "done",
+            json.dumps(document) if document is not None else None,
+            flat,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What `Ledger.advance` did: which items were still wanted, and the stations that may release more."""
+
+    recorded: tuple[bool, ...]
+    stations: frozenset[str]
+
+
+class Ledger:
+    """The jobs' records. Every method raises `LedgerUnavailable` where Redis cannot be reached."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self._scripts = Scripts(client, Path(__file__).parent / "lua")
+
+    def create(self, job: NewJob) -> bool:
+        """Writes a job down and lets its first step wait; False where its id exists already."""
+        now = time.time()
+        written = self._scripts.run(
+            "create",
+            job=job.id,
+            owner=job.owner,
+            prio=job.priority.value,
+            plan=job.plan.stations(),
+            doc=json.dumps({**job.document, "plan": job.plan.to_list()}, separators=(",", ":")),
+            text=None if job.text is None else zlib.compress(job.text.encode()),
+            now=now,
+            deadline=now + job.deadline,
+            keep=job.keep,
+            silence=job.silence,
+        )
+        return bool(written)
+
+    def get(self, job: str) -> Job | None:
+        """The job's record, or None where there is none (any more)."""
+        return self.get_many([job])[0]
+
+    def get_many(self, jobs: Sequence[str]) -> list[Job | None]:
+        """The records of ``jobs`` in one round trip."""
+        pipe = self.client.pipeline(transaction=False)
+        for job in jobs:
+            pipe.hgetall(f"ch:job:{job}")
+            pipe.mget(f"ch:doc:{job}", f"ch:end:{job}")
+            pipe.hgetall(f"ch:err:{job}")
+        with redis_errors():
+            answers = pipe.execute()
+        return [
+            _read(job, *answers[3 * n : 3 * n + 3]) if answers[3 * n] and answers[3 * n + 1][0] else None
+            for n, job in enumerate(jobs)
+        ]
+
+    def text(self, job: str) -> str | None:
+        """The job's text, None once it has succeeded or where it lies in storage."""
+        with redis_errors():
+            packed = self.client.get(f"ch:text:{job}")
+        return None if packed is None else zlib.decompress(packed).decode()  # type: ignore[arg-type]
+
+    def take(self, refs: Sequence[ItemRef]) -> list[Work | None]:
+        """What each item needs; None for those that nobody wants any more. A first item starts its job."""
+        answers = self._scripts.run("take", items=_tuples(refs), now=time.time())
+        return [_work(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
+
+    def wanted(self, refs: Sequence[ItemRef]) -> list[bool]:
+        """Which of the items are still wanted: asked just before they run."""
+        return [bool(a) for a in self._scripts.run("wanted", items=_tuples(refs))]
+
+    def lay_utterances(self, job: ItemRef, step: int, works: Sequence[UtteranceWork], done: Sequence[bool]) -> bool:
+        """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
+
+        ``done[i]``: the artifact of utterance i is there already. False where the job has moved on.
+        """
+        for first in range(0, len(works), PORTION):
+            packed = [work.pack() for work in works[first : first + PORTION]]
+            if not self._scripts.run(
+                "utterances",
+                job=job.job,
+                gen=job.generation,
+                step=step,
+                first=first,
+                works=packed,
+                done=list(done[first : first + PORTION]),
+            ):
+                return False
+        return True
+
+    def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
+        """Every utterance's work in order, and one letter each: ``Z`` rendered, ``X`` failed."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hgetall(f"ch:utt:{job}")
+        pipe.get(f"ch:at:{job}")
+        with redis_errors():
+            works, states = pipe.execute()
+        ordered = sorted((int(index), work) for index, work in works.items())
+        return [UtteranceWork.unpack(work) for _, work in ordered], (states or b"").decode()
+
+    def advance(self, outcomes: Sequence[Outcome]) -> Advanced:
+        """Records how items ended and lets what follows wait at its station.
+
+        Safe to repeat: recording an item and letting its successor wait is one script.
+        """
+        if not outcomes:
+            return Advanced((), frozenset())
+        items = [outcome.packed() for outcome in outcomes]
+        recorded, stations = self._scripts.run("advance", items=items, now=time.time())
+        names = {s.decode() for s in stations} | {outcome.station for outcome in outcomes}
+        return Advanced(tuple(map(bool, recorded)), frozenset(names))
+
+    def end_overdue(self, limit: int = 100) -> int:
+        """Ends jobs past their deadline as failed; how many were looked at."""
+        now = time.time()
+        with redis_errors():
+            ids = self.client.zrangebyscore("ch:deadlines", "-inf", now, start=0, num=limit)
+        overdue = [job for job in self.get_many([i.decode() for i in ids]) if job]  # type: ignore[union-attr]
+        roles = {job.id: job.plan.steps[job.step].role.value for job in overdue}
+        error = json.dumps(DeadlineExceeded().to_dict())
+        return int(self._scripts.run("overdue", now=now, limit=limit, error=error, roles=roles))
+
+
+def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
+    return [(ref.job, ref.generation, ref.step, ref.index) for ref in refs]
+
+
+def _work(ref: ItemRef, answer: Any) -> Work | None:
+    if not answer:
+        return None
+    if ref.index != WHOLE_JOB:
+        return Work(utterance=UtteranceWork.unpack(answer))
+    document, *flat = answer
+    gifts = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+    return Work(document=json.loads(document), gifts=gifts)
+
+
+def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], errors: dict[bytes, bytes]) -> Job:
+    fields = {name.decode(): value.decode() for name, value in record.items()}
+    document = json.loads(documents[0] or b"{}")
+    plan = Plan.from_list(document.pop("plan"))
+    state = JobState(fields["state"])
+    end = json.loads(documents[1]) if documents[1] else None
+
+    def number(name: str) -> float | None:
+        return float(fields[name]) if name in fields else None
+
+    steps = tuple(
+        StepRecord(
+            name=step.role.value,
+            model=step.model,
+            state=StepState(fields.get(f"s{n}", "waiting")),
+            started=number(f"t{n}a"),
+            ended=number(f"t{n}b"),
+        )
+        for n, step in enumerate(plan.steps)
+    )
+    return Job(
+        id=job,
+        owner=fields["owner"],
+        state=state,
+        generation=int(fields["gen"]),
+        priority=Priority(fields["prio"]),
+        created=float(fields["created"]),
+        started=number("started"),
+        ended=number("ended"),
+        deadline=float(fields["deadline"]),
+        expires=number("expires"),
+        plan=plan,
+        document=document,
+        steps=steps,
+        step=int(fields["step"]),
+        done=int(fields.get("done", 0)),
+        total=int(fields.get("total", 0)),
+        result=end if state is JobState.SUCCEEDED else None,
+        error=end if state is JobState.FAILED else None,
+        errors=tuple(
+            {"utterance": int(index), **json.loads(error)}
+            for index, error in sorted(errors.items(), key=lambda pair: int(pair[0]))
+        ),
+    )

@@ -1,0 +1,187 @@
+"""Objects in S3-compatible storage: one implementation, boto3, any endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from core.errors import ArtifactMissing, ConfigurationError, StorageUnavailable
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What storage says of an object: its size in bytes, entity tag and media type."""
+
+    size: int
+    etag: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStream:
+    """An object's bytes as they arrive; ``content_range`` is set where a part was asked for."""
+
+    body: IO[bytes]
+    info: ObjectInfo
+    content_range: str | None
+
+
+@contextmanager
+def _storage_errors(name: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _MISSING:
+            raise ArtifactMissing(f"There is no object {name!r}.") from error
+        raise StorageUnavailable(f"The object storage answered {code or 'an error'}; try again shortly.") from error
+    except (BotoCoreError, OSError) as error:
+        raise StorageUnavailable from error
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+class Objects:
+    """Objects of one bucket. Safe to share between threads.
+
+    Every method raises `StorageUnavailable` where storage cannot be reached or refuses,
+    and `ArtifactMissing` where the object is not there.
+    """
+
+    def __init__(self, settings: Settings, *, connections: int = 32) -> None:
+        self.bucket = settings.s3_bucket
+        self._public_url = settings.s3_public_url
+        self._settings = settings
+        self._connections = connections
+        self._client: S3Client = self._connect(settings.s3_endpoint)
+        self._public: S3Client | None = self._connect(self._public_url) if self._public_url else None
+
+    def _connect(self, endpoint: str | None) -> S3Client:
+        s = self._settings
+        config = Config(
+            connect_timeout=3,
+            read_timeout=20,
+            retries={"max_attempts": 3, "mode": "standard"},
+            max_pool_connections=self._connections,
+            s3={"addressing_style": "path" if endpoint else "auto"},
+            # Checksums of uploads are the server's business where it is not AWS.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        try:
+            return boto3.client(
+                "s3",
+                endpoint_url=endpoint or None,
+                region_name=s.s3_region,
+                aws_access_key_id=s.s3_access_key or None,
+                aws_secret_access_key=s.s3_secret_key.get_secret_value() or None,
+                config=config,
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise ConfigurationError(f"The S3 settings do not do: {error}") from error
+
+    @property
+    def client(self) -> S3Client:
+        """The boto3 client itself, for what has no method here."""
+        return self._client
+
+    def check(self) -> None:
+        """Returns where the bucket can be reached."""
+        with _storage_errors(self.bucket):
+            self._client.head_bucket(Bucket=self.bucket)
+
+    def ensure_bucket(self) -> None:
+        """Makes the bucket where it is missing."""
+        try:
+            self.check()
+        except ArtifactMissing:
+            with _storage_errors(self.bucket):
+                self._client.create_bucket(Bucket=self.bucket)
+
+    def put(self, name: str, data: bytes, content_type: str, *, if_absent: bool = False) -> bool:
+        """Writes a whole object; with ``if_absent`` the first write wins and False says that it was there."""
+        extra: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {}
+        try:
+            with _storage_errors(name):
+                self._client.put_object(Bucket=self.bucket, Key=name, Body=data, ContentType=content_type, **extra)
+        except StorageUnavailable as error:
+            cause = error.__cause__
+            if if_absent and isinstance(cause, ClientError) and _status(cause) in (409, 412):
+                return False
+            raise
+        return True
+
+    def put_file(self, name: str, path: Path, content_type: str) -> None:
+        """Uploads a file, in parts where it is large; it appears whole or not at all."""
+        with _storage_errors(name):
+            self._client.upload_file(str(path), self.bucket, name, ExtraArgs={"ContentType": content_type})
+
+    def get(self, name: str) -> bytes:
+        """A whole object."""
+        with _storage_errors(name):
+            data: bytes = self._client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+            return data
+
+    def get_file(self, name: str, path: Path) -> None:
+        """Downloads a whole object to a file."""
+        with _storage_errors(name):
+            self._client.download_file(self.bucket, name, str(path))
+
+    def stream(self, name: str, byte_range: str | None = None) -> ObjectStream:
+        """An object, or the part that an HTTP ``Range`` names, as it arrives."""
+        extra: dict[str, Any] = {"Range": byte_range} if byte_range else {}
+        with _storage_errors(name):
+            answer = self._client.get_object(Bucket=self.bucket, Key=name, **extra)
+        info = ObjectInfo(answer["ContentLength"], answer["ETag"], answer["ContentType"])
+        return ObjectStream(answer["Body"], info, answer.get("ContentRange"))  # type: ignore[arg-type]
+
+    def head(self, name: str) -> ObjectInfo | None:
+        """What storage says of an object, None where it is not there."""
+        try:
+            with _storage_errors(name):
+                answer = self._client.head_object(Bucket=self.bucket, Key=name)
+        except ArtifactMissing:
+            return None
+        return ObjectInfo(answer["ContentLength"], answer["ETag"], answer["ContentType"])
+
+    def delete(self, *names: str) -> None:
+        """Deletes objects; those that are not there are no error."""
+        for first in range(0, len(names), 1000):
+            keys: list[Any] = [{"Key": name} for name in names[first : first + 1000]]
+            with _storage_errors():
+                self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of all objects below ``prefix``."""
+        with _storage_errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    yield entry["Key"]
+
+    def link(self, name: str, *, seconds: int, filename: str) -> str | None:
+        """A presigned URL under the address that clients see, None where there is no such address."""
+        if self._public is None:
+            return None
+        parameters = {
+            "Bucket": self.bucket,
+            "Key": name,
+            "ResponseContentDisposition": f'attachment; filename="{filename}"',
+        }
+        url: str = self._public.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+        return url

@@ -1,0 +1,78 @@
+"""The worker registry: who is alive, what it serves, and how much it has room for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from core.redis import redis_errors
+
+#: Seconds between heartbeats, and until a silent worker counts as gone.
+HEARTBEAT = 3.0
+GONE_AFTER = 12.0
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkerRecord:
+    """One worker process: ``rooms`` says by station how many released items it has room for."""
+
+    name: str
+    pid: int
+    host: str
+    rooms: Mapping[str, int]
+    device: str = "cpu"
+    facts: dict[str, Any] = field(default_factory=dict)  #: speed and the like, by station
+
+
+def announce(client: redis.Redis, worker: WorkerRecord) -> None:
+    """Enters a worker, or says that it still lives. Called every `HEARTBEAT` seconds."""
+    now = time.time()
+    pipe = client.pipeline(transaction=False)
+    document = {
+        "name": worker.name,
+        "pid": worker.pid,
+        "host": worker.host,
+        "device": worker.device,
+        "rooms": dict(worker.rooms),
+        "facts": worker.facts,
+        "seen": now,
+    }
+    pipe.set(f"ch:worker:{worker.name}", json.dumps(document), ex=round(GONE_AFTER))
+    pipe.zadd("ch:workers", {worker.name: now + GONE_AFTER})
+    pipe.zremrangebyscore("ch:workers", "-inf", now - 60)
+    for station, room in worker.rooms.items():
+        pipe.zadd(f"ch:workers:{station}", {worker.name: now + GONE_AFTER})
+        pipe.zremrangebyscore(f"ch:workers:{station}", "-inf", now - 60)
+        pipe.hset(f"ch:room:{station}", worker.name, str(room))
+    with redis_errors():
+        pipe.execute()
+
+
+def withdraw(client: redis.Redis, worker: WorkerRecord) -> None:
+    """Takes a worker out that ends in good order."""
+    pipe = client.pipeline(transaction=False)
+    pipe.delete(f"ch:worker:{worker.name}")
+    pipe.zrem("ch:workers", worker.name)
+    for station in worker.rooms:
+        pipe.zrem(f"ch:workers:{station}", worker.name)
+        pipe.hdel(f"ch:room:{station}", worker.name)
+    with redis_errors():
+        pipe.execute()
+
+
+def live_workers(client: redis.Redis) -> list[dict[str, Any]]:
+    """What every live worker last said of itself."""
+    with redis_errors():
+        names = client.zrangebyscore("ch:workers", time.time(), "+inf")
+        documents = client.mget([f"ch:worker:{n.decode()}" for n in names]) if names else []  # type: ignore[union-attr]
+    return [json.loads(document) for document in documents if document]
+
+
+def live_stations(client: redis.Redis) -> set[str]:
+    """The stations that at least one live worker serves."""
+    return {station for worker in live_workers(client) for station in worker["rooms"]}
