@@ -1,0 +1,83 @@
+"""An utterance's artifact: its samples and the facts about them in one object.
+
+24-bit FLAC (RFC 9639) whose Vorbis comment holds a small JSON object, so that audio and facts are written,
+read and deleted together.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ArtifactMissing, InternalError, ModelFailed
+
+Samples: TypeAlias = NDArray[np.float32]
+
+FULL_SCALE = 2**23 - 1
+MAX_RATE = 655_350  #: Hz, FLAC's own
+
+
+def pack(samples: Samples, rate: int, facts: Mapping[str, Any]) -> bytes:
+    """Samples (float32 [n], any scale) at ``rate`` Hz and ``facts`` (JSON values) as the bytes of a FLAC.
+
+    Adds two facts: ``scale``, what full scale stands for (the peak, so that samples beyond 1 survive), and
+    ``frames``, n. The error is at most ``2**-23 * scale``. The same input gives the same bytes.
+    Raises `ModelFailed` where samples are not finite, `InternalError` where facts are no JSON.
+    """
+    import soundfile
+
+    if samples.ndim != 1 or not 0 < rate <= MAX_RATE:
+        raise InternalError(f"Samples of shape {samples.shape} at {rate} Hz cannot be packed.")
+    if not np.isfinite(samples).all():
+        raise ModelFailed("The model gave samples that are not finite.")
+    scale = float(np.abs(samples).max(initial=0.0)) or 1.0
+    comment = _to_json({**facts, "scale": scale, "frames": len(samples)})
+    whole = np.rint(samples.astype(np.float64) * (FULL_SCALE / scale)).astype(np.int32) << 8
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", rate, 1, "PCM_24", format="FLAC") as file:
+        file.comment = comment  # before the first sample, or it is lost
+        file.write(whole if len(whole) else np.zeros(1, np.int32))  # libsndfile writes no empty FLAC
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> tuple[Samples, int, dict[str, Any]]:
+    """What `pack` was given: samples float32 [n], rate in Hz, facts (with ``scale`` and ``frames``).
+
+    Raises `ArtifactMissing` (code ``artifact_broken``) where ``data`` is damaged or no artifact.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            facts = json.loads(file.comment)
+            whole = file.read(dtype="int32")
+            rate = int(file.samplerate)
+        scale, frames = float(facts["scale"]), int(facts["frames"])
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken() from error
+    if whole.ndim != 1 or len(whole) != max(frames, 1):
+        raise _broken()
+    return ((whole[:frames] >> 8) * (scale / FULL_SCALE)).astype(np.float32), rate, facts
+
+
+def _to_json(facts: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(facts, separators=(",", ":"), allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise InternalError("The facts of an artifact are not JSON.") from error
+
+
+def _plain(value: object) -> Any:
+    """NumPy's numbers and arrays as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise InternalError(f"A {type(value).__name__} among the facts of an artifact is not JSON.")
+
+
+def _broken() -> ArtifactMissing:
+    return ArtifactMissing("An artifact that this step needs is damaged.", code="artifact_broken")

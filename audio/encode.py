@@ -1,0 +1,243 @@
+"""Samples to audio files, in constant memory.
+
+WAV and FLAC are written by libsndfile, MP3, Opus and AAC by FFmpeg.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import FieldError, InternalError, InvalidRequest, ModelFailed
+from core.names import AudioFormat
+
+Samples: TypeAlias = NDArray[np.float32]
+
+CONTENT_TYPES: Mapping[AudioFormat, str] = {
+    AudioFormat.WAV: "audio/wav",
+    AudioFormat.FLAC: "audio/flac",
+    AudioFormat.MP3: "audio/mpeg",
+    AudioFormat.OPUS: "audio/ogg; codecs=opus",
+    AudioFormat.M4A: "audio/mp4",
+}
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000  #: Hz
+OPUS_RATE = 48_000  #: Hz, of every decoded Opus stream (RFC 6716)
+
+_MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+#: formats that know some rates only
+RATES: Mapping[AudioFormat, tuple[int, ...]] = {
+    AudioFormat.MP3: _MPEG_RATES,
+    AudioFormat.OPUS: (8_000, 12_000, 16_000, 24_000, 48_000),
+    AudioFormat.M4A: _MPEG_RATES,
+}
+
+MAX_WAV_BYTES = 2**32 - 4096  #: a RIFF counts its bytes in 32 bits
+MP3_QUALITY = 2  #: LAME's -V, from 0 (best) to 9
+CHUNK = 65_536  #: samples that are worked on at once
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A finished file: size in bytes, ``duration`` in seconds, ``sample_rate`` in Hz as a player sees it,
+    sha256 in hexadecimal."""
+
+    bytes: int
+    duration: float
+    sample_rate: int
+    sha256: str
+
+
+def check_rate(format: AudioFormat, rate: int) -> None:
+    """Raises `InvalidRequest` (``unsupported_sample_rate``) where ``format`` cannot have ``rate`` Hz."""
+    rates = RATES.get(format)
+    if rate in rates if rates else LOWEST_RATE <= rate <= HIGHEST_RATE:
+        return
+    allowed = ", ".join(map(str, rates)) if rates else f"{LOWEST_RATE} to {HIGHEST_RATE}"
+    detail = f"{format.value} can have {allowed} Hz, not {rate}."
+    raise InvalidRequest(
+        f"The sample rate is not supported: {detail}",
+        code="unsupported_sample_rate",
+        fields=[FieldError("output.sample_rate", "unsupported_sample_rate", detail)],
+    )
+
+
+def output_rate(format: AudioFormat, source_rate: int, sample_rate: int | None) -> int:
+    """The rate in Hz to encode at: the one asked for, else the source's or the next that ``format`` has."""
+    if sample_rate is not None:
+        check_rate(format, sample_rate)
+        return sample_rate
+    if format is AudioFormat.OPUS:
+        return OPUS_RATE
+    rates = RATES.get(format)
+    if rates is None:
+        return min(max(source_rate, LOWEST_RATE), HIGHEST_RATE)
+    return next((rate for rate in rates if rate >= source_rate), rates[-1])
+
+
+class Encoder:
+    """Writes one audio file at ``path`` from samples at ``source_rate`` Hz; a context manager.
+
+    WAV and FLAC have 16 bits. Samples beyond 1 are clipped. ``sample_rate`` is as in `output_rate`; Opus at
+    less than 48 kHz is band-limited to it, and still plays at 48 kHz. Left by an exception, or never closed,
+    it deletes the file. Raises `InvalidRequest` for a rate that the format cannot have.
+    """
+
+    def __init__(self, path: Path, format: AudioFormat, source_rate: int, sample_rate: int | None = None) -> None:
+        self.path = path
+        self.format = format
+        self.source_rate = source_rate
+        self.rate = output_rate(format, source_rate, sample_rate)
+        self._taken = self._given = 0
+        self._done: Encoded | None = None
+        self._resampler = self._soxr()
+        lossless = format in (AudioFormat.WAV, AudioFormat.FLAC)
+        with _wrapped():
+            self._sink: _Sink = (_Libsndfile if lossless else _Ffmpeg)(path, format, self.rate)
+
+    def write(self, samples: Samples) -> None:
+        """Appends float32 [n]. Raises `ModelFailed` where they are not finite, `InvalidRequest`
+        (``audio_too_long``) where a WAV would exceed 4 GB."""
+        if not np.isfinite(samples).all():
+            raise ModelFailed("The audio holds samples that are not finite.")
+        for at in range(0, len(samples), CHUNK):
+            chunk = np.ascontiguousarray(samples[at : at + CHUNK], np.float32)
+            self._taken += len(chunk)
+            self._give(chunk if self._resampler is None else self._resampler.resample_chunk(chunk))
+
+    def close(self) -> Encoded:
+        """Ends the file and says what it is. Raises `ModelFailed` (``no_audio``) if nothing was written."""
+        if self._done is not None:
+            return self._done
+        if not self._taken:
+            raise ModelFailed("There is no audio to encode.", code="no_audio")
+        wanted = max(1, math.floor(self._taken * self.rate / self.source_rate + 0.5))
+        if self._resampler is not None:
+            rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            rest = rest[: wanted - self._given]
+            self._give(np.pad(rest, (0, wanted - self._given - len(rest))))
+        with _wrapped():
+            self._sink.close()
+            size = self.path.stat().st_size
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        heard = OPUS_RATE if self.format is AudioFormat.OPUS else self.rate
+        self._done = Encoded(size, wanted / self.rate, heard, digest)
+        return self._done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._done is None:
+            with suppress(OSError, RuntimeError, ValueError):
+                self._sink.abandon()
+            self.path.unlink(missing_ok=True)
+
+    def _soxr(self) -> Any:
+        if self.rate == self.source_rate:
+            return None
+        import soxr
+
+        return soxr.ResampleStream(self.source_rate, self.rate, 1, dtype="float32", quality="HQ")
+
+    def _give(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        self._given += len(samples)
+        if self.format is AudioFormat.WAV and 2 * self._given > MAX_WAV_BYTES:
+            raise InvalidRequest("A WAV holds at most 4 GB: ask for flac.", code="audio_too_long")
+        with _wrapped():
+            self._sink.write(np.clip(samples, -1.0, 1.0))
+
+
+@contextmanager
+def _wrapped() -> Iterator[None]:
+    """Gives what the libraries and the disk raise as an `InternalError`."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InternalError(f"The audio could not be encoded: {error}") from error
+
+
+class _Sink(Protocol):
+    def write(self, samples: Samples) -> None: ...
+    def close(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class _Libsndfile:
+    """WAV and FLAC with 16 bits, without dither."""
+
+    def __init__(self, path: Path, format: AudioFormat, rate: int) -> None:
+        import soundfile
+
+        self._file = soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format=format.value.upper())
+
+    def write(self, samples: Samples) -> None:
+        self._file.write(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16))
+
+    def close(self) -> None:
+        self._file.close()
+
+    abandon = close
+
+
+class _Ffmpeg:
+    """MP3 (LAME), Opus in Ogg (libopus), AAC in MPEG-4 with its index in front."""
+
+    def __init__(self, path: Path, format: AudioFormat, rate: int) -> None:
+        import av
+
+        container, codec, options = {
+            AudioFormat.MP3: ("mp3", "libmp3lame", {}),
+            AudioFormat.OPUS: ("ogg", "libopus", {}),
+            AudioFormat.M4A: ("ipod", "aac", {"movflags": "+faststart"}),
+        }[format]
+        self._rate = rate
+        self._count = 0
+        self._container: Any = av.open(f"file:{path.absolute()}", "w", format=container, options=options)
+        self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono")
+        if format is AudioFormat.MP3:
+            # variable bit rate: at constant ones LAME turns everything down by 5 %
+            self._stream.codec_context.qscale = True
+            self._stream.codec_context.global_quality = MP3_QUALITY
+        else:
+            self._stream.bit_rate = _bit_rate(format, rate)
+        self._format = "flt" if format is AudioFormat.OPUS else "fltp"
+        self._stream.codec_context.format = self._format
+        self._container.start_encoding()
+
+    def write(self, samples: Samples) -> None:
+        import av
+
+        frame = av.AudioFrame.from_ndarray(samples[None], format=self._format, layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._count, Fraction(1, self._rate)
+        self._count += len(samples)
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+    def abandon(self) -> None:
+        self._container.close()
+
+
+def _bit_rate(format: AudioFormat, rate: int) -> int:
+    """Bits per second for one voice, near transparency."""
+    if format is AudioFormat.OPUS:
+        return 64_000
+    return 32_000 if rate <= 12_000 else 64_000 if rate <= 24_000 else 96_000

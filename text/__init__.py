@@ -1,0 +1,1 @@
+"""Floor 1: writing to utterances. Imports `core` alone."""

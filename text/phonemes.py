@@ -1,0 +1,252 @@
+"""Text to phonemes with espeak-ng, in a process of its own.
+
+espeak-ng and phonemizer, which drives it, are GPL-3. Neither is imported here: `text.espeak` is started as a
+child of the CPU worker at the first call and answers over pipes. Hostile text can crash espeak-ng; it then
+crashes that child alone, which is started again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigurationError, InvalidRequest, InvalidText
+
+MAX_CHARACTERS = 5_000  #: of one call; utterances are far shorter
+MAX_CRASHES = 10  #: of espeak-ng on one text before the text is refused
+TIMEOUT = 20.0  #: seconds for one answer; the first one starts Python and loads espeak-ng
+
+#: espeak-ng 1.52 writes past its stack on some words that any text may hold: many dotted letters
+#: (espeak-ng pull request 2428), many suffixes (2495), very long words and clauses. So it never sees one.
+_WORD_CHARACTERS, _WORD_BYTES, _WORD_SIGNS = 50, 100, 5
+_CLAUSE_WORDS, _CLAUSE_BYTES = 50, 400
+
+#: Marks that are kept. A full stop, comma or colon inside a word or number (3.5, e.g., 10:30) is espeak's to read.
+_MARKS = re.compile(r"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{}])")
+_SPELLINGS = str.maketrans("–―。、،؛؟।", "——.,,;?.")
+_WIDE = str.maketrans({0xFF01 + i: 0x21 + i for i in range(94)})  # full-width ASCII
+_ELLIPSIS = re.compile(r"\.(?:\s*\.)+")
+_REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
+
+
+def phonemize(text: str, voice: str) -> str:
+    """IPA of ``text`` as espeak-ng speaks it in ``voice`` (``en-us``, ``de``, ``cmn``; letter case is free).
+
+    Stress marks and punctuation stay, words are parted by one space, flags of a changed language are dropped
+    and a mark that is repeated stands once. The same text always gives the same phonemes. Characters that
+    nobody can read (controls, lone surrogates, private use) and words on which espeak-ng crashes are passed
+    over; the result may be empty.
+
+    Raises `core.errors.InvalidRequest` with code ``unknown_language`` where espeak-ng has no such voice,
+    `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``) or after `MAX_CRASHES`."""
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidText(f"at most {MAX_CHARACTERS} characters are phonemized at once", code="text_too_long")
+    pieces = _MARKS.split(_clean(text))  # marks are the odd ones
+    clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
+    flat = [clause for found in clauses.values() for clause in found]
+    spoken = iter(_speak(flat, voice.strip().casefold().replace("_", "-")))
+    for i, found in clauses.items():
+        if found:
+            ipa = " ".join(next(spoken) for _ in found)
+            before = " " if pieces[i][0].isspace() else ""
+            after = " " if pieces[i][-1].isspace() else ""
+            pieces[i] = f"{before}{ipa}{after}"
+        else:
+            pieces[i] = " " if pieces[i] else ""
+    return " ".join("".join(pieces).split())
+
+
+def _clean(text: str) -> str:
+    """Composed (NFC), without what cannot be read, with one spelling of each mark and one space between words."""
+    readable = "".join(c if unicodedata.category(c)[0] != "C" else _instead(c) for c in text)
+    composed = unicodedata.normalize("NFC", readable).translate(_WIDE).translate(_SPELLINGS)
+    once = _REPEATED.sub(r"\1", _ELLIPSIS.sub("…", composed))
+    return " ".join(once.split())
+
+
+def _instead(control: str) -> str:
+    """Joiners (Cf) shape letters and vanish; other controls part words."""
+    return "" if unicodedata.category(control) == "Cf" else " "
+
+
+def _clauses(piece: str) -> list[str]:
+    """The words between two marks in portions that espeak-ng takes without harm."""
+    clauses: list[str] = []
+    words = size = 0
+    for word in (part for long in piece.split() for part in _safe(long)):
+        weight = len(word.encode()) + 1
+        if not clauses or words == _CLAUSE_WORDS or size + weight > _CLAUSE_BYTES:
+            clauses.append(word)
+            words = size = 0
+        else:
+            clauses[-1] += f" {word}"
+        words, size = words + 1, size + weight
+    return clauses
+
+
+def _safe(word: str) -> list[str]:
+    """The word itself, or its parts where espeak-ng must not see it whole."""
+    if sum(not _part_of_word(c) for c in word) > _WORD_SIGNS:
+        word = _letters(word)
+    parts: list[str] = []
+    for part in word.split():
+        start = size = 0
+        for i, c in enumerate(part):
+            weight = len(c.encode())
+            if i - start == _WORD_CHARACTERS or size + weight > _WORD_BYTES:
+                parts.append(part[start:i])
+                start, size = i, 0
+            size += weight
+        parts.append(part[start:])
+    return parts
+
+
+def _part_of_word(c: str) -> bool:
+    return c.isalnum() or unicodedata.category(c)[0] == "M"
+
+
+def _letters(word: str) -> str:
+    """The word with a space for each punctuation mark and spaces around each symbol."""
+    return "".join(c if _part_of_word(c) else f" {c} " if unicodedata.category(c)[0] == "S" else " " for c in word)
+
+
+def _speak(clauses: list[str], voice: str) -> list[str]:
+    """IPA per clause; where espeak-ng crashes, of smaller parts, and nothing for the culprit."""
+    crashes = 0
+
+    def attempt(parts: list[str]) -> list[str]:
+        nonlocal crashes
+        if not parts:
+            return []
+        spoken = _ESPEAK.ask(parts, voice)
+        if spoken is not None:
+            return spoken
+        crashes += 1
+        if crashes > MAX_CRASHES:
+            raise InvalidText("espeak-ng cannot read this text")
+        if len(parts) > 1:
+            return [ipa for part in parts for ipa in attempt([part])]
+        smaller = parts[0].split()
+        if len(smaller) == 1:
+            smaller = _letters(parts[0]).split()
+        return [" ".join(" ".join(attempt(smaller)).split())] if smaller != parts else [""]
+
+    return attempt(clauses)
+
+
+class _Espeak:
+    """The child process: started at need, one question at a time, started again when it died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._folder: str | None = None
+        self._inherited: list[subprocess.Popen[bytes]] = []
+
+    def ask(self, clauses: list[str], voice: str) -> list[str] | None:
+        """IPA per clause, or nothing where espeak-ng crashed or did not answer in time."""
+        with self._lock:
+            if self._child is None:
+                self._start()
+            answer = self._exchange({"voice": voice, "clauses": clauses})
+            if answer is None:
+                self._stop()
+                return None
+        if "unknown" in answer:
+            raise InvalidRequest(f"espeak-ng has no voice {voice[:40]!r}", code="unknown_language")
+        ipa = [str(line) for line in answer["ipa"]]
+        return ipa if len(ipa) == len(clauses) else None
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._stop()
+
+    def forget(self) -> None:
+        """After a fork: the child stays the parent's, and so do its pipes and its folder."""
+        self._lock = threading.Lock()
+        if self._child:
+            _close_pipes(self._child)
+            self._inherited.append(self._child)
+        self._child = self._folder = None
+
+    def _start(self) -> None:
+        # phonemizer copies the library into a folder that a crashed child cannot clear away.
+        self._folder = tempfile.mkdtemp(prefix="chorus-espeak-")
+        # What reads hostile text with unsafe code has no use for keys.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHORUS_", "AWS_"))}
+        try:
+            # -P: this folder must not shadow the standard library. Its own session: Ctrl-C is not for it.
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("espeak.py")), self._folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**kept, "TMPDIR": self._folder},
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise ConfigurationError(f"espeak-ng cannot be started: {error}") from error
+        if self._exchange({"voice": "en-us", "clauses": []}) is None:
+            self._stop()
+            raise ConfigurationError("espeak-ng does not run: are phonemizer and espeakng-loader installed?")
+
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        assert self._child and self._child.stdin and self._child.stdout
+        received = b""
+        ends = time.monotonic() + TIMEOUT
+        try:
+            _write_all(self._child.stdin.fileno(), json.dumps(request).encode() + b"\n")
+            while not received.endswith(b"\n"):
+                left = ends - time.monotonic()
+                if left <= 0 or not select.select([self._child.stdout], [], [], left)[0]:
+                    return None
+                block = os.read(self._child.stdout.fileno(), 1 << 16)
+                if not block:
+                    return None
+                received += block
+        except OSError:
+            return None
+        answer: dict[str, Any] = json.loads(received)
+        return answer
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child:
+            _close_pipes(child)
+            child.kill()
+            child.wait()
+        folder, self._folder = self._folder, None
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _close_pipes(child: subprocess.Popen[bytes]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+_ESPEAK = _Espeak()
+atexit.register(_ESPEAK.close)
+os.register_at_fork(after_in_child=_ESPEAK.forget)

@@ -1,0 +1,191 @@
+"""Cuts a text into utterances: stretches that a synthesizer speaks in one pass.
+
+Paragraphs end at blank lines, sentences where ``sentencex`` says so. A sentence above the limit is cut
+at clause punctuation, failing that at white space, failing that between characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sentencex
+
+from text.speakable import has_word
+
+#: silence after an utterance, in seconds
+SENTENCE_PAUSE = 0.25
+PARAGRAPH_PAUSE = 0.6
+CLAUSE_PAUSE = 0.1  #: after a clause, where a sentence had to be cut
+NO_PAUSE = 0.0  #: inside a clause, and after the last utterance
+
+#: sentencex takes quadratic time in a paragraph, so that it sees one in windows of this many characters
+WINDOW = 2048
+
+_LINE = r"(?:\r\n|\r(?!\n)|\n)"
+_BLANK_LINES = re.compile(rf"{_LINE}(?:[^\S\r\n]*{_LINE})+")
+_CLAUSE_END = re.compile(r"[,;:،؛—–…][\"'”’»)\]]*(?=\s)|—|[、，；：][”’」』）]*")
+_SPACE = re.compile(r"\s+")
+_QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»「」『』', " "))
+_OPENING = re.compile(r"(?<=\s)[\"“„«「『]+\s*$")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?![A-Za-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """``text``: what to speak, white space as single spaces; ``pause``: seconds of silence after it;
+    ``start`` and ``end``: where it stands in the source, in characters."""
+
+    text: str
+    pause: float
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Piece:
+    start: int
+    end: int
+    pause: float
+
+
+def split(text: str, language: str, limit: int) -> list[Utterance]:
+    """The utterances of ``text`` in order, each of 1 to ``limit`` characters of the source.
+
+    ``language`` is a BCP 47 tag; one that sentencex does not know is split by the rules of English. Every
+    letter and digit is in exactly one utterance; marks without a word go with a neighbour of their paragraph,
+    or nowhere. A text without a word gives an empty list. Takes linear time; never raises.
+    """
+    known = _LANGUAGE.match(language)
+    code = known[0].lower() if known else "en"
+    limit = max(limit, 1)
+    pieces: list[_Piece] = []
+    for start, end in _paragraphs(text):
+        spoken = _join_wordless(text, list(_pieces(text, start, end, code, limit)), limit)
+        if spoken:
+            spoken[-1].pause = PARAGRAPH_PAUSE
+            pieces += spoken
+    if pieces:
+        pieces[-1].pause = NO_PAUSE
+    return [Utterance(" ".join(text[p.start : p.end].split()), p.pause, p.start, p.end) for p in pieces]
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for blank in _BLANK_LINES.finditer(text):
+        yield start, blank.start()
+        start = blank.end()
+    yield start, len(text)
+
+
+def _pieces(text: str, start: int, end: int, language: str, limit: int) -> Iterator[_Piece]:
+    """The sentences of one paragraph without the white space around them, cut where they are too long."""
+    size = max(WINDOW, 2 * limit)
+    while start < end:
+        stop = min(start + size, end)
+        bounds = _sentences(text[start:stop], start, language)
+        if stop < end and len(bounds) > 1:
+            bounds.pop()  # it may go on behind the window
+        pieces = [
+            piece
+            for a, b in bounds
+            for c, d in _within_quotes(text, a, b, language, limit)
+            for piece in _cut(text, c, d, limit)
+        ]
+        start = bounds[-1][1]
+        if stop < end and len(bounds) == 1 and len(pieces) > 1 and bounds[0][1] == stop:
+            start = pieces.pop().start  # one sentence fills the window: go on from its last cut
+        yield from pieces
+
+
+def _sentences(text: str, offset: int, language: str) -> list[tuple[int, int]]:
+    try:
+        sentences = sentencex.segment(language, text)
+    except UnicodeEncodeError:  # lone surrogates, which keep their place as question marks
+        sentences = sentencex.segment(language, text.encode("utf-8", "replace").decode())
+    bounds: list[tuple[int, int]] = []
+    start = offset
+    for sentence in sentences:
+        bounds.append((start, start + len(sentence)))
+        start += len(sentence)
+    if start != offset + len(text):  # never seen; no word may be lost
+        return [(offset, offset + len(text))]
+    return bounds
+
+
+def _within_quotes(text: str, start: int, end: int, language: str, limit: int) -> list[tuple[int, int]]:
+    """sentencex keeps a quotation whole: where that is too long, its sentences one by one."""
+    if end - start <= limit:
+        return [(start, end)]
+    source = text[start:end]
+    bare = source.translate(_QUOTES)
+    if bare == source:
+        return [(start, end)]
+    starts = [start]
+    for _, stop in _sentences(bare, start, language)[:-1]:
+        opening = _OPENING.search(text, starts[-1], stop)
+        starts.append(opening.start() if opening else stop)
+    return list(zip(starts, [*starts[1:], end], strict=True))
+
+
+def _cut(text: str, start: int, end: int, limit: int) -> Iterator[_Piece]:
+    """One sentence in pieces of about equal length, each within the limit."""
+    while True:
+        start, end = _trim(text, start, end)
+        if start == end:
+            return
+        if end - start <= limit:
+            yield _Piece(start, end, SENTENCE_PAUSE)
+            return
+        at, pause = _best_cut(text, start, end, limit)
+        first, last = _trim(text, start, at)
+        yield _Piece(first, last, pause)
+        start = at
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _best_cut(text: str, start: int, end: int, limit: int) -> tuple[int, float]:
+    """Where to cut a sentence above the limit, and the pause there."""
+    target = start + -(-(end - start) // -(-(end - start) // limit))
+    for pattern, pause in ((_CLAUSE_END, CLAUSE_PAUSE), (_SPACE, NO_PAUSE)):
+        # one more character lets the pattern look at what follows
+        window = text[start : start + limit + 1]
+        cuts = [start + found.end() for found in pattern.finditer(window)]
+        cuts = [cut for cut in cuts if start + limit // 4 < cut <= start + limit + (pattern is _SPACE)]
+        if cuts:
+            return min(cuts, key=lambda cut: abs(cut - target)), pause
+    return _between_characters(text, start, start + limit), NO_PAUSE
+
+
+def _between_characters(text: str, start: int, at: int) -> int:
+    """``at``, or a little before it so that a letter keeps its marks."""
+    for cut in range(at, max(start, at - 8), -1):
+        if unicodedata.category(text[cut])[0] != "M" and text[cut] not in "\u200c\u200d":
+            return cut
+    return at
+
+
+def _join_wordless(text: str, pieces: list[_Piece], limit: int) -> list[_Piece]:
+    """The pieces that hold a word; what holds none goes with the one before, or after, where that fits."""
+    joined: list[_Piece] = []
+    lead: int | None = None  # where marks before the first word began
+    for piece in pieces:
+        if has_word(text[piece.start : piece.end]):
+            if lead is not None and piece.end - lead <= limit:
+                piece.start = lead
+            lead = None
+            joined.append(piece)
+        elif joined and piece.end - joined[-1].start <= limit:
+            joined[-1].end, joined[-1].pause = piece.end, piece.pause
+        elif not joined:
+            lead = piece.start if lead is None else lead
+    return joined
