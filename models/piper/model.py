@@ -1,0 +1,252 @@
+"""A Piper voice on ONNX Runtime: tokens to audio, one by one or in one padded pass.
+
+Only the decoder, nine tenths of the work, is batched. The encoder always takes one row: padding shifts its
+sums by 1e-5, which the vocoder makes 1e-4 of and which now and then rounds a duration the other way.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
+from models.base import Item, Model, Output, Samples, Speech
+from models.piper import FAMILY
+from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
+
+MAX_SECONDS = 60.0  #: of one utterance: the vocoder takes about 20 MB a second
+
+#: Padded frames (rows x longest) that the decoder takes at once, at about 0.25 MB each.
+_DECODED_AT_ONCE = {"cpu": 4096, "cuda": 32_768}
+
+
+@dataclass(slots=True)
+class _Row:
+    """One item on its way: what it asks for, then its durations and its sample of the prior."""
+
+    place: int
+    tokens: NDArray[np.int64]
+    speaker: int
+    length_scale: np.float32
+    noise_scale: np.float32
+    noise_w: np.float32
+    noise: np.random.Generator
+    durations: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  #: frames per token
+    prior: Samples = field(default_factory=lambda: np.zeros((0, 0), np.float32))  #: [channels, frames]
+
+
+class PiperModel(Model):
+    """One Piper voice. Its items hold ``tokens`` (list of int), ``speaker`` (int) and the options of the
+    family. Noise comes from each item's own generator, rhythm first, then frame by frame, so nothing of an
+    item depends on its company; an item without noise equals Piper's own graph to the last bit."""
+
+    config: VoiceConfig
+    hop: int  #: samples per frame
+
+    def load(self, device: str) -> None:
+        """Cut the voice's graph in two and start both halves on ``device`` (``cpu``, ``cuda``, ``cuda:1``).
+
+        Raises `core.errors.WeightsError` where the files are no Piper voice, `core.errors.ConfigurationError`
+        where ONNX Runtime has no such device."""
+        import onnx
+
+        from models.piper.graph import split
+
+        self.config = read_config(self.files("config"))
+        self.bounds = self.spec.bounds(device)
+        self._at_once = _DECODED_AT_ONCE[_kind(device)]
+        try:
+            graph = onnx.load(str(self.files("model")))
+        except Exception as error:  # onnx and protobuf raise classes of their own
+            raise WeightsError(f"{self.spec.name}: the model is no readable ONNX file") from error
+        halves = split(graph, masked=self.bounds.padded)
+        del graph
+        self._stochastic, self._many, self.hop = halves.stochastic, halves.speakers, halves.hop
+        self._encoder = _session(halves.encoder, device)
+        self._decoder = _session(halves.decoder, device)
+        del halves
+        gc.collect()
+        self._warm_up()
+
+    def cost(self, item: Item) -> int:
+        """Tokens."""
+        return max(1, len(item.inputs.get("tokens", ())))
+
+    def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
+        """`models.base.Speech` per item, or why there is none: `core.errors.ModelFailed` or `OutOfMemory`."""
+        outcomes: dict[int, Output | ChorusError] = {}
+        rows: list[_Row] = []
+        for place, item in enumerate(items):
+            try:
+                row = self._row(place, item)
+                self._encode(row)
+                rows.append(row)
+            except Exception as error:  # whatever ONNX Runtime raises
+                outcomes[place] = _failure(error)
+        for group in self._groups(rows):
+            outcomes |= self._decode(group)
+        return [outcomes[place] for place in range(len(items))]
+
+    def _groups(self, rows: Sequence[_Row]) -> list[list[_Row]]:
+        """Rows that are decoded together: of like length, and never more than memory holds."""
+        if not self.bounds.padded:
+            return [[row] for row in rows]
+        groups: list[list[_Row]] = []
+        for row in sorted(rows, key=_frames, reverse=True):
+            if groups and _frames(groups[-1][0]) * (len(groups[-1]) + 1) <= self._at_once:
+                groups[-1].append(row)
+            else:
+                groups.append([row])
+        return groups
+
+    def _decode(self, rows: list[_Row]) -> dict[int, Output | ChorusError]:
+        """Outcomes by place. What fails in company is done again alone: one bad row spoils no other."""
+        try:
+            audio = self._run_decoder(rows)
+            return {row.place: self._speech(row, audio[i]) for i, row in enumerate(rows)}
+        except Exception as error:  # whatever ONNX Runtime raises
+            if len(rows) == 1:
+                return {rows[0].place: _failure(error)}
+        return {place: outcome for row in rows for place, outcome in self._decode([row]).items()}
+
+    def _row(self, place: int, item: Item) -> _Row:
+        """The item, checked. Raises `core.errors.ModelFailed`."""
+        try:
+            tokens = np.asarray(item.inputs["tokens"], np.int64)
+            speaker = int(item.inputs.get("speaker", 0))
+            noise = np.random.Generator(np.random.PCG64(item.seed))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelFailed(f"the item's inputs cannot be read: {error}") from error
+        if tokens.ndim != 1 or not 1 <= tokens.size <= MAX_TOKENS:
+            raise ModelFailed(f"an item has between 1 and {MAX_TOKENS} tokens")
+        if tokens.min() < 0 or tokens.max() >= self.config.num_symbols:
+            raise ModelFailed(f"tokens lie between 0 and {self.config.num_symbols - 1}")
+        if not 0 <= speaker < self.config.num_speakers:
+            raise ModelFailed(f"speakers lie between 0 and {self.config.num_speakers - 1}")
+        own = self.config.inference
+        return _Row(
+            place=place,
+            tokens=tokens,
+            speaker=speaker,
+            length_scale=np.float32(own.length_scale / _option(item, "speed", 1.0)),
+            noise_scale=np.float32(_option(item, "noise_scale", own.noise_scale)),
+            noise_w=np.float32(_option(item, "noise_w", own.noise_w)),
+            noise=noise,
+        )
+
+    def _encode(self, row: _Row) -> None:
+        """Give the row its durations and its sample of the prior. Raises `core.errors.ModelFailed`."""
+        feeds: dict[str, NDArray[Any]] = {"input": row.tokens[None], "input_lengths": np.array([row.tokens.size])}
+        if self._stochastic:
+            feeds["chorus_noise"] = row.noise.standard_normal((row.tokens.size, 2), np.float32).T[None] * row.noise_w
+        weights, mean, deviation = self._encoder.run(None, self._with_speakers(feeds, [row]))
+        frames = np.ceil(weights[0, 0] * row.length_scale)
+        total = float(frames.sum())
+        if not total * self.hop <= MAX_SECONDS * self.config.audio.sample_rate:  # nor is it NaN
+            raise ModelFailed(f"the utterance lasts longer than {MAX_SECONDS:.0f} s")
+        row.durations = frames.astype(np.int64)
+        if total < 1:
+            row.durations[0] = 1  # as the graph's own Clip does
+        middle = np.repeat(mean[0], row.durations, axis=0)
+        spread = np.repeat(np.exp(deviation[0]), row.durations, axis=0)
+        noise = row.noise.standard_normal(middle.shape, np.float32)
+        row.prior = (middle + noise * spread * row.noise_scale).T
+
+    def _run_decoder(self, rows: Sequence[_Row]) -> Samples:
+        """Audio float32 [rows, samples of the longest]; the rows come longest first."""
+        prior = np.zeros((len(rows), rows[0].prior.shape[0], _frames(rows[0])), np.float32)
+        mask = np.zeros((len(rows), 1, prior.shape[2]), np.float32)
+        for i, row in enumerate(rows):
+            prior[i, :, : _frames(row)] = row.prior
+            mask[i, :, : _frames(row)] = 1
+        feeds = self._with_speakers({"chorus_prior": prior, "chorus_mask": mask}, rows)
+        audio: Samples = self._decoder.run(None, feeds)[0].reshape(len(rows), -1)
+        return audio
+
+    def _speech(self, row: _Row, audio: Samples) -> Speech | ChorusError:
+        samples = audio[: _frames(row) * self.hop]
+        if not np.isfinite(samples).all():
+            return ModelFailed("the audio is not finite")
+        rate = self.config.audio.sample_rate
+        seconds = [round(n * self.hop / rate, 6) for n in row.durations.tolist()]
+        # A copy: the slice would keep the whole batch in memory.
+        return Speech(samples=samples.astype(np.float32, copy=True), rate=rate, durations=seconds)
+
+    def _with_speakers(self, feeds: dict[str, NDArray[Any]], rows: Sequence[_Row]) -> dict[str, NDArray[Any]]:
+        if self._many:
+            feeds["sid"] = np.array([row.speaker for row in rows], np.int64)
+        return feeds
+
+    def _warm_up(self) -> None:
+        """One short utterance, which also proves that frames and samples are in step."""
+        tokens = [min(3 + i, self.config.num_symbols - 1) for i in range(16)]
+        row = self._row(0, Item({"tokens": tokens}))
+        try:
+            self._encode(row)
+            spoken = self._speech(row, self._run_decoder([row])[0])
+        except Exception as error:
+            raise WeightsError(f"{self.spec.name}: the voice does not run: {error}") from error
+        if not isinstance(spoken, Speech) or spoken.samples.size != _frames(row) * self.hop:
+            raise WeightsError(f"{self.spec.name}: the voice gives no audio of the length that it promises")
+
+
+def _frames(row: _Row) -> int:
+    return int(row.prior.shape[1])
+
+
+def _option(item: Item, name: str, default: float) -> float:
+    """One option of the item, within the family's bounds."""
+    given = item.options.get(name)
+    if given is None:
+        return default
+    option = FAMILY.options[name]
+    low, high = option.minimum or 0.0, option.maximum or math.inf
+    if isinstance(given, bool) or not isinstance(given, int | float) or not low <= given <= high:
+        raise ModelFailed(f"{name} lies between {low} and {high}")
+    return float(given)
+
+
+def _failure(error: Exception) -> ChorusError:
+    if isinstance(error, ChorusError):
+        return error
+    text = str(error)
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text.lower():
+        return OutOfMemory()
+    return ModelFailed(f"{type(error).__name__}: {text[:300]}")
+
+
+def _kind(device: str) -> str:
+    kind = device.split(":", maxsplit=1)[0]
+    if kind not in _DECODED_AT_ONCE:
+        raise ConfigurationError(f"Piper runs on cpu or cuda, not on {device!r}")
+    return kind
+
+
+def _session(graph: bytes, device: str) -> Any:
+    """ONNX Runtime on one thread: on a CPU there is one process per core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Every utterance has another length: an arena would keep the longest one's memory for good.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if _kind(device) == "cuda":
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            raise ConfigurationError("this ONNX Runtime knows no CUDA: install onnxruntime-gpu")
+        # float32 throughout, and no search for algorithms, which would make sums depend on the batch.
+        cuda = {"device_id": device.partition(":")[2] or "0", "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+        providers.insert(0, ("CUDAExecutionProvider", cuda))
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=providers)
+    except Exception as error:  # its classes share no base but Exception
+        raise WeightsError(f"ONNX Runtime cannot run this voice: {str(error)[:300]}") from error

