@@ -1,0 +1,196 @@
+"""Planning: from what a job gave and what it wants to the steps that it needs.
+
+A step whose gift is already there is skipped, so that with a reference the chain starts at voice activity
+detection, with segments at the embedding, with an embedding at synthesis. What cannot be routed is
+`Unroutable` and names what is missing: never a job that hangs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import FieldError, InvalidRequest, Unroutable
+from core.names import Role
+from core.work import Plan, PlanStep
+from models.base import ModelSpec, Option, Voice
+from models.catalog import Catalog, speaks
+from pipelines.definitions import BROUGHT, PER_UTTERANCE, Gift, Pipeline, PipelineStep
+
+#: Every job that speaks takes a seed: the same job with the same seed gives the same audio.
+SEED = Option(default=0, minimum=0, maximum=2**53, description="Seed of the noise generators")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What planning looks at in a request. ``given``: the gifts it brings, besides language and voice."""
+
+    pipeline: Pipeline
+    given: frozenset[Gift]
+    language: str | None = None
+    voice: str | None = None
+    base_voice: str | None = None
+    models: Mapping[Role, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How a job will be done; ``voice`` and ``language`` are those of the synthesizer, ``options`` those given."""
+
+    plan: Plan
+    gives: Gift
+    voice: str | None = None
+    language: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def route(wish: Wish, catalog: Catalog) -> Route:
+    """Works out the steps, models, voice and options of a job.
+
+    Raises `Unroutable` naming what is missing, or `InvalidRequest` with the code ``unknown_model``,
+    ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
+    """
+    needed = needed_steps(wish.pipeline, wish.given)
+    for role in wish.models:
+        if role not in {step.role for step in needed}:
+            raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")
+    models = [_choose(step, wish, catalog) for step in needed]
+    voice = next((v for v in (m[1] for m in models) if v), None)
+    steps = [
+        PlanStep(role=step.role, model=model.name, each=step.role in PER_UTTERANCE)
+        for step, (model, _) in zip(needed, models, strict=True)
+    ]
+    return Route(
+        plan=Plan(tuple(_with_cpu_steps(steps, wish))),
+        gives=wish.pipeline.gives,
+        voice=voice.name if voice else None,
+        language=voice.language if voice else wish.language,
+        options=_options(wish.options, [model for model, _ in models]),
+    )
+
+
+def needed_steps(pipeline: Pipeline, given: frozenset[Gift]) -> list[PipelineStep]:
+    """The steps that lead from ``given`` to the pipeline's last gift. Raises `Unroutable`."""
+    wanted, chosen = {pipeline.gives}, []
+    chosen_gifts = given | {Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE}
+    for step in reversed(pipeline.steps):
+        if step.gives not in wanted or step.gives in given:
+            continue
+        chosen.append(step)
+        wanted = (wanted - {step.gives}) | set(step.needs)
+    missing = sorted(g for g in wanted - chosen_gifts if not (g is pipeline.gives and not chosen))
+    if missing:
+        fields = [FieldError(g.value, f"missing_{g.value}", f"{g.value} is missing.") for g in missing]
+        optional = [g.value for s in pipeline.steps for g in (s.gives,) if g in missing and g not in BROUGHT]
+        hint = f" ({', '.join(optional)} would also do)" if optional else ""
+        raise Unroutable(
+            f"Pipeline {pipeline.name!r} needs {' and '.join(g.value for g in missing)}{hint}.",
+            code=f"missing_{missing[0].value}",
+            fields=fields,
+        )
+    if not chosen:
+        raise Unroutable(f"Nothing is left to do: {pipeline.gives.value} is given already.")
+    return chosen[::-1]
+
+
+def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec, Voice | None]:
+    """The model of a step, and its voice where it speaks."""
+    candidates = catalog.of(step.role, step.type)
+    if step.role in wish.models:
+        named = catalog.get(wish.models[step.role])
+        if named not in candidates:
+            raise _invalid(
+                "models", "unsuitable_model", f"{named.name!r} cannot do {step.role.value} here.",
+                f"models.{step.role.value}",
+            )  # fmt: skip
+        candidates = [named]
+    if not candidates:
+        what = step.type.value if step.type else step.role.value
+        raise Unroutable(f"No model of type {what} is in the catalog.", code="no_model")
+    if step.role is not Role.SYNTHESIZE:
+        return candidates[0], None
+    asked = wish.base_voice if Gift.BASE_VOICE in step.needs else wish.voice
+    return _voice(candidates, asked, wish.language, "base_voice" if Gift.BASE_VOICE in step.needs else "voice")
+
+
+def _voice(
+    candidates: Sequence[ModelSpec], asked: str | None, language: str | None, name: str
+) -> tuple[ModelSpec, Voice]:
+    all_voices = [(m, v) for m in candidates for v in m.voices.values()]
+    fitting = all_voices
+    if language is not None:
+        fitting = [(m, v) for m, v in all_voices if speaks(v.language, language)]
+        if not fitting:
+            there = ", ".join(sorted({v.language for _, v in all_voices}))
+            raise _invalid("language", "unknown_language", f"No voice here speaks {language!r}; there is {there}.")
+    if asked is not None:
+        named = [(m, v) for m, v in fitting if v.name == asked]
+        if not named:
+            there = ", ".join(v.name for _, v in fitting)
+            raise _invalid(name, "unknown_voice", f"There is no voice {asked!r} here; there is {there}.")
+        fitting = named
+    return fitting[0]
+
+
+def _with_cpu_steps(steps: list[PlanStep], wish: Wish) -> list[PlanStep]:
+    """Adds the CPU work: prepare in front, open where utterances do not follow on it, assemble behind them."""
+    out = [PlanStep(role=Role.PREPARE)]
+    opened = False
+    for step in steps:
+        if step.each and not opened:
+            if out[-1].role is not Role.PREPARE:
+                out.append(PlanStep(role=Role.OPEN))
+            opened = True
+        out.append(step)
+    if opened:
+        out.append(PlanStep(role=Role.ASSEMBLE))
+    return out
+
+
+def _options(given: Mapping[str, Any], models: Sequence[ModelSpec]) -> dict[str, Any]:
+    declared: dict[str, Option] = {}
+    for model in models:
+        declared.update(model.options)
+        if model.role in PER_UTTERANCE:
+            declared["seed"] = SEED
+    errors = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        option = declared.get(name)
+        if option is None:
+            there = ", ".join(sorted(declared)) or "none"
+            errors.append(
+                FieldError(f"options.{name}", "unknown_option", f"There is no such option; there is {there}.")
+            )
+        elif reason := wrong_option(option, value):
+            errors.append(FieldError(f"options.{name}", "invalid_option", reason))
+        else:
+            values[name] = type(option.default)(value)
+    if errors:
+        raise InvalidRequest(f"{errors[0].field}: {errors[0].detail}", code=errors[0].code, fields=errors)
+    return values
+
+
+def wrong_option(option: Option, value: Any) -> str | None:
+    """Why ``value`` will not do for ``option``, None where it does."""
+    kind = type(option.default)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is int and not (number and float(value).is_integer()):
+        return "It must be an integer."
+    if kind is float and not number:
+        return "It must be a number."
+    if kind in (bool, str) and not isinstance(value, kind):
+        return "It must be true or false." if kind is bool else "It must be a string."
+    if option.choices and value not in option.choices:
+        return f"It must be one of {', '.join(option.choices)}."
+    low, high = option.minimum, option.maximum
+    if number and ((low is not None and value < low) or (high is not None and value > high)):
+        return f"It must lie between {low:g} and {high:g}."
+    return None
+
+
+def _invalid(field_name: str, code: str, detail: str, path: str | None = None) -> InvalidRequest:
+    return InvalidRequest(detail, code=code, fields=[FieldError(path or field_name, code, detail)])

@@ -1,0 +1,1 @@
+"""Floor 4: micro-batching, the CPU steps, the reaper."""

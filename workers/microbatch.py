@@ -1,0 +1,312 @@
+"""Micro-batching: items of any jobs, gathered by model, run in one forward pass.
+
+Three bounded stages with a thread each: *load* (the ledger's work, artifacts), *run* (the model), *store*
+(artifacts, then one `Ledger.advance` for the whole micro-batch, then the acknowledgements). The slot is free
+after ``run``, so that the device never waits for storage. It is work-conserving: idle, it goes after a few
+milliseconds; busy, it gathers. Each item ends by itself: one bad item fails alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from core.errors import ChorusError, InternalError, ModelFailed, Unavailable
+from core.metrics import Count
+from core.work import WHOLE_JOB, ItemRef
+from models.base import Item, Model, Output
+from storage.ledger import Outcome, Work
+from workers.formation import form
+from workers.services import Services, as_chorus_error, patiently
+from workers.station import Station, Stored
+
+log = logging.getLogger(__name__)
+
+#: Seconds that an idle worker waits for company after the first item.
+LINGER = 0.005
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item in this process; ``messages`` are settled once it has ended (more than one if redelivered)."""
+
+    ref: ItemRef
+    station: str
+    messages: list[object]
+    work: Work = field(default_factory=Work)
+    item: Item = field(default_factory=lambda: Item(inputs={}))
+    cost: int = 1
+    arrived: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """One model that this process serves."""
+
+    model: Model
+    station: Station
+    ready: list[Entry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Finished:
+    """A micro-batch that has run: its entries and an outcome each."""
+
+    served: Served
+    entries: list[Entry]
+    outputs: list[Output | ChorusError]
+    run_seconds: float
+
+
+class MicroBatcher:
+    """Runs the items of this process's models.
+
+    ``settle`` gets the messages of items that have ended, or, with False, of those to be delivered again.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        served: Mapping[str, Served],
+        settle: Callable[[list[object], bool], None],
+        *,
+        store_threads: int = 8,
+    ) -> None:
+        self._services = services
+        self._served = served
+        self._settle = settle
+        self._arrived: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._finished: queue.Queue[Finished | None] = queue.Queue(maxsize=2)
+        self._held: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._stopping = threading.Event()
+        self._busy_since: float | None = None
+        self._busy_counted = 0.0
+        self._running_since: tuple[float, float] | None = None
+        self._io = ThreadPoolExecutor(store_threads, thread_name_prefix="io")
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (
+                ("load", self._load_loop),
+                ("run", self._run_loop),
+                ("store", self._store_loop),
+            )
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def add(self, station: str, ref: ItemRef, message: object) -> None:
+        """Takes an item in. One that is held already is not run twice: its message is settled with it."""
+        name = str(ref)
+        with self._lock:
+            if (held := self._held.get(name)) is not None:
+                held.messages.append(message)
+                return
+            entry = self._held[name] = Entry(ref, station, [message])
+            if self._busy_since is None:
+                self._busy_since = time.monotonic()
+        self._arrived.put(entry)
+
+    def stop(self, timeout: float) -> bool:
+        """Finishes what runs and stores it; what has not begun is left to others. False if time ran out."""
+        self._stopping.set()
+        with self._ready:
+            self._ready.notify_all()
+        self._arrived.put(None)
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the present micro-batch has run longer than its model may."""
+        running = self._running_since
+        return running is not None and time.monotonic() - running[0] > running[1]
+
+    # -- load ---------------------------------------------------------------------------------------------
+
+    def _load_loop(self) -> None:
+        while not self._stopping.is_set():
+            first = self._arrived.get()
+            entries = [] if first is None else [first]
+            while not self._arrived.empty():
+                if (entry := self._arrived.get()) is not None:
+                    entries.append(entry)
+            if entries and not self._stopping.is_set():
+                self._guard(entries, self._load, entries)
+
+    def _load(self, entries: list[Entry]) -> None:
+        refs = [entry.ref for entry in entries]
+        works = patiently(lambda: self._services.ledger.take(refs), self._stopping)
+        unwanted = [entry for entry, work in zip(entries, works, strict=True) if work is None]
+        wanted = []
+        for entry, work in zip(entries, works, strict=True):
+            if work is not None:
+                entry.work = work
+                wanted.append(entry)
+        self._end(unwanted)
+        loaded = list(self._io.map(self._load_one, wanted)) if len(wanted) > 1 else [*map(self._load_one, wanted)]
+        failed = [(entry, error) for entry, error in zip(wanted, loaded, strict=True) if error is not None]
+        with self._ready:
+            for entry, error in zip(wanted, loaded, strict=True):
+                if error is None:
+                    self._served[entry.station].ready.append(entry)
+            self._ready.notify()
+        if failed:
+            self._record([e for e, _ in failed], [self._outcome(e, error) for e, error in failed])
+
+    def _load_one(self, entry: Entry) -> ChorusError | None:
+        served = self._served[entry.station]
+        try:
+            entry.item = patiently(lambda: served.station.load(entry.work), self._stopping)
+            entry.cost = max(1, served.model.cost(entry.item))
+        except Unavailable:
+            raise
+        except Exception as error:
+            return as_chorus_error(error, InternalError, served.model.spec.role.value)
+        return None
+
+    # -- run ----------------------------------------------------------------------------------------------
+
+    def _run_loop(self) -> None:
+        while not self._stopping.is_set():
+            with self._ready:
+                idle = not self._waiting()
+                while not self._waiting() and not self._stopping.is_set():
+                    self._ready.wait()
+            if idle:
+                self._stopping.wait(LINGER)
+            if not self._stopping.is_set() and (chosen := self._choose()):
+                served, taken = chosen
+                self._guard(taken, self._run, served, taken)
+        self._finished.put(None)
+
+    def _waiting(self) -> list[Served]:
+        return [served for served in self._served.values() if served.ready]
+
+    def _choose(self) -> tuple[Served, list[Entry]] | None:
+        """The model whose oldest item has waited longest, and its next micro-batch."""
+        with self._lock:
+            waiting = self._waiting()
+            if not waiting:
+                return None
+            served = min(waiting, key=lambda s: s.ready[0].arrived)
+            taken = form(served.ready, served.model.bounds)
+            chosen = set(map(id, taken))
+            served.ready[:] = [entry for entry in served.ready if id(entry) not in chosen]
+            return served, taken
+
+    def _run(self, served: Served, taken: list[Entry]) -> None:
+        wanted = patiently(lambda: self._services.ledger.wanted([e.ref for e in taken]), self._stopping)
+        self._end([entry for entry, still in zip(taken, wanted, strict=True) if not still])
+        entries = [entry for entry, still in zip(taken, wanted, strict=True) if still]
+        if not entries:
+            return
+        began = time.monotonic()
+        self._running_since = (began, served.model.spec.batch_timeout)
+        try:
+            outputs = bisect(served.model, [entry.item for entry in entries])
+        finally:
+            self._running_since = None
+        self._finished.put(Finished(served, entries, outputs, time.monotonic() - began))
+
+    # -- store --------------------------------------------------------------------------------------------
+
+    def _store_loop(self) -> None:
+        while (finished := self._finished.get()) is not None:
+            self._guard(finished.entries, self._store, finished)
+
+    def _store(self, finished: Finished) -> None:
+        served = finished.served
+        stored = list(self._io.map(lambda pair: self._store_one(served, *pair), zip(
+            finished.entries, finished.outputs, strict=True)))  # fmt: skip
+        outcomes = [self._outcome(e, s) for e, s in zip(finished.entries, stored, strict=True)]
+        name = (served.model.spec.name,)
+        seconds = sum(s.seconds for s in stored if isinstance(s, Stored))
+        counts: list[Count] = [
+            ("chorus_microbatches_total", name, 1.0),
+            ("chorus_microbatch_items_total", name, float(len(outcomes))),
+            ("chorus_run_seconds_total", name, finished.run_seconds),
+            ("chorus_busy_seconds_total", name, self._busy_seconds()),
+            ("chorus_audio_seconds_total", name, seconds),
+        ]
+        self._record(finished.entries, outcomes, counts)
+
+    def _store_one(self, served: Served, entry: Entry, output: Output | ChorusError) -> Stored | ChorusError:
+        step = served.model.spec.role.value
+        if isinstance(output, ChorusError):
+            return as_chorus_error(output, ModelFailed, step)
+        try:
+            return patiently(lambda: served.station.store(entry.work, entry.item, output), self._stopping)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("storing %s failed", entry.ref)
+            return as_chorus_error(error, InternalError, step)
+
+    def _record(self, entries: Sequence[Entry], outcomes: Sequence[Outcome], counts: Sequence[Count] = ()) -> None:
+        patiently(lambda: self._services.advance(outcomes, counts), self._stopping)
+        self._end(entries)
+
+    # -- ends ---------------------------------------------------------------------------------------------
+
+    def _outcome(self, entry: Entry, stored: Stored | ChorusError) -> Outcome:
+        if isinstance(stored, ChorusError):
+            return Outcome(ref=entry.ref, station=entry.station, error=stored)
+        gifts = stored.gifts if entry.ref.index == WHOLE_JOB else {}
+        return Outcome(ref=entry.ref, station=entry.station, gifts=gifts, result=stored.result)
+
+    def _end(self, entries: Sequence[Entry], *, ended: bool = True) -> None:
+        messages: list[object] = []
+        with self._lock:
+            for entry in entries:
+                if self._held.pop(str(entry.ref), None) is not None:
+                    messages.extend(entry.messages)
+            if not self._held and self._busy_since is not None:
+                self._busy_counted += time.monotonic() - self._busy_since
+                self._busy_since = None
+        if messages:
+            self._settle(messages, ended)
+
+    def _busy_seconds(self) -> float:
+        """Seconds in which at least one item was held, since this was last asked."""
+        with self._lock:
+            busy, self._busy_counted = self._busy_counted, 0.0
+            if self._busy_since is not None:
+                now = time.monotonic()
+                busy, self._busy_since = busy + now - self._busy_since, now
+            return busy
+
+    def _guard(self, entries: Sequence[Entry], stage: Callable[..., None], *arguments: object) -> None:
+        """A stage never ends its thread: items that it could not carry on are delivered again."""
+        try:
+            stage(*arguments)
+        except Exception as error:
+            if not (isinstance(error, Unavailable) and self._stopping.is_set()):
+                log.exception("%d items are delivered again", len(entries))
+                self._stopping.wait(1.0)
+            self._end(entries, ended=False)
+
+
+def bisect(model: Model, items: Sequence[Item]) -> list[Output | ChorusError]:
+    """Runs items together; where that fails, in halves, so that a bad item fails alone."""
+    try:
+        outputs = model.run(items)
+        if len(outputs) != len(items):
+            raise ModelFailed(f"{model.spec.name} gave {len(outputs)} outputs for {len(items)} items.")
+        return list(outputs)
+    except Exception as error:
+        if len(items) == 1:
+            log.warning("%s failed on an item", model.spec.name, exc_info=error)
+            return [as_chorus_error(error, ModelFailed, model.spec.role.value)]
+        half = len(items) // 2
+        return bisect(model, items[:half]) + bisect(model, items[half:])

@@ -1,0 +1,89 @@
+"""``prepare``: text to utterances, on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.errors import InvalidText
+from core.names import Role
+from core.work import ItemRef, UtteranceWork
+from models.base import Frontend, ModelSpec
+from models.catalog import family_of
+from storage.ledger import Outcome, Work
+from text.speakable import clean
+from text.utterances import Utterance, split
+from workers.services import Services, patiently
+
+
+def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
+    """Splits the job's text and lays its utterances down for the synthesizer."""
+    step = next((n for n, s in enumerate(work.plan.steps) if s.role is Role.SYNTHESIZE), None)
+    if step is not None:
+        lay_utterances(services, ref, work, step)
+    return Outcome(ref=ref, station=work.plan.steps[ref.step].station)
+
+
+def lay_utterances(services: Services, ref: ItemRef, work: Work, step: int) -> None:
+    """Every utterance's inputs, name and seed, into the ledger."""
+    request = work.document
+    spec = services.catalog.get(work.plan.steps[step].station)
+    frontend = services.frontend(spec)
+    utterances = []
+    for utterance in utterances_of(job_text(services, ref, request), request["language"], frontend):
+        inputs = _inputs(frontend, utterance.text, request)
+        if inputs is not None:
+            utterances.append(utterance_work(spec, request, inputs, utterance.pause))
+    if not utterances:
+        raise InvalidText("Nothing in the text can be spoken.")
+    services.ledger.lay_utterances(ref, step, utterances, [False] * len(utterances))
+
+
+def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> list[str]:
+    """The job's text by chapter, wherever it lies."""
+    name = request.get("text_object")
+    data = services.ledger.text(ref.job) if name is None else patiently(lambda: services.objects.get(name))
+    return [str(chapter["text"]) for chapter in json.loads(data or "[]")]
+
+
+def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) -> list[Utterance]:
+    """The utterances of all chapters in order."""
+    return [u for text in chapters for u in split(clean(text), language, frontend.max_characters)]
+
+
+def _inputs(frontend: Frontend, text: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        return frontend.inputs(text, request["voice"], request["language"])
+    except InvalidText:
+        return None  # a stretch without a sound, such as a row of dashes; all of them so is an error above
+
+
+def utterance_work(
+    spec: ModelSpec, request: Mapping[str, Any], inputs: Mapping[str, Any], pause: float
+) -> UtteranceWork:
+    """One utterance as its model will get it.
+
+    Its artifact is named after everything that its samples follow from, and after nothing else: owner, model,
+    weights and code, tokens, voice, options, seed. Its noise is seeded from the same, without the owner.
+    """
+    options = {name: request["options"][name] for name in spec.options if name in request["options"]}
+    content = [
+        spec.name,
+        spec.fingerprint(),
+        family_of(spec.type).code_version,
+        inputs,
+        options,
+        request["seed"],
+    ]
+    essence = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+    owner = request["owner"]
+    name = hashlib.sha256(owner.encode() + b"\0" + essence).hexdigest()[:40]
+    return UtteranceWork(
+        inputs=inputs,
+        options=options,
+        seed=int.from_bytes(essence[:8], "big"),
+        artifact=f"{owner}/utterances/{name}.flac",
+        pause=pause,
+    )

@@ -1,0 +1,169 @@
+"""Starts the worker processes: models in micro-batches, CPU steps in prefork processes, the reaper."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+
+from broker.app import make_app, station_queue, task_name
+from core.errors import ConfigurationError, Unavailable
+from core.names import Role
+from core.settings import Settings
+from core.work import CPU
+from models.catalog import model_class
+from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
+from workers.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
+from workers.cpu import add_cpu_task
+from workers.microbatch import MicroBatcher, Served
+from workers.reaper import run_reaper
+from workers.services import Services, patiently
+from workers.station import Station
+from workers.synthesis import SynthesisStation
+
+log = logging.getLogger(__name__)
+
+#: Micro-batches that are released to one worker: one runs, one waits.
+AHEAD = 2
+
+#: Seconds that a stopping worker is given to finish the micro-batch that runs.
+PATIENCE = 20.0
+
+
+def worker_name(default: str) -> str:
+    """The name this process is known by: ``CHORUS_WORKER_NAME``, or one of its own."""
+    return os.environ.get("CHORUS_WORKER_NAME") or f"{default}@{socket.gethostname()}:{os.getpid()}"
+
+
+class Heartbeat:
+    """Says every few seconds that this worker lives, from a thread of its own."""
+
+    def __init__(self, services: Services, name: str, rooms: Mapping[str, int], device: str) -> None:
+        self._services = services
+        self._stop = threading.Event()
+        self.record = WorkerRecord(name=name, pid=os.getpid(), host=socket.gethostname(), rooms=rooms, device=device)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        patiently(lambda: announce(self._services.redis, self.record))
+        patiently(lambda: self._services.dispatcher.release(self.record.rooms))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        try:
+            withdraw(self._services.redis, self.record)
+        except Unavailable as error:
+            log.info("not withdrawn: %s", error)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT):
+            try:
+                announce(self._services.redis, self.record)
+            except Unavailable as error:
+                log.warning("no heartbeat: %s", error)
+
+
+def resolve_device(asked: str) -> str:
+    """``auto`` is a CUDA device where onnxruntime or torch has one, else the CPU."""
+    if asked != "auto":
+        return asked
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "" or not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
+        return "cpu"
+    return "cuda"
+
+
+def stations(services: Services) -> dict[Role, Station]:
+    """Loading and storing by role."""
+    return {Role.SYNTHESIZE: SynthesisStation(services)}
+
+
+def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
+    # Held strongly: Celery keeps only weak references to receivers.
+    def ready(**_: object) -> None:
+        heartbeat.start()
+
+    def stopping(**_: object) -> None:
+        heartbeat.stop()
+
+    worker_ready.connect(ready, weak=False)
+    worker_shutting_down.connect(stopping, weak=False)
+    worker = app.Worker(
+        without_mingle=True,
+        without_gossip=True,
+        without_heartbeat=True,
+        hostname=heartbeat.record.name,
+        **options,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
+    """Loads the named models once, then drains their queues until told to stop; the exit code."""
+    services = Services.connect(settings)
+    device = resolve_device(settings.device)
+    by_role = stations(services)
+    served: dict[str, Served] = {}
+    for name in dict.fromkeys(names):
+        spec = services.catalog.get(name)
+        if spec.role not in by_role:
+            raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {name}.")
+        model = model_class(spec)(spec, services.files(spec))
+        model.bounds = spec.bounds(device)
+        model.load(device)
+        served[name] = Served(model=model, station=by_role[spec.role])
+        log.info("%s is loaded on %s", name, device)
+    settlements = Settlements()
+    batcher = MicroBatcher(services, served, settlements.put)
+    app = make_app(settings)
+    rooms = {name: AHEAD * s.model.bounds.items for name, s in served.items()}
+    app.conf.update(
+        worker_prefetch_multiplier=sum(rooms.values()),
+        worker_enable_remote_control=False,
+        task_queues=[station_queue(name) for name in served],
+    )
+    for name in served:
+        task = type("ModelTask", (MicroBatchTask,), {"station": name, "batcher": batcher, "name": task_name(name)})
+        app.register_task(task())
+    app.steps["consumer"].add(micro_batch_step(batcher, settlements, PATIENCE))
+    app.steps["consumer"].add(lease_step(settings.lease))
+    batcher.start()
+    heartbeat = Heartbeat(services, worker_name("-".join(served)), rooms, device)
+    return _run_celery(app, heartbeat, pool="solo", concurrency=1)
+
+
+def run_cpu_worker(settings: Settings, processes: int) -> int:
+    """Drains the CPU queue with ``processes`` prefork children; the exit code."""
+    services = Services.connect(settings)
+    app = make_app(settings)
+    app.conf.update(
+        worker_prefetch_multiplier=AHEAD,
+        worker_enable_remote_control=False,
+        worker_max_memory_per_child=2_000_000,
+        task_queues=[station_queue(CPU)],
+    )
+    add_cpu_task(app)
+    app.steps["consumer"].add(lease_step(settings.lease))
+    heartbeat = Heartbeat(services, worker_name("cpu"), {CPU: AHEAD * processes}, "cpu")
+    return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)
+
+
+def run_reaper_process(settings: Settings) -> int:
+    """Runs a reaper until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    services = Services.connect(settings)
+    heartbeat = Heartbeat(services, worker_name("reaper"), {}, "cpu")
+    heartbeat.start()
+    run_reaper(services, stop)
+    heartbeat.stop()
+    return 0

@@ -1,0 +1,38 @@
+"""Synthesis of one utterance: from the ledger's work to a model's item, from speech to an artifact."""
+
+from __future__ import annotations
+
+from audio.artifact import pack
+from core.errors import ModelFailed
+from core.names import Role
+from models.base import Item, Output, Speech
+from storage.ledger import Work
+from workers.services import Services
+from workers.station import Stored
+
+
+class SynthesisStation:
+    """Loads and stores the items of a synthesizer."""
+
+    role = Role.SYNTHESIZE
+
+    def __init__(self, services: Services) -> None:
+        self._objects = services.objects
+
+    def load(self, work: Work) -> Item:
+        """The model's item. Everything it needs stands in the ledger: nothing is fetched."""
+        utterance = work.utterance
+        if utterance is None:
+            raise ModelFailed("The utterance has no work.")
+        return Item(inputs=utterance.inputs, options=utterance.options, seed=utterance.seed)
+
+    def store(self, work: Work, item: Item, output: Output) -> Stored:
+        """Writes the artifact; where it is there already the first write stays."""
+        if not isinstance(output, Speech) or work.utterance is None:
+            raise ModelFailed("The model gave no speech.")
+        facts = {"seed": item.seed}
+        if output.durations is not None:
+            facts["durations"] = [round(float(d), 5) for d in output.durations]  # type: ignore[assignment]
+        data = pack(output.samples, output.rate, facts)
+        self._objects.put(work.utterance.artifact, data, "audio/flac", if_absent=True)
+        return Stored(seconds=len(output.samples) / output.rate)
