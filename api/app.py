@@ -1,0 +1,63 @@
+"""The Flask app."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask
+
+from api.context import Context, add_authentication, check_start
+from api.problems import add_error_handlers
+from broker.dispatch import Dispatcher
+from core.errors import LedgerUnavailable
+from core.redis import connect
+from core.settings import Settings, load_settings
+from models.catalog import load_catalog
+from pipelines.definitions import load_pipelines
+from storage.ledger import Ledger
+from storage.objects import Objects
+
+#: Seconds that a starting API waits for the ledger.
+START_PATIENCE = 15.0
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The API as a WSGI app. Raises `ConfigurationError` where it must not start."""
+    settings = settings or load_settings()
+    client = connect(settings.redis_url)
+    _check_start(settings, client)
+    app = Flask("chorus", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["chorus"] = Context(
+        settings=settings,
+        redis=client,
+        ledger=Ledger(client),
+        objects=Objects(settings),
+        dispatcher=Dispatcher(client),
+        catalog=load_catalog(),
+        pipelines=load_pipelines(),
+    )
+    add_error_handlers(app)
+    add_authentication(app)
+    _add_routes(app)
+    return app
+
+
+def _check_start(settings: Settings, client: object) -> None:
+    end = time.monotonic() + START_PATIENCE
+    while True:
+        try:
+            return check_start(settings, client)  # type: ignore[arg-type]
+        except LedgerUnavailable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def _add_routes(app: Flask) -> None:
+    from api import health, jobs, listing
+
+    for blueprint in (health.routes, jobs.routes, listing.routes):
+        app.register_blueprint(blueprint)

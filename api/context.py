@@ -1,0 +1,84 @@
+"""What the API's handlers share: connections, the catalog, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import redis
+from flask import Flask, current_app, g, request
+
+from broker.dispatch import Dispatcher
+from core.errors import ConfigurationError, Unauthorized
+from core.settings import Settings
+from models.catalog import Catalog
+from pipelines.definitions import Pipeline
+from storage.keys import find_key, list_keys
+from storage.ledger import Ledger
+from storage.objects import Objects
+
+#: Whose jobs those are that come in with authentication off.
+LOCAL_OWNER = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The connections of one API process."""
+
+    settings: Settings
+    redis: redis.Redis
+    ledger: Ledger
+    objects: Objects
+    dispatcher: Dispatcher
+    catalog: Catalog
+    pipelines: Mapping[str, Pipeline]
+
+
+def context() -> Context:
+    """The context of the present request's app."""
+    found: Context = current_app.extensions["chorus"]
+    return found
+
+
+def owner() -> str:
+    """Whom the present request belongs to."""
+    return str(g.owner)
+
+
+def check_start(settings: Settings, client: redis.Redis) -> None:
+    """Fails closed: no API key, no API. Raises `ConfigurationError`."""
+    if settings.auth == "off":
+        if not settings.on_loopback:
+            raise ConfigurationError(
+                f"CHORUS_AUTH=off serves everyone, so the API must listen on loopback, not on {settings.api_host}."
+            )
+        return
+    if not list_keys(client):
+        raise ConfigurationError(
+            "There is no API key yet: make one with 'chorus keys create OWNER', or set CHORUS_AUTH=off on loopback."
+        )
+
+
+def add_authentication(app: Flask) -> None:
+    """Everything under ``/v1`` asks for a key; the rest holds nothing of anybody's."""
+
+    @app.before_request
+    def authenticate() -> None:
+        if not request.path.startswith("/v1"):
+            return
+        if context().settings.auth == "off":
+            g.owner = LOCAL_OWNER
+            return
+        key = find_key(context().redis, _secret())
+        if key is None:
+            raise Unauthorized
+        g.owner = key.owner
+
+
+def _secret() -> str:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and secret.strip():
+        return secret.strip()
+    if secret := request.headers.get("X-API-Key", "").strip():
+        return secret
+    raise Unauthorized

@@ -1,0 +1,138 @@
+"""Errors as RFC 9457 problem documents that also carry OpenAI's ``error`` object."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from core.errors import (
+    ChorusError,
+    FieldError,
+    InternalError,
+    InvalidRequest,
+    Malformed,
+    NotFound,
+    RequestError,
+    TooLarge,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a client is asked to wait where an error does not say.
+RETRY_AFTER = 2
+
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+
+
+def problem(error: ChorusError) -> Response:
+    """The answer that tells of ``error``."""
+    status = error.status
+    title = HTTPStatus(status).phrase
+    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    document: dict[str, Any] = {
+        "type": f"urn:chorus:problem:{error.code}",
+        "title": title,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "step": error.step,
+        "retryable": error.retryable,
+        "errors": [{"field": f.field, "code": f.code, "detail": f.detail} for f in error.fields],
+        "error": {
+            "message": error.message,
+            "type": kind,
+            "param": error.fields[0].field if error.fields else None,
+            "code": error.code,
+        },
+    }
+    answer = Response(json.dumps(document), status=status, content_type="application/problem+json")
+    if isinstance(error, Unavailable) or error.retry_after is not None:
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER))
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="chorus"'
+    return answer
+
+
+def from_validation(error: ValidationError) -> InvalidRequest:
+    """What pydantic found, as one of our errors with a code for each field."""
+    fields = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in item["loc"])[:200]
+        code = {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(item["type"], "invalid_value")
+        detail = "There is no such field." if code == "unknown_field" else item["msg"][:500]
+        fields.append(FieldError(name or "body", code, detail))
+    first = fields[0]
+    return InvalidRequest(f"{first.field}: {first.detail}", code=first.code, fields=fields[:50])
+
+
+def _http_error(error: HTTPException) -> ChorusError:
+    status = error.code or 500
+    if isinstance(error, RequestEntityTooLarge):
+        return TooLarge("The request's body is larger than is accepted.")
+    if status == 404:
+        return NotFound("There is nothing at this address.")
+    if 400 <= status < 500:
+        phrase = HTTPStatus(status).phrase
+        found = RequestError(error.description or phrase, code=phrase.lower().replace(" ", "_").replace("-", "_"))
+        found.status = status
+        return found
+    return InternalError()
+
+
+def add_error_handlers(app: Flask) -> None:
+    """Every error leaves the API as a problem document."""
+
+    @app.errorhandler(ChorusError)
+    def chorus(error: ChorusError) -> Response:
+        if error.status >= 500:
+            log.warning("%s: %s", error.code, error.message)
+        return problem(error)
+
+    @app.errorhandler(ValidationError)
+    def validation(error: ValidationError) -> Response:
+        return problem(from_validation(error))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        answer = problem(_http_error(error))
+        for name, value in error.get_headers():
+            if name.lower() in ("allow", "content-range"):
+                answer.headers[name] = value
+        return answer
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        log.exception("a request failed", exc_info=error)
+        return problem(InternalError("The API failed in a way that it did not foresee."))
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """A request's JSON object. Raises `Malformed`: no NaN, no Infinity, no nesting without end."""
+
+    def refuse(constant: str) -> None:
+        raise Malformed(f"{constant} is not JSON.")
+
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=refuse)
+        if b"\\ud" in data.lower():  # an escaped half of a character is no text that could be written down
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError as error:
+        raise Malformed("The body is not UTF-8.", code="not_json") from error
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON: {str(error)[:200]}.", code="not_json") from error
+    if not isinstance(value, dict):
+        raise Malformed("The body must be a JSON object.", code="not_json")
+    return value

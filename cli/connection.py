@@ -1,0 +1,30 @@
+"""Where the commands find a running Chorus: the environment, else the home of ``chorus up``."""
+
+from __future__ import annotations
+
+import os
+
+import redis
+
+from cli.state import Home
+from core.redis import connect
+from core.settings import load_settings
+
+
+def ledger_client() -> redis.Redis:
+    """The ledger that ``CHORUS_REDIS_URL`` names, else that of the stack in ``CHORUS_HOME``."""
+    settings = load_settings()
+    url = settings.redis_url
+    if "CHORUS_REDIS_URL" not in os.environ and settings.home.exists():
+        url = Home(settings.home).environment().get("CHORUS_REDIS_URL", url)
+    return connect(url)
+
+
+def api_address(url: str | None, key: str | None) -> tuple[str, str]:
+    """URL and key of the API: as given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``, else the stack at home."""
+    url = url or os.environ.get("CHORUS_URL")
+    key = key or os.environ.get("CHORUS_API_KEY")
+    if url and key is not None:
+        return url, key
+    found = Home.load(load_settings().home)
+    return url or found.url, key if key is not None else found.api_key

@@ -1,0 +1,98 @@
+"""``chorus demo``: a stack of its own, a real job through it, and what a recogniser hears in the result."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+SENTENCES = (
+    "A king ruled the state in the early days. "
+    "The ship was torn apart on the sharp reef. "
+    "Sickness kept him home the third week. "
+    "The wide road shimmered in the hot sun."
+)
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("chorus-demo.wav"),
+              show_default=True, help="Where the audio goes.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep the stack's data and logs, and say where they are.")
+def demo(output: Path, keep: bool) -> None:
+    """Speak a few sentences through a stack of its own, and read them back.
+
+    Starts broker, storage, API, workers and reaper in a temporary folder, submits a job, follows it, saves its
+    audio, and lets Whisper (tiny.en) say what it hears. Ends all of it again.
+    """
+    from cli.jobs import Api
+    from cli.up import Stack
+    from cli.weights import pull_models
+
+    console = Console()
+    home = Path(tempfile.mkdtemp(prefix="chorus-demo-"))
+    console.rule("Chorus demo")
+    pull_models(["piper-joe", "whisper-tiny.en"], console)
+    try:
+        console.print("Starting broker, storage, API, workers and reaper ...")
+        with Stack(home, model_workers=1) as stack:
+            stack.wait_ready(120)
+            api = Api(stack.url, stack.api_key)
+            console.print(f"The API listens at {stack.url}. POST /v1/jobs with {len(SENTENCES)} characters of text:")
+            job_id = api.submit({"pipeline": "piper", "text": SENTENCES})["id"]
+            job = api.follow(job_id, console)
+            for step in job["steps"]:
+                console.print(f"  {step['name']:<12}{step['model'] or 'cpu':<12}{step['state']}")
+            if job["state"] != "succeeded":
+                raise click.ClickException(f"the job {job['state']}: {job['error']}")
+            api.save_audio(job_id, output)
+            audio = job["result"]["audio"]
+        console.print(f"[bold]{output}[/]: {audio['duration']:.1f} s of speech at {audio['sample_rate']} Hz")
+        heard = hear(output)
+        console.print(f"Whisper hears: {heard}")
+        rate = word_error_rate(SENTENCES, heard)
+        console.print(f"Word error rate: {rate:.3f}")
+        if rate > 0.1:
+            raise click.ClickException("that is more than 0.1")
+    finally:
+        if keep:
+            console.print(f"Data and logs: {home}")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def hear(path: Path) -> str:
+    """What Whisper tiny.en hears in an audio file."""
+    from audio.decode import decode
+    from core.errors import ChorusError
+    from core.settings import settings
+    from models.base import Item, Transcript
+    from models.catalog import load_catalog, model_class
+    from models.weights import WeightsCache, files_of
+
+    spec = load_catalog().get("whisper-tiny.en")
+    model = model_class(spec)(spec, files_of(spec, WeightsCache(settings().cache.expanduser())))
+    model.load("cpu")
+    samples = decode(path, 16_000, max_seconds=600)
+    outcome = model.run([Item(inputs={"samples": samples, "rate": 16_000})])[0]
+    if isinstance(outcome, ChorusError):
+        raise outcome
+    return outcome.text if isinstance(outcome, Transcript) else ""
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Wrong, missing and added words over the words that were said, without case and punctuation."""
+    import jiwer
+
+    plain = jiwer.Compose(
+        [
+            jiwer.ToLowerCase(),
+            jiwer.SubstituteRegexes({r"[^a-z0-9' ]+": " "}),
+            jiwer.RemoveMultipleSpaces(),
+            jiwer.Strip(),
+            jiwer.ReduceToListOfListOfWords(),
+        ]
+    )
+    return float(jiwer.wer(said, heard, reference_transform=plain, hypothesis_transform=plain))

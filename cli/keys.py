@@ -1,0 +1,47 @@
+"""``chorus keys``: API keys."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.connection import ledger_client
+from storage.keys import create_key, list_keys, revoke_key
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys.
+
+    The keys lie hashed in the ledger; CHORUS_REDIS_URL says where that is, else the stack of 'chorus up' in
+    CHORUS_HOME (default .chorus).
+    """
+
+
+@keys.command()
+@click.argument("owner")
+@click.option("--name", default="", help="What the key is for; shown in lists.")
+def create(owner: str, name: str) -> None:
+    """Make a key for OWNER and print it. It is shown this once."""
+    click.echo(create_key(ledger_client(), owner, name))
+
+
+@keys.command("list")
+def list_() -> None:
+    """List all keys, without their secrets."""
+    table = Table("id", "owner", "name", "created")
+    for key in list_keys(ledger_client()):
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created))
+        table.add_row(key.id, key.owner, key.name, created)
+    Console().print(table)
+
+
+@keys.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """End the key KEY_ID (key_...) at once."""
+    key = revoke_key(ledger_client(), key_id)
+    click.echo(f"{key.id} of {key.owner} is revoked.")

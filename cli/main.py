@@ -1,0 +1,68 @@
+"""The ``chorus`` command: each subcommand is imported when it is called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from core.errors import ChorusError
+
+#: Subcommand: module and attribute, and what ``--help`` says of it.
+COMMANDS = {
+    "up": ("cli.up:up", "Run the whole of Chorus on this machine."),
+    "demo": ("cli.demo:demo", "Speak a few sentences through a stack of its own."),
+    "submit": ("cli.jobs:submit", "Submit a job, follow it, save its audio."),
+    "status": ("cli.jobs:status", "Show a job."),
+    "api": ("cli.serve:api", "Run the API."),
+    "worker": ("cli.serve:worker", "Run a worker: 'cpu', or models by name."),
+    "reaper": ("cli.serve:reaper", "Run a reaper."),
+    "keys": ("cli.keys:keys", "Create, list and revoke API keys."),
+    "weights": ("cli.weights:weights", "Fetch, list and check model weights."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="chorus-speech", prog_name="chorus")
+def chorus() -> None:
+    """Chorus, a batch service for speech: jobs in, audio out.
+
+    \b
+    Begin here:
+      chorus up                                  everything on this machine
+      chorus submit --text "Hello." -o hello.wav    speak, in a second terminal
+
+    Settings are environment variables CHORUS_*; docs/settings.md lists them.
+    """
+
+
+def main() -> None:
+    """The entry point: errors of ours are one line on standard error and exit code 2."""
+    try:
+        chorus(standalone_mode=True)
+    except ChorusError as error:
+        click.echo(f"chorus: {error.message}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
