@@ -1,0 +1,60 @@
+# 'make demo' and 'make test' work in a fresh clone with nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread per test process: two of them share the machine, and models gain little from more.
+TEST_ENV := OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo up test test-quick test-acceptance lint format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Make the virtual environment and install everything into it (PYTHON=python3)
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chorus needs Python 3.11 or later: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Chorus and what it needs (several GB, some minutes the first time) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[models,embedded,test,dev]'
+	@touch $@
+
+demo: $(STAMP) ## Speak a few sentences through a stack of its own, and read them back
+	$(BIN)/python -m cli.main demo $(ARGS)
+
+up: $(STAMP) ## Run the whole service on this machine, until Ctrl-C
+	@exec $(BIN)/python -m cli.main up $(ARGS)
+
+test: test-quick test-acceptance ## Run all tests
+
+test-quick: $(STAMP) ## Run the unit and integration tests
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -n 2 --dist loadfile $(ARGS)
+
+# Whole stacks, one at a time: they measure times, and each has as many processes as the machine has cores.
+test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/docker-compose -f docker-compose.yml config -q
+	$(BIN)/docker-compose --env-file .env.example -f docker-compose.yml config -q
+	$(BIN)/hadolint Dockerfile
+
+format: $(STAMP) ## Put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove caches; .venv and .chorus stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

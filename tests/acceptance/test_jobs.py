@@ -1,0 +1,195 @@
+"""Jobs through a whole running stack: real processes, real servers, a real voice."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from audio.artifact import unpack
+from cli.demo import hear, word_error_rate
+from cli.up import Stack
+from storage.keys import create_key, list_keys, revoke_key
+from tests.shared_data import data_path
+from tests.stack_access import StackAccess
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def access(stack: Stack) -> Iterator[StackAccess]:
+    with StackAccess(stack) as found:
+        yield found
+
+
+def speak(access: StackAccess, text: str, **changes: Any) -> dict[str, Any]:
+    return access.run({"pipeline": "piper", "text": text, **changes})
+
+
+def harvard(count: int) -> list[str]:
+    lines = data_path("sentences/harvard.txt").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip()][:count]
+
+
+def test_a_text_becomes_speech_that_can_be_understood(access: StackAccess, tmp_path: Path) -> None:
+    text = " ".join(harvard(20))
+    job = speak(access, text)
+    assert job["state"] == "succeeded"
+    assert [s["name"] for s in job["steps"]] == ["prepare", "synthesize", "assemble"]
+    assert all(s["state"] == "done" and s["started"] <= s["ended"] for s in job["steps"])
+    assert job["progress"] == {"done": 20, "total": 20, "eta": None}
+    audio = job["result"]["audio"]
+    data = access.audio(job["id"])
+    assert len(data) == audio["bytes"]
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert (rate, audio["sample_rate"], audio["format"]) == (22_050, 22_050, "wav")
+    assert len(samples) / rate == pytest.approx(audio["duration"], abs=0.01)
+    assert 0.02 < float(np.sqrt(np.mean(samples**2))) < 0.5
+    path = tmp_path / "speech.wav"
+    path.write_bytes(data)
+    assert word_error_rate(text, hear(path)) <= 0.1
+
+
+def test_forty_jobs_at_once_go_in_micro_batches(access: StackAccess) -> None:
+    before = access.metrics()
+    sentences = harvard(40)
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda s: access.submit({"pipeline": "piper", "text": s}), sentences))
+    ended = [access.wait(job["id"], 240) for job in jobs]
+    assert [job["state"] for job in ended] == ["succeeded"] * 40
+    after = access.metrics()
+
+    def grown(name: str) -> float:
+        key = f'{name}{{model="piper-joe"}}'
+        return after[key] - before.get(key, 0.0)
+
+    batches, items = grown("chorus_microbatches_total"), grown("chorus_microbatch_items_total")
+    assert items == 40
+    assert items / batches >= 8
+    outside = 1 - grown("chorus_run_seconds_total") / grown("chorus_busy_seconds_total")
+    assert outside < 0.15
+    assert after['chorus_outside_run_ratio{model="piper-joe"}'] <= 1
+
+
+def test_the_same_job_twice_gives_the_same_samples(access: StackAccess) -> None:
+    text = "Rice is often served in round bowls. The juice of lemons makes fine punch."
+    first = access.audio(speak(access, text, options={"seed": 7})["id"])
+    # A cached artifact would prove nothing: let it be rendered again.
+    access.forget_utterances()
+    second = access.audio(speak(access, text, options={"seed": 7})["id"])
+    assert first == second
+    assert access.audio(speak(access, text, options={"seed": 8})["id"]) != first
+
+
+def test_an_item_of_a_micro_batch_equals_itself_alone(access: StackAccess) -> None:
+    sentences = harvard(60)[40:56]
+    access.forget_utterances()
+    together = [access.submit({"pipeline": "piper", "text": s}) for s in sentences]
+    for job in together:
+        assert access.wait(job["id"], 240)["state"] == "succeeded"
+    batch = access.utterances()
+    access.forget_utterances()
+    for sentence in sentences[:3]:
+        assert speak(access, sentence)["state"] == "succeeded"
+    alone = access.utterances()
+    assert len(alone) == 3
+    for name, data in alone.items():
+        a, b = unpack(data)[0], unpack(batch[name])[0]
+        assert len(a) == len(b)
+        assert float(np.max(np.abs(a - b))) <= 1e-4
+
+
+def test_formats_rates_and_loudness(access: StackAccess) -> None:
+    for kind, rate in (("flac", 16_000), ("mp3", 44_100), ("opus", None), ("m4a", 48_000), ("wav", 8_000)):
+        output = {"format": kind, "sample_rate": rate, "loudness": -20}
+        job = speak(access, "Four hours of steady work faced us.", output=output)
+        audio = job["result"]["audio"]
+        assert audio["format"] == kind
+        assert audio["sample_rate"] == (rate or 48_000)
+        assert audio["duration"] == pytest.approx(2.2, abs=1.0)
+
+
+def test_a_range_and_an_entity_tag_are_honoured(access: StackAccess) -> None:
+    job = speak(access, "The boy was there when the sun rose.")
+    url = f"/v1/jobs/{job['id']}/audio"
+    whole = access.http.get(url)
+    part = access.http.get(url, headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.content == whole.content[10:20]
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(whole.content)}"
+    assert access.http.get(url, headers={"Range": "bytes=99999999-"}).status_code == 416
+    assert access.http.get(url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+
+
+def test_a_job_past_its_deadline_ends(access: StackAccess) -> None:
+    text = " ".join(harvard(300)[60:])
+    job = access.submit({"pipeline": "piper", "text": text, "deadline": 2, "options": {"seed": 99}})
+    ended = access.wait(job["id"], 60)
+    assert ended["state"] == "failed"
+    assert ended["error"]["code"] == "deadline_exceeded"
+    assert ended["error"]["step"] == "synthesize"
+    assert ended["error"]["message"]
+
+
+def test_there_is_a_list_of_everything(access: StackAccess) -> None:
+    pipelines = {p["id"]: p for p in access.http.get("/v1/pipelines").json()["data"]}
+    assert pipelines["piper"]["voices"] == ["joe"]
+    assert pipelines["piper"]["options"]["speed"]["default"] == 1.0
+    models = {m["id"]: m for m in access.http.get("/v1/models").json()["data"]}
+    assert models["piper-joe"]["workers"] == 1
+    assert models["piper-joe"]["object"] == "model"
+    voices = {v["id"]: v for v in access.http.get("/v1/voices").json()["data"]}
+    assert "piper" in voices["joe"]["pipelines"]
+
+
+def test_health_and_readiness(access: StackAccess) -> None:
+    assert access.http.get("/healthz").json() == {"status": "ok"}
+    ready = access.http.get("/readyz")
+    assert ready.status_code == 200
+    assert set(ready.json()["checks"].values()) == {"ok"}
+
+
+def test_a_key_that_is_missing_wrong_or_revoked_is_refused(access: StackAccess) -> None:
+    url = f"{access.stack.url}/v1/models"
+    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, headers={"Authorization": "Bearer chorus_wrong"}).json()["code"] == "unauthorized"
+    assert httpx.get(url, headers={"Authorization": "Basic abc"}).status_code == 401
+    secret = create_key(access.redis, "ann", "a key to be revoked")
+    assert httpx.get(url, headers={"X-API-Key": secret}).status_code == 200
+    assert httpx.get(url, headers={"Authorization": f"bearer {secret}"}).status_code == 200
+    [key] = [k for k in list_keys(access.redis) if k.owner == "ann"]
+    revoke_key(access.redis, key.id)
+    assert httpx.get(url, headers={"X-API-Key": secret}).status_code == 401
+
+
+def test_another_owner_s_job_is_not_there(access: StackAccess) -> None:
+    job = speak(access, "A rod is used to catch pink salmon.")
+    secret = create_key(access.redis, "eve")
+    for path in ("", "/audio"):
+        answer = httpx.get(f"{access.stack.url}/v1/jobs/{job['id']}{path}", headers={"X-API-Key": secret})
+        assert answer.status_code == 404
+        assert answer.json()["code"] == "job_not_found"
+
+
+def test_the_api_starts_quickly_and_stays_small(access: StackAccess) -> None:
+    pid = next(p["pid"] for p in access.state()["processes"] if p["name"] == "api")
+    main = psutil.Process(pid)
+    sizes = [p.memory_info().rss / 1e6 for p in (main, *main.children(recursive=True))]
+    assert max(sizes) < 150
+    access.http.get("/healthz").raise_for_status()
+    # From the supervisor's own log of states: starting to ready.
+    started = time.monotonic()
+    main.terminate()
+    access.wait_for_state("api", lambda p: p["pid"] not in (None, pid) and p["state"] == "ready", 20)
+    assert re.match(r"http://127\.0\.0\.1:\d+", access.stack.url)
+    assert time.monotonic() - started < 10

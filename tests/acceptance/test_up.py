@@ -1,0 +1,319 @@
+"""``chorus up`` as a user runs it: real processes, real signals, one folder used again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cli.embedded import SEAWEEDFS_PORTS
+from cli.state import Home, is_alive, port_is_free
+from cli.supervisor import members
+from cli.up import Layout, Stack, default_model_workers, processes, program
+from core.errors import ConfigurationError
+from tests.shared_data import ROOT
+
+NAMES = {"valkey", "seaweedfs", "api", "reaper", "cpu", "piper-joe-1"}
+
+
+def call(stack: Stack, path: str, body: Any = None) -> Any:
+    request = urllib.request.Request(
+        stack.url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def follow(stack: Stack, job: str, timeout: float = 60.0) -> Any:
+    end = time.monotonic() + timeout
+    while (found := call(stack, f"/v1/jobs/{job}"))["state"] in ("queued", "running"):
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    assert found["state"] == "succeeded", found
+    return found
+
+
+def speak(stack: Stack, text: str = "The birch canoe slid on the smooth planks.") -> Any:
+    return follow(stack, call(stack, "/v1/jobs", {"pipeline": "piper", "text": text})["id"])
+
+
+def wait(condition: Callable[[], bool], timeout: float) -> float:
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < timeout, "waited in vain"
+        time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+def everyone(stack: Stack) -> list[int]:
+    """The pids of the supervisor, its children and all their descendants."""
+    assert stack.process is not None
+    leaders = [stack.process.pid, *(p["pid"] for p in stack.processes().values() if p["pid"])]
+    return sorted({pid for leader in leaders for pid in members(leader)})
+
+
+def nobody_left(stack: Stack, pids: list[int]) -> None:
+    assert not [pid for pid in pids if is_alive(pid)]
+    home = str(stack.home.path)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                assert process.environ().get("CHORUS_HOME") != home, process.cmdline()
+    ports = json.loads((stack.home.path / "ports.json").read_text())
+    assert {name for name, port in ports.items() if not port_is_free(port)} == set()
+
+
+@contextlib.contextmanager
+def started(home: Path) -> Iterator[Stack]:
+    with Stack(home, model_workers=1) as stack:
+        stack.wait_ready()
+        yield stack
+
+
+def end_with(stack: Stack, number: signal.Signals) -> float:
+    """Sends the signal to the supervisor alone and returns the seconds until it ended, well."""
+    assert stack.process is not None
+    begin = time.monotonic()
+    stack.process.send_signal(number)
+    assert stack.process.wait(20) == 0, stack.log.read_text()
+    return time.monotonic() - begin
+
+
+def test_signals_end_everything_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started(home) as first:
+        assert set(first.processes()) == NAMES
+        pids = everyone(first)
+        assert len(pids) > len(NAMES), "the supervisor, its children, and theirs"
+        key, url = first.api_key, first.url
+        ports = (home / "ports.json").read_text()
+        secret = (home / "s3-key").read_text()
+        spoken = speak(first)
+        assert end_with(first, signal.SIGINT) < 10
+        nobody_left(first, pids)
+    assert Home(home).state()["state"] == "stopped"  # type: ignore[index]
+    with pytest.raises(ConfigurationError, match="No stack runs"):
+        Home.load(home)
+
+    with started(home) as second:
+        assert (second.api_key, second.url) == (key, url)
+        assert (home / "ports.json").read_text() == ports
+        assert (home / "s3-key").read_text() == secret
+        assert call(second, f"/v1/jobs/{spoken['id']}")["state"] == "succeeded", "yesterday's job is there"
+        request = urllib.request.Request(
+            f"{second.url}/v1/jobs/{spoken['id']}/audio", headers={"Authorization": f"Bearer {key}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert len(answer.read()) == spoken["result"]["audio"]["bytes"], "and its audio"
+        pids = everyone(second)
+        assert end_with(second, signal.SIGTERM) < 10
+        nobody_left(second, pids)
+
+
+def test_a_lost_or_revoked_key_is_made_anew(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started(home) as first:
+        key = first.api_key
+    (home / "api-key").write_text("chorus_of-another-ledger\n")
+    (home / "api-key").chmod(0o644)
+    with started(home) as second:
+        assert second.api_key not in (key, "chorus_of-another-ledger")
+        assert stat.S_IMODE((home / "api-key").stat().st_mode) == 0o600
+        assert call(second, "/v1/pipelines")
+
+
+def test_files_are_private(stack: Stack) -> None:
+    assert stat.S_IMODE(stack.home.path.stat().st_mode) == 0o700
+    for name in ("api-key", "s3-key", "state.json"):
+        assert stat.S_IMODE((stack.home.path / name).stat().st_mode) == 0o600, name
+    for entry in stack.processes().values():
+        secret = stack.home.s3_key()[1]
+        assert secret not in " ".join(psutil.Process(entry["pid"]).cmdline()), "anyone may read command lines"
+
+
+def test_every_port_is_on_loopback(stack: Stack) -> None:
+    for entry in stack.processes().values():
+        for connection in psutil.Process(entry["pid"]).net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                assert connection.laddr.ip == "127.0.0.1", entry["name"]
+
+
+def test_a_second_one_in_the_same_home_is_refused(stack: Stack) -> None:
+    assert stack.process is not None
+    before = stack.processes()
+    second = subprocess.run(
+        program("up", "--home", str(stack.home.path)), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert second.returncode != 0
+    assert f"pid {stack.process.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert stack.processes() == before, "the first goes on undisturbed"
+    assert stack.state() == "ready"
+
+
+def test_a_port_that_was_asked_for_and_is_taken(tmp_path: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        refused = subprocess.run(
+            program("up", "--home", str(tmp_path / "home"), "--port", str(port)),
+            cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    assert refused.returncode != 0
+    assert f"Port {port}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_killed_child_is_restarted_and_jobs_go_on(stack: Stack, name: str) -> None:
+    before = stack.processes()
+    family = members(before[name]["pid"])
+    os.kill(before[name]["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        now = stack.processes()[name]
+        return bool(now["state"] == "ready" and now["pid"] != before[name]["pid"])
+
+    wait(back, 40)
+    wait(lambda: stack.state() == "ready", 40)
+    after = stack.processes()
+    assert after[name]["restarts"] == before[name]["restarts"] + 1
+    assert not [pid for pid in family if is_alive(pid)], "its own children ended with it"
+    assert {n: p["pid"] for n, p in after.items() if n != name} == {n: p["pid"] for n, p in before.items() if n != name}
+    speak(stack, f"The {name} was killed and came back.")
+
+
+def test_after_the_supervisor_was_killed_the_next_start_takes_over(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started(home) as first:
+        assert first.process is not None
+        spoken = speak(first)
+        key = first.api_key
+        pids = everyone(first)
+        first.process.kill()
+        first.process.wait()
+        with started(home) as second:
+            assert not [pid for pid in pids if is_alive(pid)], "two servers never share the data"
+            assert second.api_key == key
+            assert call(second, f"/v1/jobs/{spoken['id']}")["state"] == "succeeded"
+
+
+def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "home", model_workers=1)
+    with stack:
+        wait(lambda: stack.processes().get("valkey", {}).get("pid") is not None, 60)
+        pids = everyone(stack)
+        assert end_with(stack, signal.SIGINT) < 10
+        nobody_left(stack, pids)
+
+
+def test_ctrl_c_typed_on_a_terminal(tmp_path: Path) -> None:
+    """On a terminal there is a table; the key goes to the foreground group, as the kernel sends it."""
+    stack = Stack(tmp_path / "home", model_workers=1)
+    ours, theirs = os.openpty()
+    command = program("up", "--home", str(stack.home.path), "--port", "0", "--model-workers", "1")
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "PYTHONPATH": str(ROOT)}
+    stack.process = subprocess.Popen(
+        command,
+        env=env,
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: os.login_tty(theirs),  # noqa: PLW1509  one thread
+    )
+    os.close(theirs)
+    shown = b""
+    os.set_blocking(ours, False)
+
+    def read() -> None:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # nothing there yet, or the terminal's other end closed
+            while piece := os.read(ours, 65536):
+                shown += piece
+
+    def is_ready() -> bool:
+        read()
+        return stack.state() == "ready" and b"Chorus listens on" in shown
+
+    try:
+        wait(is_ready, 120)
+        for word in (*NAMES, "process", "ready", "api-key", "curl"):
+            assert word.encode() in shown, word
+        pids = everyone(stack)
+        os.write(ours, b"\x03")
+
+        def ended() -> bool:
+            read()
+            return stack.process is not None and stack.process.poll() is not None
+
+        assert wait(ended, 20) < 10
+        assert stack.process.returncode == 0
+        nobody_left(stack, pids)
+    finally:
+        os.close(ours)
+        stack.stop()
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "workers"), [(1, 1, 1), (2, 24, 2), (8, 4, 3), (64, 16, 23), (64, 256, 64)]
+)
+def test_as_many_piper_workers_as_suit_the_machine(cores: int, gigabytes: int, workers: int) -> None:
+    assert default_model_workers(cores, gigabytes * 2**30) == workers
+
+
+@pytest.mark.parametrize(
+    ("models", "count", "names"),
+    [
+        (("a",), 1, ["a-1"]),
+        (("a",), 3, ["a-1", "a-2", "a-3"]),
+        (("a", "b"), 3, ["a-1", "a-2", "b-1"]),
+        (("a", "b", "c"), 1, ["a-1", "b-1", "c-1"]),
+    ],
+)
+def test_every_model_has_a_worker_of_one_thread(
+    tmp_path: Path, models: tuple[str, ...], count: int, names: list[str]
+) -> None:
+    home = Home(tmp_path)
+    ports, _ = home.ports(["api", "valkey", *SEAWEEDFS_PORTS])
+    layout = Layout(host="127.0.0.1", ports=ports, bucket="b", models=models, model_workers=count)
+    found = {p.name: p for p in processes(home, layout)}
+    assert list(found) == ["valkey", "seaweedfs", "api", "reaper", "cpu", *names]
+    for name in names:
+        assert found[name].env["OMP_NUM_THREADS"] == "1"
+        assert found[name].env["CHORUS_WORKER_NAME"] == name
+        assert found[name].command[-2:] == ["worker", name[0]]
+    below = ("valkey", "seaweedfs")
+    assert all(p.after == (() if p.name in below else below) for p in found.values())
+    slowest = max(p.stop_timeout for p in found.values())
+    assert 2 * slowest < 10, "workers and API first, then the servers: both together end within ten seconds"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::", "http://[::1]:80")],
+)
+def test_the_url_is_one_that_this_machine_reaches(host: str, url: str) -> None:
+    assert Layout(host=host, ports={"api": 80}, bucket="b").url == url
+
+
+def test_the_help_names_the_options() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "cli.main", "up", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for option in ("--home", "--host", "--port", "--models", "--model-workers"):
+        assert option in shown

@@ -1,0 +1,119 @@
+"""Real servers for the tests: each pytest process (also each of pytest-xdist's) starts its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from cli.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
+from cli.state import free_ports
+from cli.supervisor import kill_session, spawn, tail
+from cli.up import Stack
+
+#: In the environment of every process that these tests start, and of their descendants.
+MARK = "CHORUS_TEST_RUN"
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """Where the object storage of the tests is."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    """The living processes that descend from this test run, but for itself."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
+            # Python's own helper of multiprocessing lives as long as the process that first needed it.
+            helper = "resource_tracker" in " ".join(process.cmdline())
+            if ours and not helper and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_left() -> Iterator[None]:
+    """Fails the run where a process that a test started, or a descendant of one, outlives it."""
+    mark = uuid.uuid4().hex
+    os.environ[MARK] = mark
+    yield
+    end = time.monotonic() + 10
+    while (left := _marked(mark)) and time.monotonic() < end:
+        time.sleep(0.1)
+    del os.environ[MARK]
+    described = []
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            described.append(f"{process.pid}: {' '.join(process.cmdline())[:200]}")
+            process.kill()
+    assert not described, "processes were left:\n" + "\n".join(described)
+
+
+@contextlib.contextmanager
+def _running(server: Valkey | SeaweedFS, log: Path) -> Iterator[None]:
+    process = spawn(server.command(), env=server.env, log=log)
+    try:
+        _wait(server.ready, lambda: process.poll() is None, log)
+        yield
+    finally:
+        kill_session(process.pid)
+        process.wait()
+
+
+def _wait(ready: Callable[[], bool], alive: Callable[[], bool], log: Path, timeout: float = 40.0) -> None:
+    end = time.monotonic() + timeout
+    while not ready():
+        if not alive() or time.monotonic() > end:
+            pytest.fail(f"a server did not start:\n{tail(log, 20)}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Redis URL of a Valkey that lasts for the session. Take `valkey`, which is empty at every test."""
+    folder = tmp_path_factory.mktemp("valkey")
+    server = Valkey(folder, free_ports(1)[0])
+    with _running(server, folder / "log"):
+        yield server.url
+
+
+@pytest.fixture
+def valkey(valkey_server: str) -> str:
+    """Redis URL of an empty Valkey."""
+    with contextlib.closing(redis.Redis.from_url(valkey_server)) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """An object storage with one bucket; it is not emptied between tests: use names of your own."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    ports = dict(zip(SEAWEEDFS_PORTS, free_ports(len(SEAWEEDFS_PORTS)), strict=True))
+    server = SeaweedFS(folder / "data", ports, "test-access-key", "test-secret-key", "chorus-test")
+    with _running(server, folder / "log"):
+        yield S3(server.endpoint, server.access_key, server.secret_key, server.bucket)
+    server.tidy()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole ``chorus up`` with one Piper worker, ready, for the session."""
+    with Stack(tmp_path_factory.mktemp("stack") / "home", model_workers=1) as running:
+        running.wait_ready()
+        yield running

@@ -1,0 +1,302 @@
+"""The ledger on a real Valkey: what is recorded, what is fenced, and how items are released in turns."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from broker.app import queue_name
+from broker.dispatch import Dispatcher
+from core.errors import ChorusError, LedgerUnavailable, ModelFailed
+from core.names import JobState, Priority, Role, StepState
+from core.redis import connect
+from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
+from storage.ledger import Ledger, NewJob, Outcome
+from storage.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
+
+SPEAK = Plan(
+    (
+        PlanStep(role=Role.PREPARE),
+        PlanStep(role=Role.SYNTHESIZE, model="voice", each=True),
+        PlanStep(role=Role.ASSEMBLE),
+    )
+)
+CONVERT = Plan(
+    (
+        PlanStep(role=Role.PREPARE),
+        PlanStep(role=Role.SYNTHESIZE, model="voice", each=True),
+        PlanStep(role=Role.CONVERT, model="tone", each=True),
+        PlanStep(role=Role.ASSEMBLE),
+    )
+)
+
+
+class Bench:
+    """A ledger and its dispatcher, and a stand-in for a worker that reads the queues itself."""
+
+    def __init__(self, url: str) -> None:
+        self.client = connect(url)
+        self.ledger = Ledger(self.client)
+        self.dispatcher = Dispatcher(self.client)
+
+    def create(self, name: str = "job_1", plan: Plan = SPEAK, **changes: object) -> ItemRef:
+        fields: dict[str, object] = {
+            "id": name,
+            "owner": "ann",
+            "priority": Priority.NORMAL,
+            "plan": plan,
+            "document": {"pipeline": "p", "metadata": {}},
+            "text": "[]",
+            "deadline": 60.0,
+            "keep": 100.0,
+        }
+        assert self.ledger.create(NewJob(**{**fields, **changes}))  # type: ignore[arg-type]
+        return ItemRef(name, 1, 0)
+
+    def released(self, station: str) -> list[ItemRef]:
+        """Releases and takes off the queue, in the order in which a worker would get them."""
+        self.dispatcher.release([station])
+        queue = queue_name(station)
+        messages = self.client.lrange(queue, 0, -1)[::-1]  # type: ignore[index]
+        self.client.delete(queue)
+        bodies = [json.loads(base64.b64decode(json.loads(m)["body"])) for m in messages]
+        return [ItemRef.parse(body[0][0]) for body in bodies]
+
+    def open(self, name: str, count: int, plan: Plan = SPEAK, **changes: object) -> None:
+        """A job whose utterances wait for the voice."""
+        ref = self.create(name, plan, **changes)
+        self.released(CPU)
+        works = [
+            UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"a/{n}", pause=0.1)
+            for n in range(count)
+        ]
+        assert self.ledger.lay_utterances(ref, 1, works, [False] * count)
+        self.done(ref, CPU)
+
+    def done(self, ref: ItemRef, station: str, **changes: object) -> bool:
+        return self.ledger.advance([Outcome(ref=ref, station=station, **changes)]).recorded[0]  # type: ignore[arg-type]
+
+    def drain(self, station: str, **changes: object) -> list[ItemRef]:
+        """Ends every item of a station as it is released."""
+        seen: list[ItemRef] = []
+        while refs := self.released(station):
+            seen += refs
+            for ref in refs:
+                assert self.done(ref, station, **changes)
+        return seen
+
+
+@pytest.fixture
+def bench(valkey: str) -> Iterator[Bench]:
+    found = Bench(valkey)
+    yield found
+    found.client.close()
+
+
+def test_a_job_goes_from_queued_to_succeeded(bench: Bench) -> None:
+    bench.open("job_1", 5)
+    job = bench.ledger.get("job_1")
+    assert job and job.total == 5
+    assert sorted(r.index for r in bench.drain("voice")) == [0, 1, 2, 3, 4]
+    [ref] = bench.released(CPU)
+    assert ref == ItemRef("job_1", 1, 2)
+    assert bench.done(ref, CPU, result={"audio": 1})
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.SUCCEEDED
+    assert job.result == {"audio": 1}
+    assert [s.state for s in job.steps] == [StepState.DONE] * 3
+    assert job.expires == pytest.approx(time.time() + 100, abs=5)
+
+
+def test_nothing_but_the_record_is_left_of_a_job_that_ended(bench: Bench) -> None:
+    bench.open("job_1", 3)
+    bench.drain("voice")
+    bench.drain(CPU, result={})
+    left = {key.decode() for key in bench.client.keys("*")}  # type: ignore[union-attr]
+    assert left == {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann"}
+    assert 0 < bench.client.ttl("ch:job:job_1") <= 101  # type: ignore[operator]
+
+
+def test_an_id_is_written_down_once(bench: Bench) -> None:
+    bench.create()
+    with pytest.raises(AssertionError):
+        bench.create()
+
+
+def test_recording_an_item_twice_changes_nothing(bench: Bench) -> None:
+    bench.open("job_1", 2)
+    [ref] = bench.released("voice")
+    assert bench.done(ref, "voice")
+    assert not bench.done(ref, "voice")
+    job = bench.ledger.get("job_1")
+    assert job and job.done == 1
+
+
+def test_another_generation_is_fenced(bench: Bench) -> None:
+    bench.open("job_1", 1)
+    stale = ItemRef("job_1", 2, 1, 0)
+    assert bench.ledger.take([stale]) == [None]
+    assert bench.ledger.wanted([stale]) == [False]
+    assert not bench.done(stale, "voice")
+
+
+def test_utterances_go_through_every_step_of_theirs(bench: Bench) -> None:
+    bench.open("job_1", 3, CONVERT)
+    assert len(bench.drain("voice")) == 3
+    assert sorted((r.step, r.index) for r in bench.drain("tone")) == [(2, 0), (2, 1), (2, 2)]
+    assert [r.step for r in bench.released(CPU)] == [3]
+
+
+def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
+    ref = bench.create()
+    bench.released(CPU)
+    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="a", pause=0.0)] * 3
+    bench.ledger.lay_utterances(ref, 1, works, [True, False, True])
+    bench.done(ref, CPU)
+    assert [r.index for r in bench.drain("voice")] == [1]
+    job = bench.ledger.get("job_1")
+    assert job and (job.done, job.total) == (3, 3)
+
+
+def test_a_job_whose_utterances_are_all_there_goes_on_at_once(bench: Bench) -> None:
+    ref = bench.create()
+    bench.released(CPU)
+    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="a", pause=0.0)] * 2
+    bench.ledger.lay_utterances(ref, 1, works, [True, True])
+    bench.done(ref, CPU)
+    assert bench.released("voice") == []
+    assert [r.step for r in bench.released(CPU)] == [2]
+
+
+def test_one_failed_utterance_fails_the_job_once_the_rest_is_rendered(bench: Bench) -> None:
+    bench.open("job_1", 4)
+    while refs := bench.released("voice"):
+        for ref in refs:
+            error = ModelFailed("it broke", step="synthesize") if ref.index in (1, 3) else None
+            assert bench.done(ref, "voice", error=error)
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED
+    assert job.error and job.error["code"] == "model_failed" and job.error["step"] == "synthesize"
+    assert [e["utterance"] for e in job.errors] == [1, 3]
+    assert bench.released(CPU) == []
+
+
+def test_a_failed_utterance_may_become_silence(bench: Bench) -> None:
+    bench.open("job_1", 2, silence=True)
+    while refs := bench.released("voice"):
+        for ref in refs:
+            bench.done(ref, "voice", error=ModelFailed() if ref.index == 0 else None)
+    assert [r.step for r in bench.released(CPU)] == [2]
+    _, states = bench.ledger.utterances("job_1")
+    assert states == "XZ"
+
+
+def test_a_failed_cpu_step_fails_the_job(bench: Bench) -> None:
+    ref = bench.create()
+    assert bench.done(ref, CPU, error=ChorusError("no", code="boom", step="prepare"))
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED and job.error
+    assert job.error["code"] == "boom"
+    assert job.steps[0].state is StepState.FAILED
+
+
+def test_gifts_reach_the_steps_behind(bench: Bench) -> None:
+    plan = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.VAD, model="vad")))
+    ref = bench.create(plan=plan)
+    bench.done(ref, CPU, gifts={"recording": "ann/x.flac"})
+    [ref] = bench.released("vad")
+    [work] = bench.ledger.take([ref])
+    assert work and work.gifts == {"recording": b"ann/x.flac"}
+    assert bench.done(ref, "vad", result={"segments": []})
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.SUCCEEDED
+
+
+def test_a_job_past_its_deadline_ends(bench: Bench) -> None:
+    bench.open("job_1", 3, deadline=0.05)
+    bench.open("job_2", 3)
+    time.sleep(0.1)
+    assert bench.ledger.end_overdue() == 1
+    job = bench.ledger.get("job_1")
+    assert job and job.error and job.error["code"] == "deadline_exceeded" and job.error["step"] == "synthesize"
+    assert {r.job for r in bench.drain("voice")} == {"job_2"}
+
+
+def test_a_share_opens_at_one_and_doubles(bench: Bench) -> None:
+    bench.open("job_1", 20)
+    sizes = []
+    while refs := bench.released("voice"):
+        sizes.append(len(refs))
+        for ref in refs:
+            bench.done(ref, "voice")
+    assert sizes == [1, 2, 4, 8, 5]
+
+
+def test_no_more_is_released_than_live_workers_have_room_for(bench: Bench) -> None:
+    for n in range(20):
+        bench.open(f"job_{n}", 1)
+    worker = WorkerRecord(name="w", pid=1, host="h", rooms={"voice": 6})
+    announce(bench.client, worker)
+    assert live_stations(bench.client) == {"voice"}
+    first = bench.released("voice")
+    assert len(first) == 6
+    assert bench.released("voice") == []
+    bench.done(first[0], "voice")
+    assert len(bench.released("voice")) == 1
+    withdraw(bench.client, worker)
+    assert live_workers(bench.client) == []
+
+
+def test_owners_and_jobs_take_turns(bench: Bench) -> None:
+    for n in range(30):
+        bench.open(f"job_a{n}", 1, owner="ann")
+    for n in range(3):
+        bench.open(f"job_b{n}", 1, owner="bob")
+    first = [r.job[4] for r in bench.released("voice")][:6]
+    assert first == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_priorities_are_weighted(bench: Bench) -> None:
+    for prio in Priority:
+        for n in range(40):
+            bench.open(f"job_{prio.value}{n}", 1, priority=prio)
+    announce(bench.client, WorkerRecord(name="w", pid=1, host="h", rooms={"voice": 24}))
+    names = [r.job for r in bench.released("voice")]
+    share = {p: sum(name.startswith(f"job_{p.value}") for name in names) for p in Priority}
+    assert share == {Priority.INTERACTIVE: 16, Priority.NORMAL: 6, Priority.BULK: 2}
+
+
+def test_a_book_is_laid_down_in_portions(bench: Bench) -> None:
+    bench.open("job_1", 2300)
+    works, states = bench.ledger.utterances("job_1")
+    assert [w.seed for w in works] == list(range(2300))
+    assert states == "b" * 2300
+
+
+def test_redis_away_is_told_as_such() -> None:
+    ledger = Ledger(connect("redis://127.0.0.1:1/0"))
+    with pytest.raises(LedgerUnavailable) as found:
+        ledger.get("job_1")
+    assert found.value.retryable and found.value.status == 503
+
+
+def test_redis_full_is_told_as_such(bench: Bench) -> None:
+    bench.client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(LedgerUnavailable):
+            for n in range(2000):
+                bench.create(f"job_{n}", text="x" * 5000)
+    finally:
+        bench.client.config_set("maxmemory", "0")
+
+
+def test_the_text_is_kept_compressed(bench: Bench) -> None:
+    bench.create(text="many words " * 1000)
+    assert bench.ledger.text("job_1") == "many words " * 1000
+    assert isinstance(bench.client, redis.Redis)
+    assert bench.client.strlen("ch:text:job_1") < 500

@@ -1,0 +1,220 @@
+"""Planning: from what a job brings to its steps."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import ChorusError, ConfigurationError, InvalidRequest, Unroutable
+from core.names import ModelType, Role
+from core.work import Plan
+from models.base import Bounds, ModelSpec, Option, Voice
+from models.catalog import Catalog, read_catalog
+from pipelines.definitions import DEFAULT_FILE, Gift, Pipeline, PipelineStep, get_pipeline, read_pipelines
+from pipelines.plan import Wish, needed_steps, route, wrong_option
+
+TEXT = frozenset({Gift.TEXT})
+SPEED = Option(default=1.0, minimum=0.5, maximum=2.0)
+
+
+def synthesizer(name: str, *voices: tuple[str, str]) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        type=ModelType.PIPER,
+        role=Role.SYNTHESIZE,
+        weights={},
+        languages=tuple(sorted({language for _, language in voices})),
+        voices={v: Voice(name=v, language=language) for v, language in voices},
+        options={"speed": SPEED},
+        sample_rate=22_050,
+        batch={"cpu": Bounds(items=4, cost=100)},
+        batch_timeout=60,
+    )
+
+
+CATALOG = Catalog(
+    {
+        "first": synthesizer("first", ("joe", "en-US"), ("amy", "en-GB")),
+        "second": synthesizer("second", ("eva", "de-DE"), ("amy", "en-GB")),
+    }
+)
+PIPER = Pipeline(
+    name="piper",
+    description="",
+    steps=(
+        PipelineStep(
+            role=Role.SYNTHESIZE, type=ModelType.PIPER, needs=(Gift.TEXT, Gift.LANGUAGE, Gift.VOICE), gives=Gift.SPEECH
+        ),
+    ),
+)
+
+
+def wish(**changes: object) -> Wish:
+    return Wish(**{"pipeline": PIPER, "given": TEXT, **changes})  # type: ignore[arg-type]
+
+
+def code_of(found: pytest.ExceptionInfo[ChorusError]) -> str:
+    return found.value.code
+
+
+def test_a_text_is_prepared_spoken_and_assembled() -> None:
+    found = route(wish(), CATALOG)
+    assert [s.role for s in found.plan.steps] == [Role.PREPARE, Role.SYNTHESIZE, Role.ASSEMBLE]
+    assert found.plan.stations() == "cpu *first cpu"
+    assert Plan.from_list(found.plan.to_list()) == found.plan
+    assert (found.voice, found.language) == ("joe", "en-US")
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "voice"),
+    [
+        ({"language": "de"}, "second", "eva"),
+        ({"language": "EN_gb"}, "first", "amy"),
+        ({"voice": "amy"}, "first", "amy"),
+        ({"voice": "amy", "models": {Role.SYNTHESIZE: "second"}}, "second", "amy"),
+    ],
+)
+def test_the_first_model_that_fits_is_taken(changes: dict[str, object], model: str, voice: str) -> None:
+    found = route(wish(**changes), CATALOG)
+    assert (found.plan.steps[1].model, found.voice) == (model, voice)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"given": frozenset()}, "missing_text"),
+        ({"language": "fr"}, "unknown_language"),
+        ({"voice": "eva", "language": "en"}, "unknown_voice"),
+        ({"models": {Role.SYNTHESIZE: "third"}}, "unknown_model"),
+        ({"models": {Role.VAD: "first"}}, "unknown_step"),
+        ({"options": {"pitch": 1}}, "unknown_option"),
+        ({"options": {"speed": 9}}, "invalid_option"),
+        ({"options": {"speed": "fast"}}, "invalid_option"),
+        ({"options": {"seed": 1.5}}, "invalid_option"),
+    ],
+)
+def test_what_cannot_be_routed_says_what_is_wrong(changes: dict[str, object], code: str) -> None:
+    with pytest.raises(InvalidRequest) as found:
+        route(wish(**changes), CATALOG)
+    assert code_of(found) == code
+    assert found.value.status == 422
+    assert found.value.message
+
+
+def test_steps_whose_gift_is_there_are_skipped() -> None:
+    clone = Pipeline(
+        name="clone",
+        description="",
+        steps=(
+            PipelineStep(role=Role.VAD, type=None, needs=(Gift.REFERENCE,), gives=Gift.SEGMENTS),
+            PipelineStep(role=Role.EMBED, type=None, needs=(Gift.REFERENCE, Gift.SEGMENTS), gives=Gift.EMBEDDING),
+            PipelineStep(role=Role.SYNTHESIZE, type=None, needs=(Gift.TEXT, Gift.BASE_VOICE), gives=Gift.SPEECH),
+            PipelineStep(role=Role.CONVERT, type=None, needs=(Gift.SPEECH, Gift.EMBEDDING), gives=Gift.SPEECH),
+        ),
+    )
+
+    def roles(*gifts: Gift) -> list[Role]:
+        return [step.role for step in needed_steps(clone, TEXT | set(gifts))]
+
+    tail = [Role.SYNTHESIZE, Role.CONVERT]
+    assert roles(Gift.REFERENCE) == [Role.VAD, Role.EMBED, *tail]
+    assert roles(Gift.REFERENCE, Gift.SEGMENTS) == [Role.EMBED, *tail]
+    assert roles(Gift.EMBEDDING) == tail
+    with pytest.raises(Unroutable) as found:
+        roles()
+    assert code_of(found) == "missing_reference"
+
+
+@given(st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.integers())))
+def test_an_option_that_passes_is_within_its_bounds(value: object) -> None:
+    if wrong_option(SPEED, value) is None:
+        assert isinstance(value, (int, float)) and math.isfinite(value) and 0.5 <= value <= 2.0
+
+
+def test_the_product_s_own_files_are_right() -> None:
+    pipelines = read_pipelines(DEFAULT_FILE)
+    with pytest.raises(InvalidRequest) as found:
+        get_pipeline("nonsense", pipelines)
+    assert code_of(found) == "unknown_pipeline"
+    assert "piper" in found.value.message
+
+
+def test_a_pipeline_is_added_by_yaml_alone(tmp_path: Path) -> None:
+    file = tmp_path / "pipelines.yaml"
+    file.write_text(
+        "pipelines:\n  loud:\n    steps:\n"
+        "      - {role: synthesize, type: piper, needs: [text, language, voice], gives: speech}\n"
+    )
+    found = route(wish(pipeline=read_pipelines(file)["loud"]), CATALOG)
+    assert found.plan.stations() == "cpu *first cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("pipelines:\n  a:\n    steps: []\n", 3, "at least 1"),
+        ("pipelines:\n  a:\n    stepz: []\n", 3, "stepz"),
+        ("pipelines:\n  a:\n    steps:\n      - {role: sing, needs: [text], gives: speech}\n", 4, "role"),
+        ("pipelines:\n  a:\n    steps:\n      - role: embed\n        type: piper\n        needs: [reference]\n"
+         "        gives: embedding\n", 5, "piper"),
+        ("pipelines:\n  a:\n    steps:\n      - role: embed\n        needs: [segments]\n        gives: embedding\n",
+         5, "segments"),
+        ("pipelines:\n  a: {steps: [\n", 3, ""),
+        ("pipelines:\n  a:\n    steps: 1\n  a:\n    steps: 2\n", 4, "twice"),
+        ("", 1, ""),
+    ],
+)  # fmt: skip
+def test_a_bad_pipelines_file_names_line_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    file = tmp_path / "pipelines.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as found:
+        read_pipelines(file)
+    assert f"{file}:{line}:" in found.value.message
+    assert reason in found.value.message
+
+
+GOOD_MODEL = """models:
+  joe:
+    type: piper
+    weights:
+      model: {source: "file:/tmp", file: a.onnx, sha256: "00"}
+      config: {source: "file:/tmp", file: a.json, sha256: "11"}
+    languages: [en-US]
+    voices: {joe: {language: en-US}}
+    sample_rate: 22050
+    batch: {cpu: {items: 2, cost: 100}}
+""".replace("00", "0" * 64).replace("11", "1" * 64)
+
+
+def test_a_good_models_file(tmp_path: Path) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(GOOD_MODEL)
+    spec = read_catalog(file).get("joe")
+    assert spec.bounds("cuda:0") == spec.batch["cpu"]
+    assert spec.weights["model"].name == "a.onnx"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("type: piper", "type: pipper", 3),
+        ("config:", "konfig:", 4),
+        ("cpu:", "tpu:", 10),
+        ("sample_rate: 22050", "sample_rate: fast", 9),
+        ("{language: en-US}", "{language: en-GB}", 8),
+        ("languages: [en-US]", "languages: []", 8),
+        ("0" * 64, "abc", 5),
+        ('"file:/tmp", file: a.onnx', '"ftp:/tmp", file: a.onnx', 5),
+        ("items: 2", "items: 0", 10),
+    ],
+)
+def test_a_bad_models_file_names_line_and_reason(tmp_path: Path, old: str, new: str, line: int) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(GOOD_MODEL.replace(old, new))
+    with pytest.raises(ConfigurationError) as found:
+        read_catalog(file)
+    assert f"{file}:{line}:" in found.value.message
