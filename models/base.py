@@ -83,6 +83,7 @@ class ModelSpec:
     sample_rate: int | None  #: Hz, of what it gives
     batch: Mapping[str, Bounds]  #: by kind of device: cpu, cuda
     batch_timeout: float  #: seconds that one micro-batch may take
+    per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
 
     def bounds(self, device: str) -> Bounds:
@@ -206,5 +207,7 @@ class Family:
     model: str
     frontend: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
+    #: ``module:function`` (spec, name) -> Voice | None, where a voice's name may say more than one of the catalog
+    voice: str | None = None
     weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give
     code_version: int = 1  #: raised when the same weights would sound different

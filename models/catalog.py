@@ -62,6 +62,7 @@ class _ModelEntry(BaseModel):
     sample_rate: int | None = Field(None, ge=8000, le=192_000)
     batch: dict[str, _BoundsEntry]
     batch_timeout: float = Field(300.0, gt=0)
+    per_core: bool = False
     licence: str = ""
 
 
@@ -91,6 +92,12 @@ def frontend_class(spec: ModelSpec) -> type[Frontend]:
     if target is None:
         raise ConfigurationError(f"Models of type {spec.type} speak no text.")
     return cast(type[Frontend], _attribute(target))
+
+
+def resolve_voice(spec: ModelSpec, name: str) -> Voice | None:
+    """The voice that ``name`` means to a family whose voices may be mixed, None where it means nothing."""
+    target = family_of(spec.type).voice
+    return cast(Voice | None, _attribute(target)(spec, name)) if target else None
 
 
 def speaks(language: str, asked: str) -> bool:
@@ -179,6 +186,7 @@ def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
         sample_rate=entry.sample_rate,
         batch={k: Bounds(items=b.items, cost=b.cost, padded=b.padded) for k, b in entry.batch.items()},
         batch_timeout=entry.batch_timeout,
+        per_core=entry.per_core,
         licence=entry.licence,
     )
 

@@ -1,0 +1,26 @@
+"""GE2E: the speaker encoder of Wan et al. 2017 (arXiv:1710.10467), 256 numbers.
+
+The architecture that Harmony Speech and Resemblyzer share: three LSTM layers of 256 over 40 mel energies, a
+linear layer, ReLU, unit length. An entry in ``models.yaml`` gives the weights ``model``: a checkpoint of
+Resemblyzer (Apache-2.0) or of CorentinJ/Real-Time-Voice-Cloning (MIT), with its ``model_state``.
+
+An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz and perhaps ``segments``, a list of
+``[start, end]`` in seconds; what is heard of them, `models.recordings` says: at most the first 60 s of speech.
+It is cut into partials of 160 frames of 10 ms that overlap by half; the embedding is the mean of theirs, made
+unit length. Its cost is in frames.
+
+All numbers of an embedding are positive or zero, so cosines are high: two recordings are of one speaker from
+about 0.75 up.
+"""
+
+from __future__ import annotations
+
+from core.names import ModelType, Role
+from models.base import Family
+
+FAMILY = Family(
+    type=ModelType.GE2E,
+    role=Role.EMBED,
+    model="models.ge2e.model:Ge2eModel",
+    weights=("model",),
+)

@@ -1,0 +1,85 @@
+"""Kokoro-82M (hexgrad, Apache-2.0; after StyleTTS 2, Li et al. 2023, arXiv:2306.07691) on ONNX Runtime.
+
+An entry in ``models.yaml`` gives the weights ``model`` (an ONNX file with inputs ``tokens``, ``style`` and
+``speed``), ``voices`` (an ``.npz`` of float32 [510, 1, 256] styles by name) and ``vocab`` (the ids of the
+phonemes). One utterance at a time goes through the network: its graph has a batch of 1.
+
+A voice may be a mix: ``jf_alpha:0.6+jm_kumo:0.4``; see `parse_voice`. The graph draws no noise, so the same
+tokens, voice and speed always give the same samples.
+
+Only English is spoken: espeak-ng does not read Japanese kanji, whatever the voices' own language.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Container
+
+from core.errors import InvalidRequest
+from core.names import ModelType, Role
+from models.base import Family, ModelSpec, Option, Voice
+
+MAX_TOKENS = 510  #: of one utterance, without the pads at both ends: as many as a voice has styles
+MAX_MIXED = 8  #: voices in one mix
+MAX_WEIGHT = 1000.0
+
+FAMILY = Family(
+    type=ModelType.KOKORO,
+    role=Role.SYNTHESIZE,
+    model="models.kokoro.model:KokoroModel",
+    frontend="models.kokoro.frontend:KokoroFrontend",
+    voice="models.kokoro:mixed_voice",
+    options={"speed": Option(default=1.0, minimum=0.5, maximum=2.0, description="Times the voice's own pace")},
+    weights=("model", "voices", "vocab"),
+)
+
+_PART = re.compile(r"\s*([A-Za-z0-9_.-]{1,64})\s*(?::\s*([0-9]{1,8}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})\s*)?")
+
+
+def parse_voice(voice: str, known: Container[str]) -> dict[str, float]:
+    """The weights of the voices in ``NAME`` or ``NAME[:WEIGHT]+NAME[:WEIGHT]…``, in order of name, sum 1.
+
+    A weight is a plain decimal number above 0; left out, it is 1. Raises `core.errors.InvalidRequest` with code
+    ``invalid_voice_mix`` for what is no such mix, ``unknown_voice`` for a name that is not ``known``."""
+    parts = voice[:1000].split("+") if isinstance(voice, str) else []
+    if not 1 <= len(parts) <= MAX_MIXED or len(voice) > 1000:
+        raise _no_mix(f"a voice is a name, or a mix of at most {MAX_MIXED} such as first:0.6+second:0.4")
+    weights: dict[str, float] = {}
+    for part in parts:
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise _no_mix(f"{part.strip()[:80]!r} is no voice with a weight: write name:0.6")
+        name, weight = match[1], float(match[2] or 1)
+        if name not in known:
+            raise InvalidRequest(f"there is no voice {name!r}", code="unknown_voice")
+        if name in weights:
+            raise _no_mix(f"{name!r} stands in the mix twice")
+        if not 0 < weight <= MAX_WEIGHT:
+            raise _no_mix(f"the weight of {name!r} lies above 0, up to {MAX_WEIGHT:g}")
+        weights[name] = weight
+    total = math.fsum(weights.values())
+    return {name: weights[name] / total for name in sorted(weights)}
+
+
+def written_voice(weights: dict[str, float]) -> str:
+    """One spelling for each mix, so that the same mix is rendered once: ``first:0.6+second:0.4``."""
+    if len(weights) == 1:
+        return next(iter(weights))
+    return "+".join(f"{name}:{_decimal(weight)}" for name, weight in sorted(weights.items()))
+
+
+def _decimal(weight: float) -> str:
+    return f"{max(weight, 1e-6):.6f}".rstrip("0").rstrip(".")
+
+
+def mixed_voice(spec: ModelSpec, name: str) -> Voice | None:
+    """The voice that a mix means, in its one spelling; None where ``name`` is no mix. Raises as `parse_voice`."""
+    if "+" not in name and ":" not in name:
+        return None
+    weights = parse_voice(name, spec.voices)
+    return Voice(name=written_voice(weights), language=spec.voices[next(iter(weights))].language)
+
+
+def _no_mix(message: str) -> InvalidRequest:
+    return InvalidRequest(message, code="invalid_voice_mix")

@@ -1,0 +1,90 @@
+"""Text to Kokoro's token ids, on the CPU worker."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import InvalidRequest, InvalidText, WeightsError
+from models.base import Frontend
+from models.kokoro import MAX_TOKENS, parse_voice, written_voice
+from text.phonemes import phonemize
+
+#: espeak-ng's symbols to those that Kokoro was trained on (hexgrad/misaki, Apache-2.0, ``espeak.py``), longer
+#: ones first.
+_SYMBOLS = (
+    ("ɜːɹ", "ɜɹ"),
+    ("aɪ", "I"),
+    ("eɪ", "A"),
+    ("oʊ", "O"),
+    ("aʊ", "W"),
+    ("ɔɪ", "Y"),
+    ("dʒ", "ʤ"),
+    ("tʃ", "ʧ"),
+    ("ɚ", "əɹ"),
+    ("r", "ɹ"),
+    ("ɐ", "ə"),
+    ("x", "k"),
+    ("ɬ", "l"),
+    ("ː", ""),
+    ("e", "A"),
+    ("o", "ɔ"),
+    ("ɾ", "T"),
+    ("ʔ", "t"),
+)
+#: Marks that the vocabulary lacks, as those that it has.
+_MARKS = str.maketrans({"¡": None, "¿": None, "«": "“", "»": "”", "„": "“", "[": "(", "]": ")", "{": "(", "}": ")"})
+
+
+class _Vocabulary(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    vocab: dict[Annotated[str, Field(min_length=1, max_length=1)], Annotated[int, Field(ge=1, le=100_000)]]
+
+
+class KokoroFrontend(Frontend):
+    """Phonemes of espeak-ng in Kokoro's spelling, as ids; the pads at both ends are the model's to add."""
+
+    max_characters = 300
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """Phoneme to id. Raises `core.errors.WeightsError` where the file is none."""
+        return read_vocabulary(self.files("vocab"))
+
+    def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
+        """``tokens`` (list of int, at most 510) and ``voice`` (a name or a mix, in its one spelling).
+
+        Raises `core.errors.InvalidText` where nothing of ``text`` can be spoken or it is too long (code
+        ``text_too_long``), `core.errors.InvalidRequest` for a voice or mix that is none."""
+        weights = parse_voice(voice, self.spec.voices)
+        if not language.lower().replace("_", "-").startswith("en"):
+            raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}", code="unknown_language")
+        spelled = kokoro_phonemes(phonemize(text, "en-us"))
+        tokens = [self.vocabulary[symbol] for symbol in spelled if symbol in self.vocabulary]
+        if not any(unicodedata.category(symbol)[0] == "L" for symbol in spelled if symbol in self.vocabulary):
+            raise InvalidText("there is nothing in this text that the voice can speak")
+        if len(tokens) > MAX_TOKENS:
+            raise InvalidText(f"this utterance has {len(tokens)} tokens of at most {MAX_TOKENS}", code="text_too_long")
+        return {"tokens": tokens, "voice": written_voice(weights)}
+
+
+def kokoro_phonemes(ipa: str) -> str:
+    """espeak-ng's American English phonemes in Kokoro's spelling: one symbol for each diphthong and affricate,
+    no length marks."""
+    spelled = unicodedata.normalize("NFC", ipa).translate(_MARKS)
+    for theirs, ours in _SYMBOLS:
+        spelled = spelled.replace(theirs, ours)
+    return spelled
+
+
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Phoneme to id, from a ``{"vocab": {...}}``. Raises `core.errors.WeightsError`."""
+    try:
+        return _Vocabulary.model_validate(json.loads(path.read_bytes())).vocab
+    except (OSError, ValueError, ValidationError) as error:
+        raise WeightsError(f"{path.name} is not the vocabulary of Kokoro: {error}") from error

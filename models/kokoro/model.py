@@ -1,0 +1,179 @@
+"""Kokoro on ONNX Runtime: tokens to audio, one utterance at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
+from models.base import Item, Model, Output, Samples, Speech
+from models.kokoro import FAMILY, MAX_TOKENS, parse_voice
+from models.kokoro.frontend import read_vocabulary
+
+RATE = 24_000
+STYLE = 256  #: numbers of one style
+
+_HOP = 600  #: samples of one frame of the durations
+_PAD = 0
+_RANDOM = {"RandomNormalLike", "RandomNormal", "RandomUniformLike", "RandomUniform", "Bernoulli", "Multinomial"}
+
+
+class KokoroModel(Model):
+    """One Kokoro. Its items hold ``tokens`` (list of int, without pads), ``voice`` (a name or a mix) and the
+    option ``speed``. Nothing in its graph is random: ``seed`` changes nothing."""
+
+    voices: Mapping[str, Samples]  #: float32 [510, 256] by name
+
+    def load(self, device: str) -> None:
+        """Raises `core.errors.WeightsError` where the files are not those of Kokoro,
+        `core.errors.ConfigurationError` where ONNX Runtime has no such device."""
+        self.bounds = self.spec.bounds(device)
+        self.voices = _read_voices(self.files("voices"))
+        for name in self.spec.voices:
+            if name not in self.voices:
+                raise WeightsError(f"{self.spec.name}: the file of voices has no {name!r}")
+        self._ids = frozenset(read_vocabulary(self.files("vocab")).values())
+        self._session = _session(self.files("model"), device)
+        names = {i.name for i in self._session.get_inputs()}
+        if names != {"tokens", "style", "speed"}:
+            raise WeightsError(f"{self.spec.name}: the model takes {sorted(names)}; Kokoro takes tokens, style, speed")
+        token = min(self._ids)
+        spoken = self._run_one(Item({"tokens": [token] * 4, "voice": next(iter(self.voices))}))
+        if not isinstance(spoken, Speech):
+            raise WeightsError(f"{self.spec.name}: the model does not run: {spoken}")
+
+    def cost(self, item: Item) -> int:
+        """Tokens, times what they are slowed down by."""
+        speed = item.options.get("speed")
+        slow = 1 / speed if isinstance(speed, int | float) and 0 < speed < 1 else 1.0
+        return max(1, math.ceil(len(item.inputs.get("tokens", ())) * slow))
+
+    def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
+        """`models.base.Speech` per item, or why there is none: `core.errors.ModelFailed` or `OutOfMemory`."""
+        return [self._run_one(item) for item in items]
+
+    def _run_one(self, item: Item) -> Output | ChorusError:
+        try:
+            tokens = self._tokens(item)
+            feeds = {
+                "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
+                "style": self._style(item, len(tokens))[None],
+                "speed": np.array([_speed(item)], np.float32),
+            }
+            audio, durations = self._session.run(None, feeds)
+            return _speech(audio.reshape(-1), durations.reshape(-1), len(tokens))
+        except ChorusError as error:
+            return error
+        except Exception as error:  # ONNX Runtime's classes share no base but Exception
+            text = str(error)
+            if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text.lower():
+                return OutOfMemory()
+            return ModelFailed(f"{type(error).__name__}: {text[:300]}")
+
+    def _tokens(self, item: Item) -> list[int]:
+        """The item's tokens, checked. Raises `core.errors.ModelFailed`."""
+        tokens = item.inputs.get("tokens")
+        if not isinstance(tokens, list | tuple) or not 1 <= len(tokens) <= MAX_TOKENS:
+            raise ModelFailed(f"an item has between 1 and {MAX_TOKENS} tokens")
+        if not all(type(token) is int and token in self._ids for token in tokens):
+            raise ModelFailed("tokens are ids of the model's vocabulary")
+        return list(tokens)
+
+    def _style(self, item: Item, tokens: int) -> Samples:
+        """The voice's style for an utterance of so many tokens: float32 [256]."""
+        voice = item.inputs.get("voice")
+        if not isinstance(voice, str):
+            raise ModelFailed("an item has a voice")
+        weights = parse_voice(voice, self.voices)
+        styles = [weight * self.voices[name][tokens - 1].astype(np.float64) for name, weight in weights.items()]
+        mixed: Samples = np.sum(styles, axis=0).astype(np.float32)
+        return mixed
+
+
+def _speed(item: Item) -> float:
+    option = FAMILY.options["speed"]
+    speed = item.options.get("speed")
+    if speed is None:
+        return float(option.default)
+    low, high = option.minimum or 0.0, option.maximum or math.inf
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not low <= speed <= high:
+        raise ModelFailed(f"speed lies between {low} and {high}")
+    return float(speed)
+
+
+def _speech(audio: Samples, frames: NDArray[Any], tokens: int) -> Speech:
+    """The audio with seconds per token; the pads at both ends count to the tokens beside them."""
+    if not audio.size or not np.isfinite(audio).all():
+        raise ModelFailed("the audio is not finite")
+    seconds: list[float] | None = None
+    if frames.size == tokens + 2 and int(frames.sum()) * _HOP == audio.size:
+        inner = frames[1:-1].astype(np.float64)
+        inner[0] += frames[0]
+        inner[-1] += frames[-1]
+        seconds = [round(float(n) * _HOP / RATE, 6) for n in inner]
+    return Speech(samples=audio.astype(np.float32), rate=RATE, durations=seconds)
+
+
+def _read_voices(path: Any) -> dict[str, Samples]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            voices = {name: np.asarray(file[name], np.float32) for name in file.files}
+    except Exception as error:  # zipfile and numpy raise classes of their own
+        raise WeightsError(f"{path} is no readable file of voices") from error
+    for name, styles in voices.items():
+        if styles.size != MAX_TOKENS * STYLE or styles.shape[0] != MAX_TOKENS:
+            raise WeightsError(f"{path}: voice {name!r} is not [{MAX_TOKENS}, 1, {STYLE}]")
+    return {name: styles.reshape(MAX_TOKENS, STYLE) for name, styles in voices.items()}
+
+
+def _session(path: Any, device: str) -> Any:
+    """ONNX Runtime on one thread, giving the durations beside the audio."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Every utterance has another length: an arena would keep the longest one's memory for good.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    providers: list[Any] = ["CPUExecutionProvider"]
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda"):
+        raise ConfigurationError(f"Kokoro runs on cpu or cuda, not on {device!r}")
+    if kind == "cuda":
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            raise ConfigurationError("this ONNX Runtime knows no CUDA: install onnxruntime-gpu")
+        cuda = {"device_id": index or "0", "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+        providers.insert(0, ("CUDAExecutionProvider", cuda))
+    graph = _with_durations(path)
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=providers)
+    except Exception as error:  # its classes share no base but Exception
+        raise WeightsError(f"ONNX Runtime cannot run this Kokoro: {str(error)[:300]}") from error
+
+
+def _with_durations(path: Any) -> bytes:
+    """The graph, serialised, with the rounded durations (frames per token) as a second output.
+
+    Raises `core.errors.WeightsError` where it is not Kokoro's, or draws noise."""
+    import onnx
+
+    try:
+        model = onnx.load(str(path))
+    except Exception as error:  # onnx and protobuf raise classes of their own
+        raise WeightsError(f"{path} is no readable ONNX file") from error
+    nodes = model.graph.node
+    if any(node.op_type in _RANDOM for node in nodes):
+        raise WeightsError("this Kokoro draws noise inside its graph: the same text would not sound the same")
+    rounded = {name for node in nodes if node.op_type == "Round" for name in node.output}
+    clipped = [node for node in nodes if node.op_type == "Clip" and node.input[0] in rounded]
+    if len(clipped) != 1 or len(model.graph.output) != 1:
+        raise WeightsError(f"{path} is not the graph of Kokoro: it has no rounding of durations")
+    model.graph.output.append(onnx.helper.make_tensor_value_info(clipped[0].output[0], onnx.TensorProto.FLOAT, None))
+    graph: bytes = model.SerializeToString()
+    return graph

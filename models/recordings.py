@@ -1,0 +1,93 @@
+"""What a speaker encoder hears of a recording: the speech within its segments, or all of it.
+
+The stretches of speech are put one after another, as Resemblyzer and most speaker verification recipes do, so
+that many short segments still make windows long enough to know a voice by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from core.errors import ModelFailed, NoSpeech
+from models.base import Item, Samples
+
+RATE = 16_000  #: Hz
+
+MAX_SPEECH = 60.0  #: seconds that are heard: a voice is known long before
+MIN_SPEECH = 0.5  #: seconds below which nothing is said of a voice
+MAX_GAP = 0.3  #: seconds of silence between two segments that are heard as one
+SILENCE = 1e-4  #: root mean square below which there is nothing to hear: -80 dBFS
+
+MAX_SEGMENTS = 100_000
+
+
+def seconds_heard(item: Item) -> float:
+    """At most how much of the recording is heard, told without reading it, in seconds."""
+    return float(min(MAX_SPEECH, len(item.inputs["samples"]) / RATE))
+
+
+def speech(item: Item) -> Samples:
+    """The speech of an item as float32 [n] mono at 16 kHz, between `MIN_SPEECH` and `MAX_SPEECH` seconds.
+
+    The item's ``inputs``: ``samples`` float32 [n] mono, ``rate`` 16,000 Hz and perhaps ``segments``, a list of
+    ``[start, end]`` in seconds in any order. Segments may overlap and reach out of the recording; gaps up to
+    `MAX_GAP` are kept, longer ones cut out. Without ``segments`` the recording is heard from its start.
+
+    Raises `core.errors.NoSpeech` where there are no segments or nothing but silence (``no_speech``) or less
+    than `MIN_SPEECH` (``too_little_speech``), `core.errors.ModelFailed` for inputs that are no recording."""
+    if item.inputs.get("rate") != RATE:
+        raise ModelFailed(f"speaker encoders hear {RATE} Hz, not {item.inputs.get('rate')}")
+    samples = np.asarray(item.inputs.get("samples"))
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise ModelFailed("samples are float32 numbers in one dimension")
+    given = item.inputs.get("segments")
+    spans = [(0, len(samples))] if given is None else _merged(_spans(given, len(samples)))
+    if not spans:
+        raise NoSpeech()
+    heard = np.concatenate([samples[start:end] for start, end in _first(spans, int(MAX_SPEECH * RATE))])
+    if len(heard) < MIN_SPEECH * RATE:
+        raise NoSpeech(
+            f"the recording holds {len(heard) / RATE:.2f} s of speech; {MIN_SPEECH} s are needed",
+            code="too_little_speech",
+        )
+    if not np.isfinite(heard).all():
+        raise ModelFailed("samples are finite numbers")
+    if np.sqrt(np.mean(np.square(heard, dtype=np.float64))) < SILENCE:
+        raise NoSpeech("the recording is silent")
+    return heard
+
+
+def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, int]]:
+    """First and last sample of each segment within the recording, in order of time."""
+    try:
+        times = np.asarray(list(segments), np.float64).reshape(-1, 2)
+    except (TypeError, ValueError) as error:
+        raise ModelFailed("segments are pairs of start and end in seconds") from error
+    if len(times) > MAX_SEGMENTS or not np.isfinite(times).all():
+        raise ModelFailed(f"segments are at most {MAX_SEGMENTS} pairs of finite seconds")
+    limits = np.clip(np.rint(times * RATE), 0, length).astype(np.int64).tolist()
+    return sorted((start, end) for start, end in limits if end > start)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order of time, those that overlap or are `MAX_GAP` apart at most made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start - merged[-1][1] <= MAX_GAP * RATE:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _first(spans: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """The spans, cut off once they hold ``most`` samples."""
+    kept: list[tuple[int, int]] = []
+    for start, end in spans:
+        if most <= 0:
+            break
+        kept.append((start, min(end, start + most)))
+        most -= end - start
+    return kept
