@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from core.names import AudioFormat, OnError, Priority, Role
+from core.names import AudioFormat, OnError, Priority, Role, VadMode
 
 _Strict = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -32,15 +33,64 @@ class Output(BaseModel):
     loudness: float | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
 
 
+class RecordingInput(BaseModel):
+    """Audio by one of its ways in."""
+
+    model_config = _Strict
+    upload: Name | None = None
+    base64: str | None = None
+
+
+class EmbeddingInput(BaseModel):
+    """A speaker embedding as an ``embed`` job gave it."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model: Name
+    values: Annotated[list[float], Field(min_length=1, max_length=4096)]
+
+
+class ReferenceInput(RecordingInput):
+    """The speaker to be cloned: a recording, or an embedding (its JSON, or base64 of its safetensors file)."""
+
+    embedding: EmbeddingInput | str | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> ReferenceInput:
+        """Exactly one way in."""
+        if sum(value is not None for value in (self.upload, self.base64, self.embedding)) != 1:
+            raise PydanticCustomError("one_of", "give one of upload, base64 or embedding")
+        return self
+
+
+class SegmentInput(BaseModel):
+    """A stretch of speech in a recording, in seconds."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    start: float = Field(ge=0, le=86_400, allow_inf_nan=False)
+    end: float = Field(gt=0, le=86_400, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def forwards(self) -> SegmentInput:
+        """It ends after it starts."""
+        if self.end <= self.start:
+            raise PydanticCustomError("backwards", "a segment ends after it starts")
+        return self
+
+
 class JobRequest(BaseModel):
     """One job. Only ``pipeline`` and what it needs are required."""
 
     model_config = _Strict
-    pipeline: Name
+    pipeline: Name | None = None
     text: str | None = None
     chapters: Annotated[list[Chapter], Field(min_length=1, max_length=1000)] | None = None
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
     voice: Name | None = None
+    base_voice: Name | None = None
+    reference: ReferenceInput | None = None
+    recording: RecordingInput | None = None
+    segments: Annotated[list[SegmentInput], Field(min_length=1, max_length=10_000)] | None = None
+    vad: VadMode = VadMode.SILERO
     models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
     markup: Literal["none"] = "none"

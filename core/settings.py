@@ -45,6 +45,9 @@ class Settings(BaseSettings):
 
     max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
     max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
+    max_upload_bytes: int = Field(1 << 30, ge=1024, description="Largest upload")
+    max_unfinished_per_owner: int = Field(50_000, ge=1, description="Unfinished utterances that an owner may have")
+    max_unfinished: int = Field(200_000, ge=1, description="Unfinished utterances of all owners together")
     job_deadline: float = Field(86_400.0, gt=0, description="Seconds a job may take unless it says otherwise")
     expires_in: int = Field(30 * 86_400, ge=60, description="Seconds that results are kept unless a job says otherwise")
     lease: float = Field(30.0, ge=1, description="Seconds after which a silent worker's items run elsewhere")

@@ -40,6 +40,15 @@ class Gift(StrEnum):
 #: What only the client can bring.
 BROUGHT = frozenset({Gift.TEXT, Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE, Gift.REFERENCE, Gift.RECORDING})
 
+#: What a step gives and a client may bring as well.
+BRINGABLE = frozenset({Gift.SEGMENTS, Gift.EMBEDDING, Gift.VOICE})
+
+#: What every job may say without a step needing it.
+SAID = frozenset({Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE})
+
+#: Where the role of a step is not that of its model's family: an encoder matches what it embeds.
+_ALSO = {Role.MATCH: Role.EMBED}
+
 #: Roles whose model works on one utterance at a time.
 PER_UTTERANCE = frozenset({Role.SYNTHESIZE, Role.CONVERT})
 
@@ -66,6 +75,11 @@ class Pipeline:
     def gives(self) -> Gift:
         """What a job of this pipeline results in."""
         return self.steps[-1].gives
+
+
+def family_role(role: Role) -> Role:
+    """The role of the families whose models can do a step of ``role``."""
+    return _ALSO.get(role, role)
 
 
 class _StepEntry(BaseModel):
@@ -95,7 +109,7 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
         given: set[Gift] = set(BROUGHT)
         for n, step in enumerate(entry.steps):
             where = ("pipelines", name, "steps", n)
-            if step.type and family_of(step.type).role is not step.role:
+            if step.type and family_of(step.type).role is not family_role(step.role):
                 role = family_of(step.type).role
                 raise yaml.error((*where, "type"), f"a {step.type} is for {role}, not for {step.role}")
             for gift in step.needs:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest, Unroutable
-from core.names import Role
+from core.names import ModelType, Role, VadMode
 from core.work import Plan, PlanStep
 from models.base import ModelSpec, Option, Voice
-from models.catalog import Catalog, speaks
-from pipelines.definitions import BROUGHT, PER_UTTERANCE, Gift, Pipeline, PipelineStep
+from models.catalog import Catalog, resolve_voice, speaks
+from pipelines.definitions import BRINGABLE, PER_UTTERANCE, SAID, Gift, Pipeline, PipelineStep, family_role
 
 #: Every job that speaks takes a seed: the same job with the same seed gives the same audio.
 SEED = Option(default=0, minimum=0, maximum=2**53, description="Seed of the noise generators")
@@ -32,6 +32,7 @@ class Wish:
     language: str | None = None
     voice: str | None = None
     base_voice: str | None = None
+    vad: VadMode = VadMode.SILERO
     models: Mapping[Role, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,13 +51,11 @@ class Route:
 def route(wish: Wish, catalog: Catalog) -> Route:
     """Works out the steps, models, voice and options of a job.
 
-    Raises `Unroutable` naming what is missing, or `InvalidRequest` with the code ``unknown_model``,
-    ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
+    Raises `Unroutable` naming what is missing or of no use, or `InvalidRequest` with the code
+    ``unknown_model``, ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
     """
-    needed = needed_steps(wish.pipeline, wish.given)
-    for role in wish.models:
-        if role not in {step.role for step in needed}:
-            raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")
+    needed = needed_steps(wish.pipeline, _given(wish))
+    _check_use(wish, needed)
     models = [_choose(step, wish, catalog) for step in needed]
     voice = next((v for v in (m[1] for m in models) if v), None)
     steps = [
@@ -72,67 +71,103 @@ def route(wish: Wish, catalog: Catalog) -> Route:
     )
 
 
+def _given(wish: Wish) -> frozenset[Gift]:
+    given = set(wish.given)
+    if wish.vad is VadMode.NONE:
+        given.add(Gift.SEGMENTS)  # all of it counts as speech
+    if wish.voice is not None:
+        given.add(Gift.VOICE)
+    return frozenset(given)
+
+
 def needed_steps(pipeline: Pipeline, given: frozenset[Gift]) -> list[PipelineStep]:
     """The steps that lead from ``given`` to the pipeline's last gift. Raises `Unroutable`."""
     wanted, chosen = {pipeline.gives}, []
-    chosen_gifts = given | {Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE}
     for step in reversed(pipeline.steps):
         if step.gives not in wanted or step.gives in given:
             continue
         chosen.append(step)
         wanted = (wanted - {step.gives}) | set(step.needs)
-    missing = sorted(g for g in wanted - chosen_gifts if not (g is pipeline.gives and not chosen))
+    if not chosen:
+        raise Unroutable(f"Nothing is left to do: {pipeline.gives.value} is given already.", code="nothing_to_do")
+    missing = sorted(wanted - given - SAID)
     if missing:
         fields = [FieldError(g.value, f"missing_{g.value}", f"{g.value} is missing.") for g in missing]
-        optional = [g.value for s in pipeline.steps for g in (s.gives,) if g in missing and g not in BROUGHT]
-        hint = f" ({', '.join(optional)} would also do)" if optional else ""
+        names = " and ".join(g.value for g in missing)
+        hint = _instead(pipeline, frozenset(missing))
         raise Unroutable(
-            f"Pipeline {pipeline.name!r} needs {' and '.join(g.value for g in missing)}{hint}.",
-            code=f"missing_{missing[0].value}",
-            fields=fields,
+            f"Pipeline {pipeline.name!r} needs {names}{hint}.", code=f"missing_{missing[0].value}", fields=fields
         )
-    if not chosen:
-        raise Unroutable(f"Nothing is left to do: {pipeline.gives.value} is given already.")
     return chosen[::-1]
+
+
+def _instead(pipeline: Pipeline, missing: frozenset[Gift]) -> str:
+    """Which gifts of steps a client may bring instead of what is missing."""
+    made = [s.gives.value for s in pipeline.steps[:-1] if missing & set(s.needs) and s.gives in BRINGABLE]
+    return f" (or {' or '.join(made)})" if made else ""
+
+
+def _check_use(wish: Wish, needed: Sequence[PipelineStep]) -> None:
+    """What is given and of no use would be passed over in silence; it is refused instead."""
+    used = {gift for step in needed for gift in step.needs}
+    if Gift.VOICE not in used and wish.voice is not None:
+        raise _invalid("voice", "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for a voice here.")
+    if Gift.BASE_VOICE not in used and wish.base_voice is not None:
+        raise _invalid("base_voice", "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for a base voice.")
+    for gift in sorted(wish.given - used):
+        raise _invalid(gift.value, "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for {gift.value} here.")
+    for role in wish.models:
+        if role not in {step.role for step in needed}:
+            raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")
+
+
+def _candidates(step: PipelineStep, wish: Wish, catalog: Catalog) -> list[ModelSpec]:
+    """The models that can do a step, in the order of the catalog."""
+    if step.role is Role.VAD:
+        kind = {VadMode.SILERO: ModelType.SILERO, VadMode.WHISPER: ModelType.WHISPER}[wish.vad]
+        return [model for model in catalog.models.values() if model.type is kind]
+    return catalog.of(family_role(step.role), step.type)
 
 
 def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec, Voice | None]:
     """The model of a step, and its voice where it speaks."""
-    candidates = catalog.of(step.role, step.type)
-    if step.role in wish.models:
-        named = catalog.get(wish.models[step.role])
+    candidates = _candidates(step, wish, catalog)
+    # An embedding is matched by the model that made it.
+    asked = wish.models.get(step.role) or (wish.models.get(Role.EMBED) if step.role is Role.MATCH else None)
+    if asked is not None:
+        named = catalog.get(asked)
         if named not in candidates:
-            raise _invalid(
-                "models", "unsuitable_model", f"{named.name!r} cannot do {step.role.value} here.",
-                f"models.{step.role.value}",
-            )  # fmt: skip
+            field_name = f"models.{step.role.value}"
+            raise _invalid("models", "unsuitable_model", f"{asked!r} cannot do {step.role.value} here.", field_name)
         candidates = [named]
     if not candidates:
         what = step.type.value if step.type else step.role.value
         raise Unroutable(f"No model of type {what} is in the catalog.", code="no_model")
-    if step.role is not Role.SYNTHESIZE:
-        return candidates[0], None
-    asked = wish.base_voice if Gift.BASE_VOICE in step.needs else wish.voice
-    return _voice(candidates, asked, wish.language, "base_voice" if Gift.BASE_VOICE in step.needs else "voice")
+    if step.role is Role.SYNTHESIZE:
+        base = Gift.BASE_VOICE in step.needs
+        return _voice(candidates, wish.base_voice if base else wish.voice, wish, "base_voice" if base else "voice")
+    return candidates[0], None
 
 
-def _voice(
-    candidates: Sequence[ModelSpec], asked: str | None, language: str | None, name: str
-) -> tuple[ModelSpec, Voice]:
-    all_voices = [(m, v) for m in candidates for v in m.voices.values()]
-    fitting = all_voices
-    if language is not None:
-        fitting = [(m, v) for m, v in all_voices if speaks(v.language, language)]
+def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field_name: str) -> tuple[ModelSpec, Voice]:
+    """The first model with a voice that fits language and name. A name may be a family's mix of voices."""
+    fitting = [(m, v) for m in candidates for v in m.voices.values()]
+    if wish.language is not None:
+        there = ", ".join(sorted({v.language for _, v in fitting}))
+        fitting = [(m, v) for m, v in fitting if speaks(v.language, wish.language)]
         if not fitting:
-            there = ", ".join(sorted({v.language for _, v in all_voices}))
-            raise _invalid("language", "unknown_language", f"No voice here speaks {language!r}; there is {there}.")
-    if asked is not None:
-        named = [(m, v) for m, v in fitting if v.name == asked]
-        if not named:
-            there = ", ".join(v.name for _, v in fitting)
-            raise _invalid(name, "unknown_voice", f"There is no voice {asked!r} here; there is {there}.")
-        fitting = named
-    return fitting[0]
+            detail = f"No voice here speaks {wish.language!r}; there is {there}."
+            raise _invalid("language", "unknown_language", detail)
+    if asked is None:
+        return fitting[0]
+    for model, voice in fitting:
+        if voice.name == asked:
+            return model, voice
+    for spec in {model.name: model for model, _ in fitting}.values():
+        if mixed := resolve_voice(spec, asked):
+            return spec, mixed
+    there = ", ".join(v.name for _, v in fitting)
+    raise _invalid(field_name, "unknown_voice", f"There is no voice {asked!r} here; there is {there}.")
 
 
 def _with_cpu_steps(steps: list[PlanStep], wish: Wish) -> list[PlanStep]:

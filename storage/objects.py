@@ -159,6 +159,14 @@ class Objects:
             return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"], answer["ContentType"])
 
+    def upload_link(self, name: str, *, seconds: int) -> str | None:
+        """A presigned URL to PUT an object to, None where clients do not reach the storage."""
+        if self._public is None:
+            return None
+        parameters = {"Bucket": self.bucket, "Key": name}
+        url: str = self._public.generate_presigned_url("put_object", Params=parameters, ExpiresIn=seconds)
+        return url
+
     def delete(self, *names: str) -> None:
         """Deletes objects; those that are not there are no error."""
         for first in range(0, len(names), 1000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from audio.artifact import unpack
 from audio.encode import CONTENT_TYPES, Encoder
 from audio.join import join
 from core.errors import ArtifactMissing
+from core.failpoints import reach
 from core.names import AudioFormat
 from core.work import ItemRef, UtteranceWork
 from models.base import Samples
@@ -37,7 +39,9 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
             for samples in join(_pieces(services, utterances, states, rate), rate, loudness=output.get("loudness")):
                 encoder.write(samples)
             encoded = encoder.close()
+        reach("assemble.encoded")
         patiently(lambda: services.objects.put_file(name, path, CONTENT_TYPES[kind]))
+    reach("assemble.uploaded")
     audio: dict[str, Any] = {
         "object": name,
         "format": kind.value,
@@ -47,6 +51,8 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
         "sha256": encoded.sha256,
     }
     result = {"audio": audio, "characters": request["characters"], "seed": request["seed"]}
+    if "match" in work.gifts:
+        result["match"] = json.loads(work.gifts["match"])
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
 
 
@@ -59,15 +65,41 @@ def _sample_rate(services: Services, work: Work) -> int:
     return rate
 
 
+class UtterancesMissing(ArtifactMissing):
+    """Artifacts of utterances are gone; they are rendered again."""
+
+    def __init__(self, indices: list[int]) -> None:
+        super().__init__()
+        self.indices = indices
+
+
 def _pieces(
     services: Services, utterances: list[UtteranceWork], states: str, rate: int
 ) -> list[tuple[Callable[[], Samples], float]]:
-    def read(work: UtteranceWork) -> Callable[[], Samples]:
-        return lambda: unpack(patiently(lambda: services.objects.get(work.artifact)))[0]
+    def read(index: int, work: UtteranceWork) -> Callable[[], Samples]:
+        def samples() -> Samples:
+            try:
+                return unpack(patiently(lambda: services.objects.get(work.artifact)))[0]
+            except ArtifactMissing as error:
+                missing = _missing(services, utterances, states)
+                raise UtterancesMissing(missing or [index]) from error
+
+        return samples
 
     def silent() -> Samples:
         return np.zeros(round(SILENCE * rate), np.float32)
 
     return [
-        (read(work) if state == "Z" else silent, work.pause) for work, state in zip(utterances, states, strict=True)
+        (read(index, work) if state == "Z" else silent, work.pause)
+        for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
+
+
+def _missing(services: Services, utterances: list[UtteranceWork], states: str) -> list[int]:
+    """Which of the rendered utterances have no artifact in storage (any more)."""
+
+    def gone(work: UtteranceWork) -> bool:
+        return patiently(lambda: services.objects.head(work.artifact)) is None
+
+    pairs = enumerate(zip(utterances, states, strict=True))
+    return [index for index, (work, state) in pairs if state == "Z" and gone(work)]

@@ -1,4 +1,4 @@
-"""``prepare``: text to utterances, on the CPU."""
+"""``prepare`` and ``open``, on the CPU: recordings to samples, text to utterances."""
 
 from __future__ import annotations
 
@@ -8,27 +8,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import InvalidText
+from core.failpoints import reach
 from core.names import Role
-from core.work import ItemRef, UtteranceWork
+from core.work import CPU, ItemRef, UtteranceWork
 from models.base import Frontend, ModelSpec
 from models.catalog import family_of
 from storage.ledger import Outcome, Work
 from text.speakable import clean
 from text.utterances import Utterance, split
+from workers.recordings import decode_recording
 from workers.services import Services, patiently
 
 
 def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
-    """Splits the job's text and lays its utterances down for the synthesizer."""
+    """Decodes the job's recording; lays its utterances down, where no other step comes before them."""
+    gifts: dict[str, bytes | str] = {}
+    for name in ("reference", "recording"):
+        if name in work.document:
+            gifts["samples"] = decode_recording(services, work.document["owner"], name, work.document[name])
+    if work.plan.find(Role.OPEN) is None:
+        lay_utterances(services, ref, work)
+    return Outcome(ref=ref, station=CPU, gifts=gifts)
+
+
+def open_utterances(services: Services, ref: ItemRef, work: Work) -> Outcome:
+    """``open``: lays the utterances down once what they need, such as a voice, has been found."""
+    lay_utterances(services, ref, work)
+    return Outcome(ref=ref, station=CPU)
+
+
+def lay_utterances(services: Services, ref: ItemRef, work: Work) -> None:
+    """Every utterance's inputs, name and seed, into the ledger; nothing where the job has no text to speak."""
     step = next((n for n, s in enumerate(work.plan.steps) if s.role is Role.SYNTHESIZE), None)
-    if step is not None:
-        lay_utterances(services, ref, work, step)
-    return Outcome(ref=ref, station=work.plan.steps[ref.step].station)
-
-
-def lay_utterances(services: Services, ref: ItemRef, work: Work, step: int) -> None:
-    """Every utterance's inputs, name and seed, into the ledger."""
-    request = work.document
+    if step is None:
+        return
+    request = {**work.document}
+    if "voice" in work.gifts:
+        request["voice"] = work.gifts["voice"].decode()
     spec = services.catalog.get(work.plan.steps[step].station)
     frontend = services.frontend(spec)
     utterances = []
@@ -38,7 +54,9 @@ def lay_utterances(services: Services, ref: ItemRef, work: Work, step: int) -> N
             utterances.append(utterance_work(spec, request, inputs, utterance.pause))
     if not utterances:
         raise InvalidText("Nothing in the text can be spoken.")
-    services.ledger.lay_utterances(ref, step, utterances, [False] * len(utterances))
+    present = services.ledger.present(request["owner"], [u.artifact for u in utterances])
+    services.ledger.lay_utterances(ref, step, utterances, present)
+    reach("prepare.laid")
 
 
 def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from models.base import Item, Output
+from core.work import Plan
+from models.base import Item, ModelSpec, Output
 from storage.ledger import Work
 
 
@@ -16,12 +17,16 @@ class Stored:
 
     gifts: Mapping[str, bytes | str] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None  #: of the job, where its last step is this one
+    plan: Plan | None = None  #: where this step decided how the ones behind it are done
     seconds: float = 0.0
 
 
 class Station(Protocol):
-    """Loading and storing for one role. Both are called from several threads at once."""
+    """Loading and storing for one role, around a model of ``spec``. Both are called from several threads at once.
 
-    def load(self, work: Work) -> Item: ...
+    `load` answers with what is `Stored` where the work is done already, and nothing is run.
+    """
 
-    def store(self, work: Work, item: Item, output: Output) -> Stored: ...
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored: ...
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored: ...

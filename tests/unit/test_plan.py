@@ -64,8 +64,8 @@ def code_of(found: pytest.ExceptionInfo[ChorusError]) -> str:
 def test_a_text_is_prepared_spoken_and_assembled() -> None:
     found = route(wish(), CATALOG)
     assert [s.role for s in found.plan.steps] == [Role.PREPARE, Role.SYNTHESIZE, Role.ASSEMBLE]
-    assert found.plan.stations() == "cpu *first cpu"
-    assert Plan.from_list(found.plan.to_list()) == found.plan
+    assert str(found.plan) == "prepare:cpu *synthesize:first assemble:cpu"
+    assert Plan.parse(str(found.plan)) == found.plan
     assert (found.voice, found.language) == ("joe", "en-US")
 
 
@@ -150,7 +150,7 @@ def test_a_pipeline_is_added_by_yaml_alone(tmp_path: Path) -> None:
         "      - {role: synthesize, type: piper, needs: [text, language, voice], gives: speech}\n"
     )
     found = route(wish(pipeline=read_pipelines(file)["loud"]), CATALOG)
-    assert found.plan.stations() == "cpu *first cpu"
+    assert str(found.plan) == "prepare:cpu *synthesize:first assemble:cpu"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""The steps that listen to recordings: voice activity, speaker embedding, transcription, matching.
+
+What each gives is an artifact under owner and content, so that the same recording is heard once, whoever asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from core.errors import ArtifactMissing, ModelFailed, NoSpeech
+from core.names import Role
+from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
+from models.catalog import family_of
+from storage.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
+from storage.ledger import Work
+from workers.recordings import RATE, read_samples
+from workers.services import Services
+from workers.station import Stored
+
+
+def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
+    """The options that the job gave for this model."""
+    return {name: work.document["options"][name] for name in spec.options if name in work.document["options"]}
+
+
+def sha256_of(work: Work) -> str:
+    """The hash of the job's recording as it was brought."""
+    for name in ("reference", "recording"):
+        if name in work.document:
+            return str(work.document[name]["sha256"])
+    raise ArtifactMissing("The job has no recording.")
+
+
+class ListeningStation:
+    """Loads a recording for a model that listens."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._objects = services.objects
+
+    def _item(self, spec: ModelSpec, work: Work, **more: Any) -> Item:
+        samples = read_samples(self._objects, work.gifts["samples"].decode())
+        return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
+
+
+class VadStation(ListeningStation):
+    """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        try:
+            return self._stored(work, json.loads(self._objects.get(self._name(spec, work))))
+        except ArtifactMissing:
+            return self._item(spec, work)
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if isinstance(output, Transcript):
+            duration = len(item.inputs["samples"]) / RATE
+            output = Segments(tuple(Segment(s.start, s.end) for s in output.segments), duration)
+        if not isinstance(output, Segments):
+            raise ModelFailed("The model gave no segments.")
+        found = {"segments": [s.to_dict() for s in output.segments], "duration": round(output.duration, 3)}
+        self._objects.put(self._name(spec, work), json.dumps(found).encode(), "application/json", if_absent=True)
+        return self._stored(work, found)
+
+    def _stored(self, work: Work, found: Mapping[str, Any]) -> Stored:
+        if not found["segments"] and work.plan.find(Role.EMBED):
+            raise NoSpeech("The reference holds no speech." if "reference" in work.document else None)
+        spans = [[s["start"], s["end"]] for s in found["segments"]]
+        return Stored(gifts={"segments": json.dumps(spans)}, result=dict(found))
+
+    def _name(self, spec: ModelSpec, work: Work) -> str:
+        options = json.dumps(options_of(spec, work), sort_keys=True)
+        version = family_of(spec.type).code_version
+        content = f"{sha256_of(work)}|{spec.name}|{spec.fingerprint()}|{version}|{options}"
+        return f"{work.document['owner']}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
+
+
+class EmbedStation(ListeningStation):
+    """Speaker embedding: gives ``embedding``, an object name."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        name = self._name(spec, work)
+        try:
+            return self._stored(name, unpack_embedding(self._objects.get(name)))
+        except ArtifactMissing:
+            spans = self._spans(work)
+            return self._item(spec, work, **({} if spans is None else {"segments": spans}))
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if not isinstance(output, Embedding):
+            raise ModelFailed("The model gave no embedding.")
+        embedding = StoredEmbedding(output.vector, spec.name)
+        name = self._name(spec, work)
+        self._objects.put(name, pack_embedding(embedding), "application/octet-stream", if_absent=True)
+        return self._stored(name, embedding)
+
+    def _stored(self, name: str, embedding: StoredEmbedding) -> Stored:
+        shape = {
+            "model": embedding.model,
+            "dimensions": len(embedding.vector),
+            "values": [round(float(v), 7) for v in embedding.vector],
+        }
+        return Stored(gifts={"embedding": name}, result={"embedding": shape})
+
+    def _spans(self, work: Work) -> list[list[float]] | None:
+        if "segments" in work.document:
+            return list(work.document["segments"])
+        return json.loads(work.gifts["segments"]) if "segments" in work.gifts else None
+
+    def _name(self, spec: ModelSpec, work: Work) -> str:
+        version = str(family_of(spec.type).code_version)
+        content = (sha256_of(work), json.dumps(self._spans(work)), spec.name, spec.fingerprint(), version)
+        return embedding_name(work.document["owner"], *content)
+
+
+class TranscribeStation(ListeningStation):
+    """Transcription: the job's result."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        language = work.document.get("language")
+        return self._item(spec, work, **({"language": language} if language else {}))
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if not isinstance(output, Transcript):
+            raise ModelFailed("The model gave no transcript.")
+        shape = {
+            "text": output.text,
+            "language": output.language,
+            "segments": [s.to_dict() for s in output.segments],
+        }
+        return Stored(gifts={}, result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
+
+
+def read_embedding(services: Services, work: Work) -> StoredEmbedding:
+    """The embedding that the job brought or that a step before this one gave."""
+    given = work.document.get("embedding")
+    name = given["object"] if given else work.gifts["embedding"].decode()
+    return unpack_embedding(services.objects.get(name))
+
+
+def cosine(a: StoredEmbedding, b: StoredEmbedding) -> float:
+    """Cosine similarity of two embeddings of one model."""
+    norms = float(np.linalg.norm(a.vector) * np.linalg.norm(b.vector))
+    return float(a.vector @ b.vector) / norms if norms else 0.0
