@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import time
@@ -94,6 +95,8 @@ def _error_of(answer: httpx.Response) -> ChorusError:
 @click.command()
 @click.option("--text", help="What to speak.")
 @click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A text file.")
+@click.option("--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recorded voice.")
+@click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recording to hear.")
 @click.option("--pipeline", default="piper", show_default=True)
 @click.option("--voice", help="One of GET /v1/voices.")
 @click.option("--language", help="BCP 47, such as en or en-US.")
@@ -112,6 +115,8 @@ def _error_of(answer: httpx.Response) -> ChorusError:
 def submit(
     text: str | None,
     file: Path | None,
+    reference: Path | None,
+    recording: Path | None,
     pipeline: str,
     voice: str | None,
     language: str | None,
@@ -128,18 +133,21 @@ def submit(
     \b
     chorus submit --text "Hello, world." -o hello.wav
     chorus submit --file chapter.txt --option speed=1.1 -o chapter.mp3
+    chorus submit --pipeline voice_match --reference me.wav --text "Who am I?" -o match.wav
+    chorus submit --pipeline transcribe --recording talk.mp3
     """
-    if (text is None) == (file is None):
-        raise click.UsageError("Give either --text or --file.")
+    if (text is not None and file is not None) or (text is None and file is None and recording is None):
+        raise click.UsageError("Give --text or --file, or a --recording.")
     console = Console(stderr=True)
     suffix = output.suffix.lstrip(".").lower() if output else ""
     body: dict[str, Any] = {
         "pipeline": pipeline,
-        "text": text if text is not None else file.read_text(encoding="utf-8"),  # type: ignore[union-attr]
         "options": dict(map(_option, options)),
         "output": {"format": format_ or suffix or "wav"},
     }
-    optional = {"voice": voice, "language": language}
+    spoken = file.read_text(encoding="utf-8") if file else text
+    heard = {"reference": _encoded(reference), "recording": _encoded(recording)}
+    optional = {"text": spoken, "voice": voice, "language": language, **heard}
     body.update({k: v for k, v in optional.items() if v is not None})
     if loudness is not None:
         body["output"]["loudness"] = loudness
@@ -153,9 +161,17 @@ def submit(
         console.print(f"[red]{job['state']}[/]: {(job['error'] or {}).get('message', '')}")
         sys.exit(1)
     audio = job["result"]["audio"]
+    if audio is None:
+        found = {key: value for key, value in job["result"].items() if value is not None}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
     target = output or Path(f"{job_id}.{audio['format']}")
     api.save_audio(job_id, target)
     console.print(f"{target}: {audio['duration']:.2f} s, {audio['sample_rate']} Hz, {audio['bytes']} bytes")
+
+
+def _encoded(path: Path | None) -> dict[str, str] | None:
+    return {"base64": base64.b64encode(path.read_bytes()).decode()} if path else None
 
 
 def _option(pair: str) -> tuple[str, Any]:

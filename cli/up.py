@@ -5,16 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import click
 import psutil
@@ -22,179 +15,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from cli.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
-from cli.state import LOOPBACK, Home, is_alive, port_is_free
-from cli.supervisor import Process, State, Status, Supervisor, kill_session, spawn, tail
+from cli.embedded import SEAWEEDFS_PORTS
+from cli.layout import Layout, default_model_workers, processes
+from cli.state import Home, is_alive, port_is_free
+from cli.supervisor import Backoff, Process, State, Status, Supervisor, kill_session
 from core.errors import ConfigurationError
 from core.settings import load_settings
-
-DEFAULT_MODELS = ("piper-joe",)
-
-#: Bytes of memory that one Piper process is reckoned to take, and that are left for everything else.
-_PER_WORKER, _RESERVED = 600 * 2**20, 2 * 2**30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """What ``chorus up`` runs: where the API listens, and how many processes serve which model."""
-
-    host: str
-    ports: Mapping[str, int]
-    bucket: str
-    models: tuple[str, ...] = DEFAULT_MODELS
-    model_workers: int = 1
-
-    @property
-    def url(self) -> str:
-        """The API's address for clients on this machine."""
-        host = {"0.0.0.0": LOOPBACK, "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.ports['api']}"
-
-
-def default_model_workers(cores: int | None = None, memory: int | None = None) -> int:
-    """Piper processes for this machine: one per core (ONNX Runtime gains little from a second thread
-    on sentences), as far as physical memory (bytes) reaches, and at least one."""
-    if cores is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if memory is None:
-        memory = psutil.virtual_memory().total
-    return max(1, min(cores, (memory - _RESERVED) // _PER_WORKER))
-
-
-def program(*arguments: str) -> list[str]:
-    """The command that runs ``chorus`` with ``arguments`` under this interpreter.
-
-    ``-P``: a folder named ``api`` or ``cli`` where the user stands is not ours."""
-    return [sys.executable, "-P", "-m", "cli.main", *arguments]
-
-
-def _source_path() -> dict[str, str]:
-    """PYTHONPATH with the folder that this package was loaded from: a clone need not be installed."""
-    root = str(Path(__file__).resolve().parents[1])
-    kept = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{root}{os.pathsep}{kept}" if kept else root}
-
-
-# -- what runs
-
-
-def _serves(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=1) as answer:  # noqa: S310  http
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-class _Registration:
-    """A worker is ready once it entered itself in the registry after this start, not an earlier one."""
-
-    def __init__(self, redis_url: str, name: str) -> None:
-        self._url = redis_url
-        self._name = name
-        self._started = 0.0
-
-    def before_start(self) -> None:
-        self._started = time.time()
-
-    def ready(self) -> bool:
-        from core.redis import connect
-        from storage.registry import live_workers
-
-        with contextlib.closing(connect(self._url, timeout=1.0)) as client:
-            workers = live_workers(client)
-        return any(w["name"] == self._name and w.get("seen", self._started) >= self._started for w in workers)
-
-
-def ensure_api_key(home: Home, redis_url: str) -> None:
-    """Makes the owner ``local`` a key where the home keeps none that is still valid.
-
-    Raises `LedgerUnavailable`."""
-    from core.redis import connect
-    from storage.keys import create_key, find_key
-
-    with contextlib.closing(connect(redis_url)) as client:
-        secret = home.api_key()
-        if secret is None or find_key(client, secret) is None:
-            home.save_api_key(create_key(client, owner="local", name="local"))
-
-
-def processes(home: Home, layout: Layout) -> list[Process]:
-    """Everything that ``chorus up`` runs, in order of start."""
-    access, secret = home.s3_key()
-    ports = layout.ports
-    valkey = Valkey(home.valkey_data, ports["valkey"])
-    seaweedfs = SeaweedFS(home.seaweedfs_data, ports, access, secret, layout.bucket)
-    env = {
-        **_source_path(),
-        **home.environment(ports, bucket=layout.bucket, host=layout.host),
-        "PYTHONUNBUFFERED": "1",
-    }
-    servers = [
-        Process(
-            name="valkey",
-            command=valkey.command(),
-            env=valkey.env,
-            ready=valkey.ready,
-            log=home.logs / "valkey.log",
-            stop_timeout=3.0,
-        ),
-        Process(
-            name="seaweedfs",
-            command=seaweedfs.command(),
-            env=seaweedfs.env,
-            ready=seaweedfs.ready,
-            log=home.logs / "seaweedfs.log",
-            stop_timeout=4.0,  # it takes two seconds to end in good order
-            after_stop=seaweedfs.tidy,
-        ),
-    ]
-    needs = tuple(server.name for server in servers)
-    api = Process(
-        name="api",
-        command=program("api"),
-        env=env,
-        ready=lambda: _serves(layout.url),
-        after=needs,
-        before_start=lambda: ensure_api_key(home, valkey.url),
-        log=home.logs / "api.log",
-        stop_timeout=3.0,
-    )
-    reaper = Process(
-        name="reaper", command=program("reaper"), env=env, after=needs, log=home.logs / "reaper.log", stop_timeout=3.0
-    )
-    workers = [_worker("cpu", "cpu", home, env, valkey.url, needs)]
-    # One thread per process: a second one waits for the first more than it helps.
-    on_cpu = not os.environ.get("CHORUS_DEVICE", "").startswith("cuda")
-    model_env = {**env, **({"OMP_NUM_THREADS": "1"} if on_cpu else {})}
-    for model, count in _shares(layout.models, layout.model_workers):
-        names = (f"{model}-{number}" for number in range(1, count + 1))
-        workers.extend(_worker(name, model, home, model_env, valkey.url, needs) for name in names)
-    return [*servers, api, reaper, *workers]
-
-
-def _shares(models: Sequence[str], total: int) -> list[tuple[str, int]]:
-    """How many of ``total`` processes each model gets: evenly, the first ones more, none without."""
-    each, more = divmod(total, len(models))
-    return [(model, max(1, each + (place < more))) for place, model in enumerate(models)]
-
-
-def _worker(
-    name: str, what: str, home: Home, env: Mapping[str, str], redis_url: str, needs: tuple[str, ...]
-) -> Process:
-    registration = _Registration(redis_url, name)
-    return Process(
-        name=name,
-        command=program("worker", what),
-        env={**env, "CHORUS_WORKER_NAME": name},
-        before_start=registration.before_start,
-        ready=registration.ready,
-        after=needs,
-        log=home.logs / f"{name}.log",
-        stop_timeout=4.0,  # what it was doing runs again elsewhere: its leases end
-        start_timeout=180.0,
-    )
-
+from models.catalog import load_catalog
 
 # -- what the user sees
 
@@ -337,7 +164,7 @@ def _lay_out(
         host=host,
         ports=ports,
         bucket=settings.s3_bucket,
-        models=tuple(dict.fromkeys(models)) or DEFAULT_MODELS,
+        models=tuple(dict.fromkeys(models)) or tuple(load_catalog().models),
         model_workers=count or default_model_workers(),
     )
     return layout, notes
@@ -358,10 +185,20 @@ def _pull(models: Sequence[str], console: Console) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def run(home: Home, layout: Layout, console: Console) -> None:
-    """Runs the layout until a signal. Raises `ConfigurationError` where a part never comes up."""
+def run(
+    home: Home,
+    layout: Layout,
+    console: Console,
+    *,
+    parts: Sequence[Process] | None = None,
+    backoff: Backoff | None = None,
+) -> None:
+    """Runs the layout, or these ``parts`` of it, until a signal.
+
+    Raises `ConfigurationError` where a part never comes up."""
     view = _View(home, layout, console)
-    view.supervisor = Supervisor(processes(home, layout), on_change=view.change, on_tick=view.tick)
+    chosen = processes(home, layout) if parts is None else parts
+    view.supervisor = Supervisor(chosen, on_change=view.change, on_tick=view.tick, backoff=backoff)
     view.save()
     try:
         with view.shown():
@@ -376,8 +213,8 @@ def run(home: Home, layout: Layout, console: Console) -> None:
 )
 @click.option("--host", help="Address that the API listens on [127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the API; 0 takes any [8080, or a free one].")
-@click.option("--models", multiple=True, metavar="NAME", help="Model to serve; may be given again [piper-joe].")
-@click.option("--model-workers", type=click.IntRange(1, 256), help="Processes that serve them [one per core].")
+@click.option("--models", multiple=True, metavar="NAME", help="Model to serve; may be given again [all].")
+@click.option("--model-workers", type=click.IntRange(1, 256), help="Processes of models that want one per core.")
 def up(
     home: Path | None, host: str | None, port: int | None, models: tuple[str, ...], model_workers: int | None
 ) -> None:
@@ -392,96 +229,3 @@ def up(
             click.echo(note)
         _pull(layout.models, console)
         run(place, layout, console)
-
-
-# -- from Python
-
-
-class Stack:
-    """A whole ``chorus up`` in a process of its own, for tests and the demo.
-
-    ``with Stack(folder) as stack: stack.wait_ready(); ... stack.url, stack.api_key``. ``home`` outlives
-    it; ``env`` is added to the environment. It ends when this process does.
-    """
-
-    def __init__(
-        self,
-        home: Path,
-        *,
-        model_workers: int = 1,
-        models: Sequence[str] = DEFAULT_MODELS,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        self.home = Home(home)
-        self._options = ["--home", str(self.home.path), "--port", "0", "--model-workers", str(model_workers)]
-        for model in models:
-            self._options += ["--models", model]
-        self._env = {**_source_path(), **(env or {})}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> Path:
-        return self.home.logs / "up.log"
-
-    def start(self) -> None:
-        """Starts it and returns at once. Call it from the main thread."""
-        self.home.state_file.unlink(missing_ok=True)
-        self.process = spawn(program("up", *self._options), env=self._env, log=self.log)
-
-    def state(self) -> str:
-        """``starting``, ``ready``, ``degraded``, ``stopping`` or ``stopped``."""
-        found = self.home.state()
-        return str(found["state"]) if found else "starting"
-
-    def processes(self) -> dict[str, dict[str, Any]]:
-        """By name: ``state``, ``pid``, ``created`` (Unix seconds), ``restarts``, ``detail``."""
-        return {entry["name"]: entry for entry in (self.home.state() or {}).get("processes", [])}
-
-    def wait_ready(self, timeout: float = 180.0) -> None:
-        """Waits until every process is ready. Raises `ConfigurationError` with the log's end where one
-        never is, or after ``timeout`` seconds."""
-        end = time.monotonic() + timeout
-        while self.state() != "ready":
-            ended = self.process is None or self.process.poll() is not None
-            if ended or time.monotonic() > end:
-                raise ConfigurationError(
-                    f"The stack {'ended' if ended else 'was not ready in time'}:\n{tail(self.log, 40)}",
-                    code="start_failed",
-                )
-            time.sleep(0.05)
-
-    @property
-    def url(self) -> str:
-        return Home.load(self.home.path).url
-
-    @property
-    def api_key(self) -> str:
-        return Home.load(self.home.path).api_key
-
-    @property
-    def redis_url(self) -> str:
-        return self.home.environment()["CHORUS_REDIS_URL"]
-
-    def stop(self, timeout: float = 15.0) -> int | None:
-        """Ends it with SIGTERM, after ``timeout`` seconds by force; returns its exit code."""
-        if self.process is None:
-            return None
-        if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            code = self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            kill_session(self.process.pid)
-            code = self.process.wait()
-        end_leftovers(self.home)  # there are some only where it was killed
-        self.process = None
-        return code
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

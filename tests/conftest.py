@@ -15,9 +15,9 @@ import pytest
 import redis
 
 from cli.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
+from cli.stack import Stack
 from cli.state import free_ports
 from cli.supervisor import kill_session, spawn, tail
-from cli.up import Stack
 
 #: In the environment of every process that these tests start, and of their descendants.
 MARK = "CHORUS_TEST_RUN"

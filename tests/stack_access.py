@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from cli.up import Stack
+from cli.stack import Stack
 from core.redis import connect
 from core.settings import Settings
 from storage.objects import Objects
@@ -81,6 +83,20 @@ class StackAccess:
                 labels = ",".join(f'{k}="{v}"' for k, v in sample.labels.items())
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Holds a process of the stack, with its children, still."""
+        pid = next(p["pid"] for p in self.state()["processes"] if p["name"] == name)
+        main = psutil.Process(pid)
+        held = [main, *main.children(recursive=True)]
+        for process in held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in held:
+                process.resume()
 
     def utterances(self, owner: str = "local") -> dict[str, bytes]:
         """All artifacts of an owner by object name."""

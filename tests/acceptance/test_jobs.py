@@ -18,7 +18,7 @@ import soundfile
 
 from audio.artifact import unpack
 from cli.demo import hear, word_error_rate
-from cli.up import Stack
+from cli.stack import Stack
 from storage.keys import create_key, list_keys, revoke_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess

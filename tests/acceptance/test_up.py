@@ -20,10 +20,13 @@ import psutil
 import pytest
 
 from cli.embedded import SEAWEEDFS_PORTS
+from cli.layout import Layout, default_model_workers, groups, processes, program
+from cli.stack import Stack
 from cli.state import Home, is_alive, port_is_free
 from cli.supervisor import members
-from cli.up import Layout, Stack, default_model_workers, processes, program
 from core.errors import ConfigurationError
+from core.names import ModelType, Role
+from models.base import Bounds, ModelSpec
 from tests.shared_data import ROOT
 
 NAMES = {"valkey", "seaweedfs", "api", "reaper", "cpu", "piper-joe-1"}
@@ -276,31 +279,55 @@ def test_as_many_piper_workers_as_suit_the_machine(cores: int, gigabytes: int, w
     assert default_model_workers(cores, gigabytes * 2**30) == workers
 
 
-@pytest.mark.parametrize(
-    ("models", "count", "names"),
-    [
-        (("a",), 1, ["a-1"]),
-        (("a",), 3, ["a-1", "a-2", "a-3"]),
-        (("a", "b"), 3, ["a-1", "a-2", "b-1"]),
-        (("a", "b", "c"), 1, ["a-1", "b-1", "c-1"]),
-    ],
-)
-def test_every_model_has_a_worker_of_one_thread(
-    tmp_path: Path, models: tuple[str, ...], count: int, names: list[str]
-) -> None:
+def test_every_process_has_one_thread_and_a_name(tmp_path: Path) -> None:
     home = Home(tmp_path)
     ports, _ = home.ports(["api", "valkey", *SEAWEEDFS_PORTS])
-    layout = Layout(host="127.0.0.1", ports=ports, bucket="b", models=models, model_workers=count)
+    layout = Layout(host="127.0.0.1", ports=ports, bucket="b", models=("piper-joe", "whisper-tiny.en"), model_workers=2)
     found = {p.name: p for p in processes(home, layout)}
+    names = ["piper-joe-1", "piper-joe-2", "listen"]
     assert list(found) == ["valkey", "seaweedfs", "api", "reaper", "cpu", *names]
     for name in names:
         assert found[name].env["OMP_NUM_THREADS"] == "1"
         assert found[name].env["CHORUS_WORKER_NAME"] == name
-        assert found[name].command[-2:] == ["worker", name[0]]
+    assert found["piper-joe-2"].command[-2:] == ["worker", "piper-joe"]
+    assert found["listen"].command[-2:] == ["worker", "whisper-tiny.en"]
     below = ("valkey", "seaweedfs")
     assert all(p.after == (() if p.name in below else below) for p in found.values())
     slowest = max(p.stop_timeout for p in found.values())
     assert 2 * slowest < 10, "workers and API first, then the servers: both together end within ten seconds"
+
+
+def model(name: str, role: Role, per_core: bool = False) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        type=ModelType.PIPER,
+        role=role,
+        weights={},
+        languages=(),
+        voices={},
+        options={},
+        sample_rate=None,
+        batch={"cpu": Bounds(items=1, cost=1)},
+        batch_timeout=1,
+        per_core=per_core,
+    )
+
+
+@pytest.mark.parametrize(
+    ("models", "count", "names"),
+    [
+        ("a", 3, ["a-1", "a-2", "a-3"]),
+        ("ab", 3, ["a-1", "a-2", "b-1"]),
+        ("abc", 1, ["a-1", "b-1", "c-1"]),
+        ("aSV", 2, ["a-1", "a-2", "S-1", "listen"]),
+        ("VW", 2, ["listen"]),
+    ],
+)
+def test_models_are_shared_out_among_processes(models: str, count: int, names: list[str]) -> None:
+    specs = [model(n, Role.VAD if n in "VW" else Role.SYNTHESIZE, n.islower()) for n in models]
+    found = groups(specs, count)
+    assert [name for name, _ in found] == names
+    assert {served for _, group in found for served in group} == set(models)
 
 
 @pytest.mark.parametrize(
