@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["chorus"] = Context(
         settings=settings,
         redis=client,
-        ledger=Ledger(client),
+        ledger=Ledger(client, (settings.max_unfinished_per_owner, settings.max_unfinished)),
         objects=Objects(settings),
         dispatcher=Dispatcher(client),
         catalog=load_catalog(),
@@ -57,7 +57,7 @@ def _check_start(settings: Settings, client: object) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    from api import health, jobs, listing
+    from api import health, history, jobs, listing, uploads
 
-    for blueprint in (health.routes, jobs.routes, listing.routes):
+    for blueprint in (health.routes, history.routes, jobs.routes, listing.routes, uploads.routes):
         app.register_blueprint(blueprint)

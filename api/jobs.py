@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import FileStorage
 
 from api.context import context, owner
+from api.idempotency import fingerprint, once
 from api.problems import parse_json
 from api.schemas import JobRequest
+from api.submission import estimated_load, new_job_id, submit
 from api.views import accepted_view, job_view
-from audio.encode import CONTENT_TYPES, check_rate
-from core.errors import (
-    ChorusError,
-    Conflict,
-    FieldError,
-    InvalidRequest,
-    InvalidText,
-    LedgerUnavailable,
-    Malformed,
-    NotFound,
-)
-from core.metrics import count
-from core.names import AudioFormat, JobState, OnError
-from pipelines.definitions import Gift, get_pipeline
-from pipelines.plan import Route, Wish, route
-from storage.ledger import Job, NewJob
-from text.speakable import has_word
+from api.waiting import wait_for_end
+from audio.encode import CONTENT_TYPES
+from core.errors import Conflict, InvalidRequest, Malformed, NotFound
+from core.failpoints import reach
+from core.names import AudioFormat, JobState
+from storage.ledger import Job
 
 routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
-
-#: Bytes of text that the ledger keeps beside a job; what is longer goes to storage.
-TEXT_IN_LEDGER = 32_768
 
 _CHUNK = 64 * 1024
 _ID = re.compile(r"job_[0-9a-f]{24}")
@@ -44,18 +31,33 @@ _ID = re.compile(r"job_[0-9a-f]{24}")
 @routes.post("")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Takes a job in and answers 202 at once."""
-    if request.mimetype not in ("application/json", ""):
-        raise Malformed("Send the job as application/json.", code="unsupported_media_type")
-    body = JobRequest.model_validate(parse_json(request.get_data()))
-    job = submit(body, owner())
-    view = accepted_view(job)
+    body, files = read_job()
+    key = request.headers.get("Idempotency-Key")
+
+    def make(job_id: str) -> Job:
+        return submit(JobRequest.model_validate(body), owner(), files, job_id)
+
+    job = make(new_job_id()) if key is None else once(owner(), key, fingerprint(body, files), new_job_id(), make)
+    job = wait_for_end(job)
+    view = job_view(job) if job.state.ended else accepted_view(job)
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
 
 @routes.get("/<job_id>")
 def get(job_id: str) -> Response:
-    """The job as it stands."""
-    return jsonify(job_view(find_job(job_id)))
+    """The job as it stands, or as it ends within ``Prefer: wait=N`` seconds."""
+    return jsonify(job_view(wait_for_end(find_job(job_id))))
+
+
+@routes.delete("/<job_id>")
+def delete(job_id: str) -> Response:
+    """Takes the job and its results away at once. Utterances that other jobs need stay."""
+    job = find_job(job_id)
+    ctx = context()
+    ctx.ledger.forget(job.id)
+    ctx.dispatcher.release({step.station for step in job.plan.steps})
+    ctx.objects.delete(*ctx.objects.names(f"{job.owner}/jobs/{job.id}/"))
+    return Response(status=204)
 
 
 @routes.get("/<job_id>/audio")
@@ -70,100 +72,64 @@ def audio(job_id: str) -> Response:
     return _send(found, filename=f"{job.id}.{found['format']}")
 
 
+@routes.post("/<job_id>/cancel")
+def cancel(job_id: str) -> Response:
+    """Ends the job at once. What still runs for it is discarded."""
+    job = find_job(job_id)
+    ledger = context().ledger
+    if not ledger.cancel(job.id):
+        raise Conflict(f"The job is {job.state.value} already.", code=f"job_{job.state.value}")
+    reach("api.canceled")
+    # Its place at the stations is somebody else's now.
+    context().dispatcher.release({step.station for step in job.plan.steps})
+    return jsonify(job_view(find_job(job_id)))
+
+
+@routes.post("/<job_id>/retry")
+def retry(job_id: str) -> tuple[Response, int]:
+    """Begins a job anew that failed or was canceled; only what is missing is rendered."""
+    job = find_job(job_id)
+    if not context().ledger.retry(job.id, estimated_load(int(job.document["characters"]))):
+        raise Conflict(f"The job is {job.state.value}: there is nothing to retry.", code=f"job_{job.state.value}")
+    reach("api.retried")
+    context().dispatcher.release([job.plan.steps[0].station])
+    return jsonify(job_view(find_job(job_id))), 202
+
+
+#: Fields of a multipart body that are strings as they stand; all others are JSON.
+_STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "priority", "on_error"}
+
+
+def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
+    """A job's fields and files, from a JSON body or a multipart one.
+
+    In a multipart body ``reference`` and ``recording`` are files; the other fields stand by themselves (JSON where
+    they are not strings), or all together as JSON in a field ``job``. Raises `Malformed`.
+    """
+    if request.mimetype in ("application/json", ""):
+        return parse_json(request.get_data()), {}
+    if request.mimetype != "multipart/form-data":
+        raise Malformed("Send the job as application/json or multipart/form-data.", code="unsupported_media_type")
+    files = {}
+    for name, file in request.files.items(multi=True):
+        if name not in ("reference", "recording") or name in files:
+            raise InvalidRequest(f"{name[:100]}: There is no such file field.", code="unknown_field")
+        files[name] = file
+    body = parse_json(request.form["job"].encode()) if "job" in request.form else {}
+    for name, value in request.form.items():
+        if name in _STRINGS:
+            body[name] = value
+        elif name != "job":
+            body[name] = parse_json(b'{"value": %s}' % value.encode())["value"]
+    return body, files
+
+
 def find_job(job_id: str) -> Job:
     """The owner's job of that id; another owner's is as absent as one that never was."""
     job = context().ledger.get(job_id) if _ID.fullmatch(job_id) else None
     if job is None or job.owner != owner():
         raise NotFound("There is no such job.", code="job_not_found")
     return job
-
-
-def submit(body: JobRequest, owner_name: str) -> Job:
-    """Validates, plans, writes the job down and lets its first step go."""
-    ctx = context()
-    chapters = _chapters(body)
-    found = _route(body, has_text=bool(chapters))
-    if body.output.sample_rate is not None:
-        check_rate(body.output.format, body.output.sample_rate)
-    job_id = f"job_{secrets.token_hex(12)}"
-    text = json.dumps(chapters, ensure_ascii=False)
-    document: dict[str, Any] = {
-        "owner": owner_name,
-        "pipeline": body.pipeline,
-        "language": found.language,
-        "voice": found.voice,
-        "options": {k: v for k, v in found.options.items() if k != "seed"},
-        "seed": found.options.get("seed", 0),
-        "output": body.output.model_dump(mode="json", exclude_defaults=True) | {"format": body.output.format.value},
-        "characters": sum(len(chapter["text"]) for chapter in chapters),
-        "metadata": body.metadata,
-    }
-    if len(text.encode()) > TEXT_IN_LEDGER:
-        document["text_object"] = f"{owner_name}/jobs/{job_id}/text.json"
-        ctx.objects.put(document["text_object"], text.encode(), "application/json")
-    ctx.ledger.create(
-        NewJob(
-            id=job_id,
-            owner=owner_name,
-            priority=body.priority,
-            plan=found.plan,
-            document=document,
-            text=None if "text_object" in document else text,
-            deadline=body.deadline or ctx.settings.job_deadline,
-            keep=body.expires_in or ctx.settings.expires_in,
-            silence=body.on_error is OnError.SILENCE,
-        )
-    )
-    try:
-        # From here on the job is accepted: the reaper would release it, should this not come to pass.
-        ctx.dispatcher.release([found.plan.steps[0].station])
-        count(ctx.redis, [("chorus_jobs_created_total", (body.pipeline,), 1.0)])
-    except LedgerUnavailable:
-        pass
-    job = ctx.ledger.get(job_id)
-    if job is None:
-        raise LedgerUnavailable
-    return job
-
-
-def _route(body: JobRequest, *, has_text: bool) -> Route:
-    ctx = context()
-    pipeline = get_pipeline(body.pipeline, ctx.pipelines)
-    return route(
-        Wish(
-            pipeline=pipeline,
-            given=frozenset({Gift.TEXT} if has_text else ()),
-            language=body.language,
-            voice=body.voice,
-            models=body.models,
-            options=body.options,
-        ),
-        ctx.catalog,
-    )
-
-
-def _chapters(body: JobRequest) -> list[dict[str, str]]:
-    """The text by chapter; none where the job has none."""
-    if body.text is not None and body.chapters is not None:
-        raise _wrong_text("chapters", "two_texts", "Give either text or chapters.")
-    if body.text is None and body.chapters is None:
-        return []
-    chapters = body.chapters or []
-    parts = [{"title": c.title, "text": c.text} for c in chapters] or [{"title": "", "text": body.text or ""}]
-    name = "chapters" if chapters else "text"
-    limit = context().settings.max_text_characters
-    characters = sum(len(part["text"]) for part in parts)
-    if characters > limit:
-        raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; {limit} are allowed.")
-    if not any(part["text"].strip() for part in parts):
-        raise _wrong_text(name, "empty_text", "The text is empty.")
-    if not any(has_word(part["text"]) for part in parts):
-        raise _wrong_text(name, "no_words", "The text has no word in it.")
-    return parts
-
-
-def _wrong_text(name: str, code: str, detail: str) -> ChorusError:
-    return InvalidText(detail, code=code, fields=[FieldError(name, code, detail)])
 
 
 def _send(found: dict[str, Any], filename: str) -> Response:

@@ -26,7 +26,7 @@ def rfc3339(moment: float | None) -> str | None:
 def links(job: Job) -> dict[str, str]:
     """Where else to look."""
     own = f"{request.url_root.rstrip('/')}/v1/jobs/{job.id}"
-    return {"self": own, "audio": f"{own}/audio"}
+    return {"self": own, "audio": f"{own}/audio", "cancel": f"{own}/cancel", "retry": f"{own}/retry"}
 
 
 def accepted_view(job: Job) -> dict[str, Any]:

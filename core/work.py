@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgpack
@@ -62,16 +62,22 @@ class Plan:
     def find(self, role: Role) -> PlanStep | None:
         return next((s for s in self.steps if s.role is role), None)
 
-    def stations(self) -> str:
-        """The plan as the Lua scripts read it: stations by step, ``*`` before those of utterances."""
-        return " ".join(("*" if s.each else "") + s.station for s in self.steps)
-
-    def to_list(self) -> list[dict[str, Any]]:
-        return [{"role": s.role.value, "model": s.model, "each": s.each} for s in self.steps]
+    def __str__(self) -> str:
+        """The plan as the ledger keeps it: ``role:station`` by step, ``*`` before those of utterances."""
+        return " ".join(f"{'*' if s.each else ''}{s.role.value}:{s.station}" for s in self.steps)
 
     @staticmethod
-    def from_list(data: Sequence[dict[str, Any]]) -> Plan:
-        return Plan(tuple(PlanStep(role=Role(s["role"]), model=s["model"], each=bool(s["each"])) for s in data))
+    def parse(text: str) -> Plan:
+        steps = []
+        for word in text.split():
+            role, _, station = word.removeprefix("*").partition(":")
+            model = None if station == CPU else station
+            steps.append(PlanStep(role=Role(role), model=model, each=word.startswith("*")))
+        return Plan(tuple(steps))
+
+    def with_model(self, role: Role, model: str) -> Plan:
+        """The same plan with another model for the steps of ``role``."""
+        return Plan(tuple(replace(s, model=model) if s.role is role else s for s in self.steps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ names the keys.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,16 @@ from typing import Any
 
 import redis
 
-from core.errors import ChorusError, DeadlineExceeded
+from core.errors import ChorusError, DeadlineExceeded, Overloaded
 from core.names import JobState, Priority, StepState
 from core.redis import Scripts, redis_errors
 from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
+
+#: Bounds on unfinished work that nothing meets.
+UNBOUNDED = (1 << 53, 1 << 53)
+
+#: How often an item that failed in a way that may pass is tried again.
+TRIES = 3
 
 #: Utterances laid down in one call, so that a book never holds Redis for long.
 PORTION = 500
@@ -39,6 +46,7 @@ class NewJob:
     deadline: float  #: seconds from now
     keep: float  #: seconds that the results are kept once it has ended
     silence: bool = False  #: a failed utterance becomes silence instead of failing the job
+    load: int = 1  #: utterances it may come to, as far as its text tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +91,10 @@ class Work:
 
     utterance: UtteranceWork | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan = field(default_factory=lambda: Plan(()))
     gifts: Mapping[str, bytes] = field(default_factory=dict)
-
-    @property
-    def plan(self) -> Plan:
-        return Plan.from_list(self.document["plan"])
+    starts: int = 0  #: runs that began and were never recorded
+    starts_alone: int = 0  #: those in which the item was alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +106,19 @@ class Outcome:
     error: ChorusError | None = None
     gifts: Mapping[str, bytes | str] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
+    plan: Plan | None = None  #: where this step decided how the ones behind it are done
+    again_in: float | None = None  #: seconds after which an item that failed is tried again
 
     def packed(self) -> list[Any]:
         flat = [part for pair in self.gifts.items() for part in pair]
         document = self.error.to_dict() if self.error else self.result
         return [
             *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),
-            "failed" if self.error else "done",
+            ("failed" if self.again_in is None else "again") if self.error else "done",
             json.dumps(document) if document is not None else None,
             flat,
+            None if self.plan is None else str(self.plan),
+            self.again_in,
         ]
 
 
@@ -122,26 +133,35 @@ class Advanced:
 class Ledger:
     """The jobs' records. Every method raises `LedgerUnavailable` where Redis cannot be reached."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, bounds: tuple[int, int] = UNBOUNDED) -> None:
         self.client = client
+        self._bounds = bounds  #: unfinished utterances per owner and in all, past which `create` refuses
+        self._name = secrets.token_hex(6)  #: of this process, for the marks of `start`
         self._scripts = Scripts(client, Path(__file__).parent / "lua")
 
     def create(self, job: NewJob) -> bool:
-        """Writes a job down and lets its first step wait; False where its id exists already."""
-        now = time.time()
+        """Writes a job down and lets its first step wait; False where its id exists already.
+
+        Raises `Overloaded` where its owner, or all owners together, have too much unfinished work."""
         written = self._scripts.run(
             "create",
             job=job.id,
             owner=job.owner,
             prio=job.priority.value,
-            plan=job.plan.stations(),
-            doc=json.dumps({**job.document, "plan": job.plan.to_list()}, separators=(",", ":")),
+            plan=str(job.plan),
+            doc=json.dumps(job.document, separators=(",", ":")),
             text=None if job.text is None else zlib.compress(job.text.encode()),
-            now=now,
-            deadline=now + job.deadline,
+            now=time.time(),
+            deadline=job.deadline,
             keep=job.keep,
             silence=job.silence,
+            load=job.load,
+            owner_bound=self._bounds[0],
+            bound=self._bounds[1],
         )
+        if written < 0:
+            whose = "You have" if written == -1 else "There is"
+            raise Overloaded(f"{whose} too much unfinished work; try again later.", retry_after=10)
         return bool(written)
 
     def get(self, job: str) -> Job | None:
@@ -168,14 +188,17 @@ class Ledger:
             packed = self.client.get(f"ch:text:{job}")
         return None if packed is None else zlib.decompress(packed).decode()  # type: ignore[arg-type]
 
-    def take(self, refs: Sequence[ItemRef]) -> list[Work | None]:
+    def take(self, station: str, refs: Sequence[ItemRef]) -> list[Work | None]:
         """What each item needs; None for those that nobody wants any more. A first item starts its job."""
-        answers = self._scripts.run("take", items=_tuples(refs), now=time.time())
+        answers = self._scripts.run("take", station=station, items=_tuples(refs), now=time.time())
         return [_work(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
 
-    def wanted(self, refs: Sequence[ItemRef]) -> list[bool]:
-        """Which of the items are still wanted: asked just before they run."""
-        return [bool(a) for a in self._scripts.run("wanted", items=_tuples(refs))]
+    def start(self, station: str, refs: Sequence[ItemRef], *, alone: bool = False) -> list[bool]:
+        """Marks items as started just before they run; False for those that nobody wants any more.
+
+        ``alone``: the one item runs by itself, since it is under suspicion."""
+        answers = self._scripts.run("start", station=station, items=_tuples(refs), alone=alone, by=self._name)
+        return [bool(a) for a in answers]
 
     def lay_utterances(self, job: ItemRef, step: int, works: Sequence[UtteranceWork], done: Sequence[bool]) -> bool:
         """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
@@ -214,19 +237,45 @@ class Ledger:
         if not outcomes:
             return Advanced((), frozenset())
         items = [outcome.packed() for outcome in outcomes]
-        recorded, stations = self._scripts.run("advance", items=items, now=time.time())
+        recorded, stations = self._scripts.run("advance", items=items, now=time.time(), tries=TRIES)
         names = {s.decode() for s in stations} | {outcome.station for outcome in outcomes}
         return Advanced(tuple(map(bool, recorded)), frozenset(names))
 
+    def cancel(self, job: str) -> bool:
+        """Ends a job at once; False where it has ended already."""
+        return bool(self._scripts.run("cancel", job=job, now=time.time()))
+
+    def forget(self, job: str) -> bool:
+        """Takes a job out of the ledger at once, whatever its state; False where there is none."""
+        return bool(self._scripts.run("forget", job=job, now=time.time()))
+
+    def retry(self, job: str, load: int = 1) -> bool:
+        """Begins a new generation of a job that failed or was canceled; False where its state forbids it."""
+        return bool(self._scripts.run("retry", job=job, now=time.time(), load=load))
+
+    def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
+        """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it."""
+        arguments = {"job": ref.job, "gen": ref.generation, "step": ref.step, "indices": list(indices)}
+        return bool(self._scripts.run("rerender", now=time.time(), **arguments))
+
+    def present(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
+        """Which of the owner's artifacts (object names) are there, as far as the ledger knows."""
+        if not artifacts:
+            return []
+        digests = [name.rpartition("/")[2].partition(".")[0] for name in artifacts]
+        with redis_errors():
+            scores = self.client.zmscore(f"ch:artifacts:{owner}", digests)
+        now = time.time()
+        return [score is not None and float(score) > now for score in scores]
+
+    def due(self, limit: int = 500) -> set[str]:
+        """Lets items whose delay is over wait again; the stations that got something to do."""
+        return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
+
     def end_overdue(self, limit: int = 100) -> int:
         """Ends jobs past their deadline as failed; how many were looked at."""
-        now = time.time()
-        with redis_errors():
-            ids = self.client.zrangebyscore("ch:deadlines", "-inf", now, start=0, num=limit)
-        overdue = [job for job in self.get_many([i.decode() for i in ids]) if job]  # type: ignore[union-attr]
-        roles = {job.id: job.plan.steps[job.step].role.value for job in overdue}
         error = json.dumps(DeadlineExceeded().to_dict())
-        return int(self._scripts.run("overdue", now=now, limit=limit, error=error, roles=roles))
+        return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
 
 
 def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
@@ -236,17 +285,25 @@ def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
 def _work(ref: ItemRef, answer: Any) -> Work | None:
     if not answer:
         return None
+    marks, *rest = answer
+    alone, together = divmod(int(marks), 1000)
+    starts = alone + together
     if ref.index != WHOLE_JOB:
-        return Work(utterance=UtteranceWork.unpack(answer))
-    document, *flat = answer
-    gifts = {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
-    return Work(document=json.loads(document), gifts=gifts)
+        return Work(utterance=UtteranceWork.unpack(rest[0]), starts=starts, starts_alone=alone)
+    document, plan, *flat = rest
+    return Work(
+        document=json.loads(document),
+        plan=Plan.parse(plan.decode()),
+        gifts={flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)},
+        starts=starts,
+        starts_alone=alone,
+    )
 
 
 def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], errors: dict[bytes, bytes]) -> Job:
     fields = {name.decode(): value.decode() for name, value in record.items()}
     document = json.loads(documents[0] or b"{}")
-    plan = Plan.from_list(document.pop("plan"))
+    plan = Plan.parse(fields["plan"])
     state = JobState(fields["state"])
     end = json.loads(documents[1]) if documents[1] else None
 

@@ -10,21 +10,26 @@ from typing import Any
 from celery import Celery
 
 from broker.app import task_name
-from core.errors import ChorusError, InternalError
+from core.errors import ChorusError, InternalError, Poisoned
+from core.failpoints import reach
 from core.names import Role
 from core.settings import settings
 from core.work import CPU, ItemRef
 from storage.ledger import Outcome, Work
-from workers.assemble import assemble
-from workers.prepare import prepare
-from workers.services import Services, as_chorus_error, patiently
+from workers.assemble import UtterancesMissing, assemble
+from workers.prepare import open_utterances, prepare
+from workers.services import Services, as_chorus_error, failure, patiently
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[Services, ItemRef, Work], Outcome]
 
+#: Processes that may die in one CPU step of a job before it is not run again. Its mates are in other processes,
+#: so that all it costs is time; and a worker may well be killed more than once for reasons of its own.
+POISONED = 5
+
 #: What each CPU step does.
-STEPS: Mapping[Role, Step] = {Role.PREPARE: prepare, Role.ASSEMBLE: assemble}
+STEPS: Mapping[Role, Step] = {Role.PREPARE: prepare, Role.OPEN: open_utterances, Role.ASSEMBLE: assemble}
 
 
 @lru_cache(maxsize=1)
@@ -36,21 +41,37 @@ def services() -> Services:
 def run_cpu_item(connections: Services, item: str) -> None:
     """Takes one CPU item, does its step, and records how it ended."""
     ref = ItemRef.parse(item)
-    work = patiently(lambda: connections.ledger.take([ref]))[0]
-    # Where nobody wants it any more, recording it only gives its place at the station to another.
-    outcome = _do(connections, ref, work) if work else Outcome(ref=ref, station=CPU)
-    patiently(lambda: connections.advance([outcome]))
+    work = patiently(lambda: connections.ledger.take(CPU, [ref]))[0]
+    if work is None or not patiently(lambda: connections.ledger.start(CPU, [ref]))[0]:
+        patiently(lambda: connections.dispatcher.release([CPU]))
+        return
+    reach("cpu.started")
+    outcome = _do(connections, ref, work) if work.starts < POISONED else _poisoned(ref, work)
+    if outcome is not None:
+        patiently(lambda: connections.advance([outcome]))
+        reach("cpu.recorded")
 
 
-def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome:
+def _poisoned(ref: ItemRef, work: Work) -> Outcome:
+    return Outcome(ref=ref, station=CPU, error=Poisoned(step=work.plan.steps[ref.step].role.value))
+
+
+def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome | None:
+    """How the item ended; None where it went back to have artifacts rendered again."""
     role = work.plan.steps[ref.step].role
     try:
         return patiently(lambda: STEPS[role](connections, ref, work))
+    except UtterancesMissing as missing:
+        indices = missing.indices
+        patiently(lambda: connections.ledger.render_again(ref, indices))
+        reach("cpu.sent_back")
+        patiently(lambda: connections.dispatcher.release({CPU, *(s.station for s in work.plan.steps)}))
+        return None
     except ChorusError as error:
-        return Outcome(ref=ref, station=CPU, error=as_chorus_error(error, InternalError, role.value))
+        return failure(ref, CPU, as_chorus_error(error, InternalError, role.value))
     except Exception as error:
         log.exception("%s of %s failed", role.value, ref)
-        return Outcome(ref=ref, station=CPU, error=as_chorus_error(error, InternalError, role.value))
+        return failure(ref, CPU, as_chorus_error(error, InternalError, role.value))
 
 
 def add_cpu_task(app: Celery) -> Any:

@@ -14,18 +14,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from core.errors import ChorusError, InternalError, ModelFailed, Unavailable
+from core.errors import ChorusError, InternalError, ModelFailed, OutOfMemory, Poisoned, Unavailable
+from core.failpoints import reach
 from core.metrics import Count
+from core.names import Role
 from core.work import WHOLE_JOB, ItemRef
-from models.base import Item, Model, Output
+from models.base import Bounds, Item, Model, Output
 from storage.ledger import Outcome, Work
 from workers.formation import form
-from workers.services import Services, as_chorus_error, patiently
+from workers.services import Services, as_chorus_error, failure, patiently
 from workers.station import Station, Stored
 
 log = logging.getLogger(__name__)
+
+#: Deaths of processes in which an item ran alone, after which it is not run again.
+POISONED = 2
 
 #: Seconds that an idle worker waits for company after the first item.
 LINGER = 0.005
@@ -39,9 +44,15 @@ class Entry:
     station: str
     messages: list[object]
     work: Work = field(default_factory=Work)
+    role: Role = Role.SYNTHESIZE
     item: Item = field(default_factory=lambda: Item(inputs={}))
     cost: int = 1
     arrived: float = field(default_factory=time.monotonic)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a process died, or was given up, while this item ran in it."""
+        return self.work.starts > 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +60,7 @@ class Served:
     """One model that this process serves."""
 
     model: Model
-    station: Station
+    bounds: Bounds  #: the model's own, narrowed where memory ran out
     ready: list[Entry] = field(default_factory=list)
 
 
@@ -73,12 +84,14 @@ class MicroBatcher:
         self,
         services: Services,
         served: Mapping[str, Served],
+        stations: Mapping[Role, Station],
         settle: Callable[[list[object], bool], None],
         *,
         store_threads: int = 8,
     ) -> None:
         self._services = services
         self._served = served
+        self._stations = stations
         self._settle = settle
         self._arrived: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._finished: queue.Queue[Finished | None] = queue.Queue(maxsize=2)
@@ -145,34 +158,58 @@ class MicroBatcher:
                 self._guard(entries, self._load, entries)
 
     def _load(self, entries: list[Entry]) -> None:
-        refs = [entry.ref for entry in entries]
-        works = patiently(lambda: self._services.ledger.take(refs), self._stopping)
+        works = patiently(lambda: self._take(entries), self._stopping)
         unwanted = [entry for entry, work in zip(entries, works, strict=True) if work is None]
         wanted = []
         for entry, work in zip(entries, works, strict=True):
             if work is not None:
                 entry.work = work
+                entry.role = self._role(entry)
                 wanted.append(entry)
         self._end(unwanted)
         loaded = list(self._io.map(self._load_one, wanted)) if len(wanted) > 1 else [*map(self._load_one, wanted)]
-        failed = [(entry, error) for entry, error in zip(wanted, loaded, strict=True) if error is not None]
         with self._ready:
-            for entry, error in zip(wanted, loaded, strict=True):
-                if error is None:
+            for entry, answer in zip(wanted, loaded, strict=True):
+                if answer is None:
                     self._served[entry.station].ready.append(entry)
             self._ready.notify()
-        if failed:
-            self._record([e for e, _ in failed], [self._outcome(e, error) for e, error in failed])
+        over = [(entry, answer) for entry, answer in zip(wanted, loaded, strict=True) if answer is not None]
+        if over:
+            self._record([e for e, _ in over], [self._outcome(e, answer) for e, answer in over])
 
-    def _load_one(self, entry: Entry) -> ChorusError | None:
-        served = self._served[entry.station]
+    def _take(self, entries: list[Entry]) -> list[Work | None]:
+        found: dict[int, Work | None] = {}
+        for station in {entry.station for entry in entries}:
+            of_station = [entry for entry in entries if entry.station == station]
+            works = self._services.ledger.take(station, [entry.ref for entry in of_station])
+            found.update((id(entry), work) for entry, work in zip(of_station, works, strict=True))
+        if None in found.values():
+            self._services.dispatcher.release({entry.station for entry in entries})
+        return [found[id(entry)] for entry in entries]
+
+    def _role(self, entry: Entry) -> Role:
+        """What the step is to do: a model may serve more than its family's own role."""
+        if entry.ref.index == WHOLE_JOB:
+            return entry.work.plan.steps[entry.ref.step].role
+        return self._served[entry.station].model.spec.role
+
+    def _load_one(self, entry: Entry) -> Stored | ChorusError | None:
+        """Makes an entry ready (None), or ends it: its work is done already, or it failed."""
+        model = self._served[entry.station].model
+        if entry.work.starts_alone >= POISONED:
+            return Poisoned(step=entry.role.value)
         try:
-            entry.item = patiently(lambda: served.station.load(entry.work), self._stopping)
-            entry.cost = max(1, served.model.cost(entry.item))
+            loaded = patiently(lambda: self._stations[entry.role].load(model.spec, entry.work), self._stopping)
+            if isinstance(loaded, Stored):
+                return loaded
+            entry.item = loaded
+            entry.cost = max(1, model.cost(loaded))
         except Unavailable:
             raise
         except Exception as error:
-            return as_chorus_error(error, InternalError, served.model.spec.role.value)
+            if not isinstance(error, ChorusError):
+                log.exception("loading %s failed", entry.ref)
+            return as_chorus_error(error, InternalError, entry.role.value)
         return None
 
     # -- run ----------------------------------------------------------------------------------------------
@@ -200,23 +237,34 @@ class MicroBatcher:
             if not waiting:
                 return None
             served = min(waiting, key=lambda s: s.ready[0].arrived)
-            taken = form(served.ready, served.model.bounds)
+            taken = self._form(served)
             chosen = set(map(id, taken))
             served.ready[:] = [entry for entry in served.ready if id(entry) not in chosen]
             return served, taken
 
+    @staticmethod
+    def _form(served: Served) -> list[Entry]:
+        """The next micro-batch of a model. A suspect runs alone, so that it takes no other item with it."""
+        if served.ready[0].suspect:
+            return served.ready[:1]
+        return form([entry for entry in served.ready if not entry.suspect], served.bounds)
+
     def _run(self, served: Served, taken: list[Entry]) -> None:
-        wanted = patiently(lambda: self._services.ledger.wanted([e.ref for e in taken]), self._stopping)
+        refs = [entry.ref for entry in taken]
+        name, alone = served.model.spec.name, taken[0].suspect
+        wanted = patiently(lambda: self._services.ledger.start(name, refs, alone=alone), self._stopping)
         self._end([entry for entry, still in zip(taken, wanted, strict=True) if not still])
         entries = [entry for entry, still in zip(taken, wanted, strict=True) if still]
         if not entries:
             return
         began = time.monotonic()
+        reach("model.started")
         self._running_since = (began, served.model.spec.batch_timeout)
         try:
-            outputs = bisect(served.model, [entry.item for entry in entries])
+            outputs = bisect(served, [entry.item for entry in entries])
         finally:
             self._running_since = None
+        reach("model.ran")
         self._finished.put(Finished(served, entries, outputs, time.monotonic() - began))
 
     # -- store --------------------------------------------------------------------------------------------
@@ -229,6 +277,7 @@ class MicroBatcher:
         served = finished.served
         stored = list(self._io.map(lambda pair: self._store_one(served, *pair), zip(
             finished.entries, finished.outputs, strict=True)))  # fmt: skip
+        reach("model.stored")
         outcomes = [self._outcome(e, s) for e, s in zip(finished.entries, stored, strict=True)]
         name = (served.model.spec.name,)
         seconds = sum(s.seconds for s in stored if isinstance(s, Stored))
@@ -242,28 +291,33 @@ class MicroBatcher:
         self._record(finished.entries, outcomes, counts)
 
     def _store_one(self, served: Served, entry: Entry, output: Output | ChorusError) -> Stored | ChorusError:
-        step = served.model.spec.role.value
+        step, spec = entry.role.value, served.model.spec
         if isinstance(output, ChorusError):
             return as_chorus_error(output, ModelFailed, step)
+        station = self._stations[entry.role]
         try:
-            return patiently(lambda: served.station.store(entry.work, entry.item, output), self._stopping)
+            return patiently(lambda: station.store(spec, entry.work, entry.item, output), self._stopping)
         except Unavailable:
             raise
         except Exception as error:
-            log.exception("storing %s failed", entry.ref)
+            if not isinstance(error, ChorusError):
+                log.exception("storing %s failed", entry.ref)
             return as_chorus_error(error, InternalError, step)
 
     def _record(self, entries: Sequence[Entry], outcomes: Sequence[Outcome], counts: Sequence[Count] = ()) -> None:
         patiently(lambda: self._services.advance(outcomes, counts), self._stopping)
+        reach("model.recorded")
         self._end(entries)
 
     # -- ends ---------------------------------------------------------------------------------------------
 
     def _outcome(self, entry: Entry, stored: Stored | ChorusError) -> Outcome:
         if isinstance(stored, ChorusError):
-            return Outcome(ref=entry.ref, station=entry.station, error=stored)
-        gifts = stored.gifts if entry.ref.index == WHOLE_JOB else {}
-        return Outcome(ref=entry.ref, station=entry.station, gifts=gifts, result=stored.result)
+            return failure(entry.ref, entry.station, stored)
+        if entry.ref.index != WHOLE_JOB:
+            return Outcome(ref=entry.ref, station=entry.station)
+        result = stored.result if entry.ref.step == len(entry.work.plan.steps) - 1 else None
+        return Outcome(ref=entry.ref, station=entry.station, gifts=stored.gifts, result=result, plan=stored.plan)
 
     def _end(self, entries: Sequence[Entry], *, ended: bool = True) -> None:
         messages: list[object] = []
@@ -297,16 +351,34 @@ class MicroBatcher:
             self._end(entries, ended=False)
 
 
-def bisect(model: Model, items: Sequence[Item]) -> list[Output | ChorusError]:
-    """Runs items together; where that fails, in halves, so that a bad item fails alone."""
+def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
+    """Runs items together; where that fails, in halves, so that a bad item fails alone.
+
+    Where memory ran out the bound on items is halved for good; an item that does not fit alone fails."""
+    model = served.model
     try:
         outputs = model.run(items)
         if len(outputs) != len(items):
             raise ModelFailed(f"{model.spec.name} gave {len(outputs)} outputs for {len(items)} items.")
         return list(outputs)
     except Exception as error:
+        no_memory = is_out_of_memory(error)
         if len(items) == 1:
             log.warning("%s failed on an item", model.spec.name, exc_info=error)
-            return [as_chorus_error(error, ModelFailed, model.spec.role.value)]
+            if no_memory:
+                return [OutOfMemory()]
+            return [error if isinstance(error, ChorusError) else ModelFailed(f"{type(error).__name__}: {error}"[:500])]
         half = len(items) // 2
-        return bisect(model, items[:half]) + bisect(model, items[half:])
+        if no_memory and half < served.bounds.items:
+            log.warning("%s ran out of memory on %d items: at most %d from now on", model.spec.name, len(items), half)
+            served.bounds = replace(served.bounds, items=half)
+    # Outside of the handler, so that the exception's traceback holds no memory any more.
+    return bisect(served, items[:half]) + bisect(served, items[half:])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a model ran out of memory: Python's, torch's (``OutOfMemoryError``) or ONNX Runtime's way to say so."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "failed to allocate memory" in text

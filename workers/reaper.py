@@ -1,32 +1,91 @@
-"""The reaper: compares ledger and queues, so that the promise holds whatever the broker did."""
+"""The reaper: compares ledger and queues, so that the promise holds whatever the broker did.
+
+An item that was released and is neither in its queue nor held by a worker was lost, for example by a process that
+died between the two; it is enqueued again. What is alive is never woken: an item counts as lost only where two
+rounds, some seconds apart, found it nowhere.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import threading
+import time
 
+from broker.app import queue_name
+from broker.publish import publish_many
 from core.errors import ChorusError
+from core.failpoints import reach
+from core.redis import redis_errors
 from core.work import CPU
 from workers.services import Services
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two rounds.
+#: Seconds between two rounds, and that an item may be between release and queue.
 INTERVAL = 2.0
+GRACE = 3.0
 
 
-def reap(services: Services) -> int:
-    """One round: ends what is past its deadline and releases what may go; how many jobs were overdue."""
-    overdue = services.ledger.end_overdue()
-    services.dispatcher.release([CPU, *services.catalog.models])
-    return overdue
+class Reaper:
+    """Any number of reapers may run: each round is safe beside another."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._missing: dict[str, set[str]] = {}
+
+    def round(self) -> int:
+        """Ends what is overdue, wakes what is due, finds what was lost, releases what may go; how many were lost."""
+        ledger = self._services.ledger
+        if overdue := ledger.end_overdue():
+            log.warning("%d jobs were past their deadline", overdue)
+        ledger.due()
+        stations = [CPU, *self._services.catalog.models]
+        lost = sum(self._find_lost(station) for station in stations)
+        self._services.dispatcher.release(stations)
+        return lost
+
+    def _find_lost(self, station: str) -> int:
+        redis = self._services.redis
+        members = redis.zrangebyscore(f"ch:out:{station}", "-inf", time.time() - GRACE)
+        released = {member.decode() for member in members}  # type: ignore[union-attr]
+        if not released:
+            self._missing.pop(station, None)
+            return 0
+        # One transaction, since a message moves from its queue to the held ones at any moment.
+        pipe = redis.pipeline(transaction=True)
+        pipe.lrange(queue_name(station), 0, -1)
+        pipe.hvals("unacked")
+        with redis_errors():
+            queued, held = pipe.execute()
+        missing = released - {item_of(m) for m in queued} - {item_of(json.loads(h)[0]) for h in held}
+        lost = missing & self._missing.get(station, set())
+        self._missing[station] = missing - lost
+        for item in sorted(lost):
+            # Its time of release is set anew, so that another reaper leaves it alone for now.
+            if redis.zadd(f"ch:out:{station}", {item: time.time()}, xx=True, ch=True):
+                log.warning("%s was lost on its way to %s; it is enqueued again", item, station)
+                reach("reaper.found")
+                publish_many(redis, [(station, item)])
+        return len(lost)
+
+
+def item_of(envelope: bytes | dict[str, object]) -> str:
+    """The item that a message asks for, as text; empty where it is no message of ours."""
+    try:
+        message = json.loads(envelope) if isinstance(envelope, bytes) else envelope
+        (item,), _, _ = json.loads(base64.b64decode(str(message["body"])))
+        return str(item)
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def run_reaper(services: Services, stop: threading.Event) -> None:
-    """Rounds until ``stop``. Any number of reapers may run: each round is safe beside another."""
+    """Rounds until ``stop``."""
+    reaper = Reaper(services)
     while not stop.wait(INTERVAL):
         try:
-            if overdue := reap(services):
-                log.warning("%d jobs were past their deadline", overdue)
+            reaper.round()
         except ChorusError as error:
             log.warning("this round failed: %s", error)

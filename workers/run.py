@@ -22,6 +22,8 @@ from models.catalog import model_class
 from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
 from workers.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
 from workers.cpu import add_cpu_task
+from workers.listening import EmbedStation, TranscribeStation, VadStation
+from workers.matching import MatchStation
 from workers.microbatch import MicroBatcher, Served
 from workers.reaper import run_reaper
 from workers.services import Services, patiently
@@ -82,7 +84,13 @@ def resolve_device(asked: str) -> str:
 
 def stations(services: Services) -> dict[Role, Station]:
     """Loading and storing by role."""
-    return {Role.SYNTHESIZE: SynthesisStation(services)}
+    return {
+        Role.VAD: VadStation(services),
+        Role.EMBED: EmbedStation(services),
+        Role.MATCH: MatchStation(services),
+        Role.TRANSCRIBE: TranscribeStation(services),
+        Role.SYNTHESIZE: SynthesisStation(services),
+    }
 
 
 def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
@@ -119,10 +127,10 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
         model = model_class(spec)(spec, services.files(spec))
         model.bounds = spec.bounds(device)
         model.load(device)
-        served[name] = Served(model=model, station=by_role[spec.role])
+        served[name] = Served(model=model, bounds=model.bounds)
         log.info("%s is loaded on %s", name, device)
     settlements = Settlements()
-    batcher = MicroBatcher(services, served, settlements.put)
+    batcher = MicroBatcher(services, served, by_role, settlements.put)
     app = make_app(settings)
     rooms = {name: AHEAD * s.model.bounds.items for name, s in served.items()}
     app.conf.update(

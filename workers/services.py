@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ import tenacity
 
 from broker.dispatch import Dispatcher
 from core.errors import ChorusError, Unavailable
+from core.failpoints import reach
 from core.metrics import Count, count
 from core.redis import connect
 from core.settings import Settings
+from core.work import ItemRef
 from models.base import Frontend, ModelSpec
 from models.catalog import Catalog, frontend_class, load_catalog
 from models.weights import WeightsCache, files_of
@@ -24,6 +27,9 @@ from storage.ledger import Advanced, Ledger, Outcome
 from storage.objects import Objects
 
 log = logging.getLogger(__name__)
+
+#: Mean seconds until an item that failed in a way that may pass is tried again.
+RETRY_DELAY = 3.0
 
 Answer = TypeVar("Answer")
 
@@ -70,6 +76,7 @@ class Services:
         """Records how items ended and releases what may follow."""
         outcomes = list(outcomes)
         advanced = self.ledger.advance(outcomes)
+        reach("advanced")
         self.dispatcher.release(advanced.stations)
         failed = [
             ("chorus_items_failed_total", (o.station, o.error.code), 1.0) for o in outcomes if o.error is not None
@@ -94,6 +101,12 @@ def patiently(call: Callable[[], Answer], stop: threading.Event | None = None) -
         with attempt:
             return call()
     raise Unavailable
+
+
+def failure(ref: ItemRef, station: str, error: ChorusError) -> Outcome:
+    """How an item ends that failed: tried again after a while, with jitter, where that may help."""
+    delay = RETRY_DELAY * random.uniform(0.5, 1.5) if error.retryable else None
+    return Outcome(ref=ref, station=station, error=error, again_in=delay)
 
 
 def as_chorus_error(error: BaseException, kind: type[ChorusError], step: str) -> ChorusError:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from audio.artifact import pack
 from core.errors import ModelFailed
-from core.names import Role
-from models.base import Item, Output, Speech
+from models.base import Item, ModelSpec, Output, Speech
 from storage.ledger import Work
 from workers.services import Services
 from workers.station import Stored
@@ -14,19 +13,17 @@ from workers.station import Stored
 class SynthesisStation:
     """Loads and stores the items of a synthesizer."""
 
-    role = Role.SYNTHESIZE
-
     def __init__(self, services: Services) -> None:
         self._objects = services.objects
 
-    def load(self, work: Work) -> Item:
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The model's item. Everything it needs stands in the ledger: nothing is fetched."""
         utterance = work.utterance
         if utterance is None:
             raise ModelFailed("The utterance has no work.")
         return Item(inputs=utterance.inputs, options=utterance.options, seed=utterance.seed)
 
-    def store(self, work: Work, item: Item, output: Output) -> Stored:
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         """Writes the artifact; where it is there already the first write stays."""
         if not isinstance(output, Speech) or work.utterance is None:
             raise ModelFailed("The model gave no speech.")

@@ -14,6 +14,11 @@
 -- ch:out:{station}               zset: released items -> when released
 -- ch:deadlines, ch:expires       zset: job -> when (seconds)
 -- ch:jobs:{owner}                zset: job -> created
+-- ch:artifacts:{owner}           zset: digest of an utterance's artifact -> when nobody needs it any more
+-- ch:tries:{job}                 hash: index -> how often it has been tried again
+-- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone
+-- ch:delayed                     zset: item to be tried again -> when
+-- ch:load                        hash: owner, and '*' for all -> unfinished utterances
 
 local A = cmsgpack.unpack(ARGV[1])
 local call = redis.call
@@ -29,14 +34,13 @@ local function member(job, gen, step, index)
   return job .. '/' .. gen .. '/' .. step .. '/' .. index
 end
 
--- The stations of a plan: {{station=, each=}, ...}, counted from 1.
+-- The steps of a plan: {{station=, each=, role=}, ...}, counted from 1.
 local plans = {}
 local function plan_of(text)
   if not plans[text] then
     local steps = {}
-    for word in string.gmatch(text, '%S+') do
-      local each = string.sub(word, 1, 1) == '*'
-      steps[#steps + 1] = { station = each and string.sub(word, 2) or word, each = each }
+    for each, role, station in string.gmatch(text, '(%*?)([^:%s]+):(%S+)') do
+      steps[#steps + 1] = { station = station, each = each == '*', role = role }
     end
     plans[text] = steps
   end
@@ -49,7 +53,7 @@ local function fence(job, gen)
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
   if tonumber(v[2]) ~= tonumber(gen) then return nil end
   return { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
-           step = tonumber(v[6]) }
+           plan_text = v[5], step = tonumber(v[6]) }
 end
 
 -- Puts the job into its ring at a station, if it has waiting items and room in its share.
@@ -77,6 +81,33 @@ local function step_time(j, step, state, now)
   call('HSET', K('job', j.id), 's' .. step, state, 't' .. step .. (state == 'running' and 'a' or 'b'), now)
 end
 
+-- Sets how many unfinished utterances the job counts for.
+local function set_load(j, load)
+  local key = K('job', j.id)
+  local delta = load - tonumber(call('HGET', key, 'load') or 0)
+  if delta ~= 0 then
+    call('HSET', key, 'load', load)
+    if call('HINCRBY', 'ch:load', j.owner, delta) <= 0 then call('HDEL', 'ch:load', j.owner) end
+    call('HINCRBY', 'ch:load', '*', delta)
+  end
+end
+
+-- Notes that an artifact is there and needed until `expires` at least.
+local function keep_artifact(owner, work, expires)
+  local digest = string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$')
+  if digest then call('ZADD', K('artifacts', owner), 'GT', expires, digest) end
+end
+
+local function keep_artifacts(j, expires)
+  local states = call('GET', K('at', j.id)) or ''
+  for i = 1, #states do
+    if string.sub(states, i, i) == 'Z' then
+      local work = call('HGET', K('utt', j.id), i - 1)
+      if work then keep_artifact(j.owner, work, expires) end
+    end
+  end
+end
+
 -- Ends a job: its result or error is set, everything that only the work needed goes.
 local function finish(j, state, document, now)
   local key = K('job', j.id)
@@ -90,7 +121,9 @@ local function finish(j, state, document, now)
       call('HSET', key, 's' .. (i - 1), 'failed', 't' .. (i - 1) .. 'b', now)
     end
   end
-  call('DEL', K('utt', j.id), K('at', j.id), K('gift', j.id))
+  keep_artifacts(j, expires)
+  set_load(j, 0)
+  call('DEL', K('utt', j.id), K('at', j.id), K('gift', j.id), K('tries', j.id), K('started', j.id))
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
@@ -134,7 +167,9 @@ begin = function(j, step, now, result)
   for i = 1, #states do
     if string.sub(states, i, i) == mark then waiting[#waiting + 1] = i - 1 end
   end
-  call('HSET', K('job', j.id), 'total', #states, 'done', #states - #waiting, 'failed', 0)
+  local _, failed = string.gsub(states, 'X', '')
+  call('HSET', K('job', j.id), 'total', #states, 'done', #states - #waiting - failed, 'failed', failed)
+  set_load(j, #waiting)
   if #waiting == 0 then return utterances_over(j, now) end
   touched[s.station] = true
   for i = 1, #waiting, 1000 do

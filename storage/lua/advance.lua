@@ -1,19 +1,52 @@
 -- Records how items ended and lets what follows wait at its station, in one step that cannot come apart.
 -- Safe to repeat: an item that is recorded already changes nothing.
--- A: now, items = {{job, gen, step, index, station, kind, document, gifts}, ...}
---    kind: 'done' (document: result of a last step, or nil; gifts: flat list) | 'failed' (document: error)
+-- A: now, items = {{job, gen, step, index, station, kind, document, gifts, plan}, ...}
+--    kind: 'done' (document: result of a last step, or nil; gifts: flat list; plan: a new one for the steps
+--    behind this one, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
+--    it fails after A.tries times)
 -- Answers how each was taken (1 recorded, 0 not wanted any more), and the stations that got something to do.
+-- Whether an item is to be tried again; it waits apart from its station until it is due.
+local function again(j, station, step, index, delay)
+  if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
+  call('ZADD', 'ch:delayed', A.now + delay, station .. ' ' .. member(j.id, j.gen, step, index))
+  return true
+end
+
+-- Takes an item away from where it is: as a rule it is out; where a second delivery of it was recorded before, it
+-- waits again, or waits for its delay.
+local function lift(j, station, step, index, was_out)
+  if was_out then return landed(j, station) end
+  call('LREM', K('wait', station, j.id), 1, index)
+  call('ZREM', 'ch:delayed', station .. ' ' .. member(j.id, j.gen, step, index))
+end
+
 local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index, station = it[1], it[2], it[3], it[4], it[5]
   local kind, document, gifts = it[6], it[7], it[8]
-  call('ZREM', K('out', station), member(job, gen, step, index))
+  local was_out = call('ZREM', K('out', station), member(job, gen, step, index)) == 1
   local j = fence(job, gen)
   out[n] = 0
-  if j and index < 0 and j.step == step then
+  local wanted = j and ((index < 0 and j.step == step) or
+    (index >= 0 and call('GETRANGE', K('at', job), index, index) == string.char(97 + step)))
+  -- A second delivery that is to be tried again: the first one has seen to that.
+  if kind == 'again' and not was_out then wanted = false end
+  if wanted then
+    call('HDEL', K('started', job), step .. '.' .. index, step .. '.' .. index .. '.by')
+    lift(j, station, step, index, was_out)
+  end
+  if wanted and kind == 'again' then
+    out[n] = 1
+    wanted = not again(j, station, step, index, it[10])
+    if wanted then kind = 'failed' end
+  end
+  if wanted and index < 0 then
     out[n] = 1
     if gifts and #gifts > 0 then call('HSET', K('gift', job), unpack(gifts)) end
-    landed(j, station)
+    if it[9] then
+      call('HSET', K('job', job), 'plan', it[9])
+      j.plan = plan_of(it[9])
+    end
     if kind == 'failed' then
       step_time(j, step, 'failed', A.now)
       finish(j, 'failed', document, A.now)
@@ -21,10 +54,9 @@ for n, it in ipairs(A.items) do
       step_time(j, step, 'done', A.now)
       begin(j, step + 1, A.now, document)
     end
-  elseif j and index >= 0 and call('GETRANGE', K('at', job), index, index) == string.char(97 + step) then
+  elseif wanted then
     out[n] = 1
     local key, follows = K('job', job), j.plan[step + 2]
-    landed(j, station)
     if kind == 'done' and follows and follows.each then
       call('SETRANGE', K('at', job), index, string.char(97 + step + 1))
       wait_at(j, follows.station, index)
@@ -32,11 +64,14 @@ for n, it in ipairs(A.items) do
       call('SETRANGE', K('at', job), index, kind == 'done' and 'Z' or 'X')
       if kind == 'done' then
         call('HINCRBY', key, 'done', 1)
+        local work = call('HGET', K('utt', job), index)
+        if work then keep_artifact(j.owner, work, A.now + tonumber(call('HGET', key, 'keep'))) end
       else
         call('HINCRBY', key, 'failed', 1)
         call('HSET', K('err', job), index, document)
       end
       local v = call('HMGET', key, 'done', 'failed', 'total')
+      set_load(j, tonumber(v[3]) - tonumber(v[1]) - tonumber(v[2]))
       if tonumber(v[1]) + tonumber(v[2]) >= tonumber(v[3]) then utterances_over(j, A.now) end
     end
   end

@@ -1,6 +1,8 @@
 -- What each item needs, for items that are still wanted; false for the rest.
--- An utterance's answer is its work; a whole job's is {doc, gift, value, gift, value, ...}.
--- A: items = {{job, gen, step, index}, ...}, now
+-- An answer begins with the runs that were begun and never recorded (see ch:started); then an utterance's work, or
+-- a whole job's doc, plan, gift, value, gift, value, ...
+-- One that is not wanted gives its place at the station to another. A: station, items = {{job, gen, step, index}, ...},
+-- now
 local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index = it[1], it[2], it[3], it[4]
@@ -8,14 +10,18 @@ for n, it in ipairs(A.items) do
   out[n] = false
   if j then
     local wanted
+    local starts = tonumber(call('HGET', K('started', job), step .. '.' .. index) or 0)
     if index >= 0 then
       wanted = call('GETRANGE', K('at', job), index, index) == string.char(97 + step)
-      if wanted then out[n] = call('HGET', K('utt', job), index) end
+      local work = wanted and call('HGET', K('utt', job), index)
+      if work then out[n] = { starts, work } end
     else
       wanted = j.step == step
       if wanted then
         local answer = call('HGETALL', K('gift', job))
         table.insert(answer, 1, call('GET', K('doc', job)))
+        table.insert(answer, 2, j.plan_text)
+        table.insert(answer, 1, starts)
         out[n] = answer
       end
     end
@@ -26,5 +32,6 @@ for n, it in ipairs(A.items) do
       end
     end
   end
+  if not out[n] then call('ZREM', K('out', A.station), member(job, gen, step, index)) end
 end
 return out

@@ -12,7 +12,7 @@ import redis
 
 from broker.app import queue_name
 from broker.dispatch import Dispatcher
-from core.errors import ChorusError, LedgerUnavailable, ModelFailed
+from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFailed, Overloaded
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
@@ -72,7 +72,7 @@ class Bench:
         ref = self.create(name, plan, **changes)
         self.released(CPU)
         works = [
-            UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"a/{n}", pause=0.1)
+            UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.1)
             for n in range(count)
         ]
         assert self.ledger.lay_utterances(ref, 1, works, [False] * count)
@@ -118,7 +118,11 @@ def test_nothing_but_the_record_is_left_of_a_job_that_ended(bench: Bench) -> Non
     bench.drain("voice")
     bench.drain(CPU, result={})
     left = {key.decode() for key in bench.client.keys("*")}  # type: ignore[union-attr]
-    assert left == {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann"}
+    record = {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann"}
+    left -= {key for key in left if key.startswith("wake:")}  # the transport's
+    assert left - {"ch:load"} == record | {"ch:artifacts:ann"}
+    assert bench.client.zcard("ch:artifacts:ann") == 3
+    assert bench.client.hgetall("ch:load") in ({}, {b"*": b"0"})
     assert 0 < bench.client.ttl("ch:job:job_1") <= 101  # type: ignore[operator]
 
 
@@ -140,8 +144,8 @@ def test_recording_an_item_twice_changes_nothing(bench: Bench) -> None:
 def test_another_generation_is_fenced(bench: Bench) -> None:
     bench.open("job_1", 1)
     stale = ItemRef("job_1", 2, 1, 0)
-    assert bench.ledger.take([stale]) == [None]
-    assert bench.ledger.wanted([stale]) == [False]
+    assert bench.ledger.take("voice", [stale]) == [None]
+    assert bench.ledger.start("voice", [stale]) == [False]
     assert not bench.done(stale, "voice")
 
 
@@ -155,7 +159,7 @@ def test_utterances_go_through_every_step_of_theirs(bench: Bench) -> None:
 def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
-    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="a", pause=0.0)] * 3
+    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 3
     bench.ledger.lay_utterances(ref, 1, works, [True, False, True])
     bench.done(ref, CPU)
     assert [r.index for r in bench.drain("voice")] == [1]
@@ -166,7 +170,7 @@ def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
 def test_a_job_whose_utterances_are_all_there_goes_on_at_once(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
-    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="a", pause=0.0)] * 2
+    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 2
     bench.ledger.lay_utterances(ref, 1, works, [True, True])
     bench.done(ref, CPU)
     assert bench.released("voice") == []
@@ -210,7 +214,7 @@ def test_gifts_reach_the_steps_behind(bench: Bench) -> None:
     ref = bench.create(plan=plan)
     bench.done(ref, CPU, gifts={"recording": "ann/x.flac"})
     [ref] = bench.released("vad")
-    [work] = bench.ledger.take([ref])
+    [work] = bench.ledger.take("vad", [ref])
     assert work and work.gifts == {"recording": b"ann/x.flac"}
     assert bench.done(ref, "vad", result={"segments": []})
     job = bench.ledger.get("job_1")
@@ -300,3 +304,117 @@ def test_the_text_is_kept_compressed(bench: Bench) -> None:
     assert bench.ledger.text("job_1") == "many words " * 1000
     assert isinstance(bench.client, redis.Redis)
     assert bench.client.strlen("ch:text:job_1") < 500
+
+
+def test_a_canceled_job_ends_at_once_and_what_still_arrives_is_not_wanted(bench: Bench) -> None:
+    bench.open("job_1", 4)
+    [ref] = bench.released("voice")
+    assert bench.ledger.cancel("job_1")
+    assert not bench.ledger.cancel("job_1")
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.CANCELED
+    assert bench.ledger.start("voice", [ref]) == [False]
+    assert bench.ledger.take("voice", [ref]) == [None]
+    assert not bench.done(ref, "voice")
+    assert bench.released("voice") == []
+    assert bench.client.zcard("ch:out:voice") == 0
+
+
+def test_a_retry_renders_only_what_is_missing(bench: Bench) -> None:
+    bench.open("job_1", 4)
+    while refs := bench.released("voice"):
+        for ref in refs:
+            bench.done(ref, "voice", error=ModelFailed() if ref.index == 2 else None)
+    assert bench.ledger.retry("job_1")
+    assert not bench.ledger.retry("job_1")
+    job = bench.ledger.get("job_1")
+    assert job and (job.state, job.generation, job.error, job.errors) == (JobState.QUEUED, 2, None, ())
+    [ref] = bench.released(CPU)
+    assert ref == ItemRef("job_1", 2, 0)
+    works = [
+        UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0) for n in range(4)
+    ]
+    present = bench.ledger.present("ann", [w.artifact for w in works])
+    assert present == [True, True, False, True]
+    bench.ledger.lay_utterances(ref, 1, works, present)
+    bench.done(ref, CPU)
+    assert [r.index for r in bench.drain("voice")] == [2]
+    bench.drain(CPU, result={"audio": 1})
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.SUCCEEDED
+    assert not bench.ledger.retry("job_1")
+
+
+def test_what_may_pass_is_tried_again_after_a_while_and_only_so_often(bench: Bench) -> None:
+    bench.open("job_1", 1)
+    for attempt in range(4):
+        [ref] = bench.released("voice")
+        bench.done(ref, "voice", error=ArtifactMissing("gone"), again_in=0.02)
+        assert bench.released("voice") == []
+        time.sleep(0.03)
+        assert bench.ledger.due() == ({"voice"} if attempt < 3 else set())
+    job = bench.ledger.get("job_1")
+    assert job and job.error and job.error["code"] == "artifact_missing"
+
+
+def test_a_whole_job_item_is_tried_again_too(bench: Bench) -> None:
+    ref = bench.create()
+    bench.released(CPU)
+    bench.done(ref, CPU, error=ArtifactMissing("gone"), again_in=0.0)
+    assert bench.ledger.due() == {CPU}
+    assert bench.released(CPU) == [ref]
+
+
+def test_artifacts_that_are_gone_are_rendered_again(bench: Bench) -> None:
+    bench.open("job_1", 3)
+    bench.drain("voice")
+    [ref] = bench.released(CPU)
+    assert bench.ledger.render_again(ref, [1])
+    assert not bench.ledger.render_again(ref, [1])
+    assert bench.ledger.present("ann", ["ann/utterances/1.flac", "ann/utterances/2.flac"]) == [False, True]
+    assert [r.index for r in bench.drain("voice")] == [1]
+    assert bench.released(CPU) == [ref]
+
+
+def test_unfinished_work_is_bounded_by_owner_and_in_all(valkey: str) -> None:
+    bench = Bench(valkey)
+    bench.ledger = Ledger(bench.client, bounds=(10, 15))
+    bench.create("job_1", load=8)
+    with pytest.raises(Overloaded) as found:
+        bench.create("job_2", load=3)
+    assert found.value.status == 503 and found.value.retry_after
+    assert bench.ledger.get("job_2") is None
+    bench.create("job_3", load=6, owner="bob")
+    with pytest.raises(Overloaded):
+        bench.create("job_4", load=2, owner="cid")
+    bench.released(CPU)
+    bench.done(ItemRef("job_1", 1, 0), CPU, error=ModelFailed())
+    bench.create("job_5", load=9)
+    assert bench.ledger.cancel("job_3") and bench.ledger.cancel("job_5")
+    assert bench.client.hgetall("ch:load") == {b"*": b"0"}
+    bench.create("job_6", load=1000)  # an owner with nothing else unfinished is never refused for its own
+    bench.client.close()
+
+
+def test_the_load_follows_what_is_rendered(bench: Bench) -> None:
+    bench.open("job_1", 5, load=50)
+    assert bench.client.hget("ch:load", "ann") == b"5"
+    [ref] = bench.released("voice")
+    bench.done(ref, "voice")
+    assert bench.client.hget("ch:load", "ann") == b"4"
+
+
+def test_an_item_that_was_started_and_never_recorded_is_a_suspect(bench: Bench) -> None:
+    bench.open("job_1", 1)
+    [ref] = bench.released("voice")
+    [work] = bench.ledger.take("voice", [ref])
+    assert work and (work.starts, work.starts_alone) == (0, 0)
+    assert bench.ledger.start("voice", [ref]) == [True]
+    [work] = bench.ledger.take("voice", [ref])
+    assert work and (work.starts, work.starts_alone) == (1, 0)
+    for deaths in (1, 2):
+        Ledger(bench.client).start("voice", [ref], alone=True)  # another process each time
+        [work] = bench.ledger.take("voice", [ref])
+        assert work and work.starts_alone == deaths
+    assert bench.done(ref, "voice", error=ModelFailed())
+    assert bench.client.exists("ch:started:job_1") == 0

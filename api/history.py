@@ -1,0 +1,124 @@
+"""``GET /v1/jobs``: an owner's jobs, newest first, by pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from datetime import datetime
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.context import context, owner
+from api.views import job_view
+from core.errors import FieldError, InvalidRequest
+from core.names import JobState
+from core.redis import redis_errors
+from storage.ledger import Job
+
+routes = Blueprint("history", __name__, url_prefix="/v1/jobs")
+
+#: Jobs on a page, and those that one request looks at in search of them.
+_PAGE, _LARGEST_PAGE = 20, 100
+_LOOKED_AT = 5000
+_AT_ONCE = 200
+
+_FILTERS = {"state", "pipeline", "created_after", "created_before", "limit", "cursor"}
+
+
+@routes.get("")
+def list_jobs() -> Response:
+    """A page of jobs. ``next`` is the cursor of the page behind it, null at the end."""
+    for name in request.args:
+        if name not in _FILTERS and not name.startswith("metadata."):
+            raise _invalid(name, "unknown_field", "There is no such filter.")
+    limit = _number("limit", _PAGE, 1, _LARGEST_PAGE)
+    wanted = _Filter()
+    found: list[Job] = []
+    cursor = None
+    for place, job in _newest(_cursor(), wanted.after, wanted.before):
+        if len(found) == limit:
+            break
+        cursor = place
+        if job is not None and wanted.fits(job):
+            found.append(job)
+    else:
+        cursor = None
+    encoded = None if cursor is None else base64.urlsafe_b64encode(cursor.encode()).decode()
+    return jsonify({"object": "list", "data": [job_view(job) for job in found], "next": encoded})
+
+
+class _Filter:
+    """What the query asks for."""
+
+    def __init__(self) -> None:
+        self.state = request.args.get("state")
+        if self.state is not None and self.state not in list(JobState):
+            raise _invalid("state", "invalid_value", f"It must be one of {', '.join(JobState)}.")
+        self.pipeline = request.args.get("pipeline")
+        self.after = _time("created_after", 0.0)
+        self.before = _time("created_before", float("inf"))
+        prefix = "metadata."
+        self.metadata = {n.removeprefix(prefix): v for n, v in request.args.items() if n.startswith(prefix)}
+
+    def fits(self, job: Job) -> bool:
+        metadata = job.document["metadata"]
+        return (
+            (self.state is None or job.state == self.state)
+            and (self.pipeline is None or job.document["pipeline"] == self.pipeline)
+            and all(metadata.get(name) == value for name, value in self.metadata.items())
+        )
+
+
+def _newest(cursor: tuple[float, str] | None, after: float, before: float) -> Iterator[tuple[str, Job | None]]:
+    """Jobs from the cursor on, newest first, each with the cursor that leads behind it."""
+    ctx, key = context(), f"ch:jobs:{owner()}"
+    top = min(before, cursor[0]) if cursor else before
+    offset = looked_at = 0
+    while looked_at < _LOOKED_AT:
+        with redis_errors():
+            page = ctx.redis.zrevrangebyscore(key, top, after, start=offset, num=_AT_ONCE, withscores=True)
+        entries = [(member.decode(), float(score)) for member, score in page]  # type: ignore[union-attr,str-unpack]
+        ours = [(job, at) for job, at in entries if cursor is None or (at, job) < cursor]
+        for (job_id, at), job in zip(ours, ctx.ledger.get_many([job for job, _ in ours]), strict=True):
+            yield f"{at!r} {job_id}", job
+        if len(entries) < _AT_ONCE:
+            return
+        offset += _AT_ONCE
+        looked_at += _AT_ONCE
+
+
+def _cursor() -> tuple[float, str] | None:
+    text = request.args.get("cursor")
+    if text is None:
+        return None
+    try:
+        at, _, job = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        return float(at), job
+    except (binascii.Error, ValueError, UnicodeError) as error:
+        raise _invalid("cursor", "invalid_value", "This is no cursor of ours.") from error
+
+
+def _time(name: str, default: float) -> float:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return moment.timestamp() if moment.tzinfo else moment.astimezone().timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise _invalid(name, "invalid_value", "It must be a time as in RFC 3339.") from error
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not least <= int(text) <= most:
+        raise _invalid(name, "invalid_value", f"It must be an integer from {least} to {most}.")
+    return int(text)
+
+
+def _invalid(name: str, code: str, detail: str) -> InvalidRequest:
+    name = name[:100]
+    return InvalidRequest(f"{name}: {detail}", code=code, fields=[FieldError(name, code, detail)])

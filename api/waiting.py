@@ -1,0 +1,49 @@
+"""``Prefer: wait=N`` (RFC 7240): an answer that waits a while for the job's end.
+
+Those who wait hold a thread each, so that only half of an API process's threads may do so; whoever comes past that
+is answered at once, as the preference allows, and ``/healthz`` never starves.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+from flask import request
+
+from api.context import context
+from storage.ledger import Job
+
+#: Seconds that an answer waits at most.
+LONGEST = 60.0
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
+_lock = threading.Lock()
+_waiting = 0
+
+
+def wait_for_end(job: Job) -> Job:
+    """The job once it has ended, or once the time is over that the request is ready to wait."""
+    global _waiting
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    if match is None or job.state.ended:
+        return job
+    with _lock:
+        if _waiting >= context().settings.api_threads // 2:
+            return job
+        _waiting += 1
+    try:
+        return _poll(job, time.monotonic() + min(float(match[1]), LONGEST))
+    finally:
+        with _lock:
+            _waiting -= 1
+
+
+def _poll(job: Job, end: float) -> Job:
+    pause = 0.05
+    while not job.state.ended and time.monotonic() < end:
+        time.sleep(min(pause, max(0.0, end - time.monotonic())))
+        pause = min(0.5, pause * 1.3)
+        job = context().ledger.get(job.id) or job
+    return job

@@ -1,0 +1,25 @@
+-- Sends utterances whose artifacts are gone back to their first step. Answers 1, or 0 where nobody wants it.
+-- A: job, gen, step (the one that missed them), indices, now
+local j = fence(A.job, A.gen)
+if not j or j.step ~= A.step then return 0 end
+local first
+for i, s in ipairs(j.plan) do
+  if s.each and not first then first = i - 1 end
+end
+for _, index in ipairs(A.indices) do
+  local work = call('HGET', K('utt', A.job), index)
+  if work then
+    call('ZREM', K('artifacts', j.owner), string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$'))
+    call('SETRANGE', K('at', A.job), index, string.char(97 + first))
+  end
+end
+local station, item = j.plan[A.step + 1].station, member(A.job, A.gen, A.step, -1)
+call('HDEL', K('started', A.job), A.step .. '.-1', A.step .. '.-1.by')
+if call('ZREM', K('out', station), item) == 1 then
+  landed(j, station)
+else
+  call('LREM', K('wait', station, A.job), 1, -1)
+  call('ZREM', 'ch:delayed', station .. ' ' .. item)
+end
+begin(j, first, A.now)
+return 1

@@ -1,0 +1,166 @@
+"""Creating once, waiting, listing, canceling, retrying and deleting jobs, over WSGI on real servers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api import create_app
+from core.errors import ModelFailed
+from core.redis import connect
+from core.work import CPU, ItemRef
+from storage.keys import create_key
+from storage.ledger import Ledger, Outcome
+from tests.conftest import S3
+from tests.integration.test_api import job, settings_for
+
+
+@pytest.fixture
+def app(valkey: str, seaweedfs: S3) -> Flask:
+    create_key(connect(valkey), "ann")
+    return create_app(settings_for(valkey, seaweedfs))
+
+
+@pytest.fixture
+def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
+    with app.test_client() as found:
+        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
+        yield found
+
+
+def created(client: FlaskClient, **changes: Any) -> str:
+    answer = client.post("/v1/jobs", json=job(**changes))
+    assert answer.status_code == 202, answer.data
+    return str(answer.get_json()["id"])
+
+
+def end(valkey: str, job_id: str, **changes: Any) -> None:
+    """Ends a job at its first step, as a worker would."""
+    outcome = Outcome(ref=ItemRef(job_id, 1, 0), station=CPU, **changes)
+    assert Ledger(connect(valkey)).advance([outcome]).recorded == (True,)
+
+
+def test_two_hundred_creates_under_one_key_make_one_job(app: Flask, valkey: str) -> None:
+    key = create_key(connect(valkey), "ann")
+
+    def create(_: int) -> tuple[int, str]:
+        headers = {"X-API-Key": key, "Idempotency-Key": "once"}
+        answer = app.test_client().post("/v1/jobs", json=job(), headers=headers)
+        return answer.status_code, answer.get_json()["id"]
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(create, range(200)))
+    assert len(answers) == 1
+    assert len(connect(valkey).keys("ch:job:*")) == 1  # type: ignore[arg-type]
+
+
+def test_a_key_stands_for_one_body(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    first = client.post("/v1/jobs", json=job(), headers=headers).get_json()["id"]
+    assert client.post("/v1/jobs", json=job(), headers=headers).get_json()["id"] == first
+    other = client.post("/v1/jobs", json=job(text="Another text."), headers=headers)
+    assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
+    assert client.post("/v1/jobs", json=job(), headers={"Idempotency-Key": "l"}).get_json()["id"] != first
+
+
+def test_a_refusal_is_not_kept(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    assert client.post("/v1/jobs", json=job(text=""), headers=headers).status_code == 422
+    assert client.post("/v1/jobs", json=job(), headers=headers).status_code == 202
+    assert client.post("/v1/jobs", json=job(), headers={"Idempotency-Key": "x" * 256}).status_code == 422
+
+
+def test_an_answer_may_wait_for_the_end(client: FlaskClient, valkey: str) -> None:
+    job_id = created(client)
+    began = time.monotonic()
+    assert client.get(f"/v1/jobs/{job_id}", headers={"Prefer": "wait=1"}).get_json()["state"] == "queued"
+    assert 0.9 < time.monotonic() - began < 5
+    timer = threading.Timer(0.3, end, (valkey, job_id), {"error": ModelFailed("no", step="prepare")})
+    timer.start()
+    began = time.monotonic()
+    waited = client.get(f"/v1/jobs/{job_id}", headers={"Prefer": "respond-async, wait=30"}).get_json()
+    timer.join()
+    assert waited["state"] == "failed" and time.monotonic() - began < 5
+
+
+def test_cancel_and_retry(client: FlaskClient, valkey: str) -> None:
+    job_id = created(client)
+    canceled = client.post(f"/v1/jobs/{job_id}/cancel")
+    assert canceled.get_json()["state"] == "canceled"
+    again = client.post(f"/v1/jobs/{job_id}/cancel")
+    assert (again.status_code, again.get_json()["code"]) == (409, "job_canceled")
+    retried = client.post(f"/v1/jobs/{job_id}/retry")
+    assert (retried.status_code, retried.get_json()["state"]) == (202, "queued")
+    assert client.post(f"/v1/jobs/{job_id}/retry").get_json()["code"] == "job_queued"
+    # What the first generation still does is not wanted any more.
+    outcome = Outcome(ref=ItemRef(job_id, 1, 0), station=CPU)
+    assert Ledger(connect(valkey)).advance([outcome]).recorded == (False,)
+
+
+def test_a_deleted_job_is_gone_with_its_results(client: FlaskClient, app: Flask, valkey: str) -> None:
+    job_id = created(client, text="A text that is long enough to lie in storage. " * 1000)
+    objects = app.extensions["chorus"].objects
+    assert list(objects.names(f"ann/jobs/{job_id}/"))
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
+    assert client.get(f"/v1/jobs/{job_id}").status_code == 404
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 404
+    assert not list(objects.names(f"ann/jobs/{job_id}/"))
+    left = [k for k in connect(valkey).keys("ch:*") if job_id.encode() in k]  # type: ignore[union-attr]
+    assert not left
+
+
+def test_jobs_are_listed_by_pages_newest_first(client: FlaskClient) -> None:
+    ids = [created(client, metadata={"n": str(n % 2)}) for n in range(7)][::-1]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = client.get("/v1/jobs", query_string=query).get_json()
+        seen += [j["id"] for j in page["data"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ids
+    odd = client.get("/v1/jobs?metadata.n=1").get_json()["data"]
+    assert [j["id"] for j in odd] == [i for n, i in enumerate(ids) if (6 - n) % 2 == 1]
+
+
+def test_jobs_are_filtered(client: FlaskClient, valkey: str) -> None:
+    first, second = created(client), created(client)
+    end(valkey, first, error=ModelFailed())
+    by_state = client.get("/v1/jobs?state=failed").get_json()["data"]
+    assert [j["id"] for j in by_state] == [first]
+    assert len(client.get("/v1/jobs?pipeline=piper").get_json()["data"]) == 2
+    moment = client.get(f"/v1/jobs/{second}").get_json()["created"]
+    later = client.get("/v1/jobs", query_string={"created_after": moment}).get_json()["data"]
+    assert first not in [j["id"] for j in later]
+    eve = client.get("/v1/jobs", headers={"X-API-Key": create_key(connect(valkey), "eve")}).get_json()
+    assert eve == {"object": "list", "data": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["state=done", "limit=0", "limit=9999", "limit=x", "cursor=!!", "cursor=YQ==", "created_after=yesterday", "foo=1"],
+)
+def test_a_bad_filter_is_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/v1/jobs?{query}")
+    assert (answer.status_code, len(answer.get_json()["errors"])) == (422, 1)
+
+
+def test_too_much_unfinished_work_is_a_503(valkey: str, seaweedfs: S3) -> None:
+    create_key(connect(valkey), "ann")
+    app = create_app(settings_for(valkey, seaweedfs, auth="off", max_unfinished_per_owner=3))
+    client = app.test_client()
+    for _ in range(3):
+        assert client.post("/v1/jobs", json=job()).status_code == 202
+    full = client.post("/v1/jobs", json=job())
+    assert (full.status_code, full.get_json()["code"]) == (503, "overloaded")
+    assert int(full.headers["Retry-After"]) >= 1
+    assert len(connect(valkey).keys("ch:job:*")) == 3  # type: ignore[arg-type]
