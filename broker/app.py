@@ -1,12 +1,22 @@
-"""The Celery app: one queue and one task per station."""
+"""The Celery app: one queue and one task per station, and the transport that carries them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import celery
+import kombu
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
+from core.errors import ConfigurationError
 from core.settings import Settings
 from core.work import CPU
+
+#: The releases that ``broker/transport.py`` and ``workers/consumer.py`` were written for.
+WRITTEN_FOR = {"kombu": "5.7.0", "celery": "5.7.0"}
 
 
 def queue_name(station: str) -> str:
@@ -25,9 +35,67 @@ def station_queue(station: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name)
 
 
-def make_app(settings: Settings) -> Celery:
-    """A Celery app on the broker of ``settings``. Results are the ledger's business: there is no backend."""
+def wake_key(queue: str) -> str:
+    """The list on which consumers of ``queue`` wait for a token."""
+    return f"wake:{queue}"
+
+
+def wake_calls(queue: str) -> list[tuple[Any, ...]]:
+    """The commands that wake a consumer of ``queue``, as method of a Redis client and its arguments."""
+    key = wake_key(queue)
+    return [("lpush", key, 1), ("ltrim", key, 0, 0), ("expire", key, 60)]
+
+
+def wake_commands(pipe: Any, queue: str) -> None:
+    """Adds them to a pipeline; to be sent behind what fills the queue."""
+    for name, *arguments in wake_calls(queue):
+        getattr(pipe, name)(*arguments)
+
+
+def wake(client: Any, queue: str) -> None:
+    """Wakes a consumer of ``queue``, in one round trip."""
+    pipe = client.pipeline(transaction=False)
+    wake_commands(pipe, queue)
+    pipe.execute()
+
+
+def check_releases() -> None:
+    """Raises `ConfigurationError` where kombu or Celery is not of the release our transport was written for."""
+    found = {"kombu": kombu.__version__, "celery": celery.__version__}
+    if found != WRITTEN_FOR:
+        here, wanted = (" and ".join(f"{name} {of[name]}" for name in WRITTEN_FOR) for of in (found, WRITTEN_FOR))
+        raise ConfigurationError(
+            f"Chorus's transport was written for {wanted}, but {here} are installed. "
+            "CHORUS_TRANSPORT=redis uses Celery's stock transport instead.",
+            code="transport_release",
+        )
+
+
+def make_app(settings: Settings, credit: Mapping[str, int] | None = None) -> Celery:
+    """A Celery app on the broker of ``settings``. Results are the ledger's business: there is no backend.
+
+    ``credit`` says by station how many messages a worker may hold; for others it is Celery's prefetch count.
+    Raises `ConfigurationError` where our transport does not fit the installed releases.
+    """
     app = Celery("chorus", broker=settings.redis_url, set_as_current=False)
+    if settings.redis_url.startswith("rediss:"):  # certificates are checked, as for the ledger
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": "required"}
+    if settings.transport == "chorus":
+        check_releases()
+        TRANSPORT_ALIASES["chorus"] = "broker.transport:Transport"
+        app.conf.broker_transport = "chorus"
+        options: dict[str, Any] = {
+            "unacked_restore_interval": min(1.0, settings.lease / 5),
+            "health_check_interval": 5,
+            "queue_credit": {queue_name(station): room for station, room in (credit or {}).items()},
+        }
+    else:
+        options = {
+            "unacked_restore_interval": max(1, round(settings.lease / 15)),
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 10,
+            "socket_keepalive": True,
+        }
     app.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -39,13 +107,7 @@ def make_app(settings: Settings) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": settings.lease,
-            "unacked_restore_interval": max(1, round(settings.lease / 15)),
-            "unacked_restore_throttle": 1,
-            "unacked_mutex_expire": 10,
-            "socket_keepalive": True,
-        },
+        broker_transport_options={"visibility_timeout": settings.lease, **options},
         task_create_missing_queues=False,
         task_queues=[station_queue(CPU)],
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 import redis
 
 from broker.publish import publish_many
+from core.failpoints import reach
 from core.redis import Scripts
 
 #: Items released to a station that no live worker serves, so that one that starts finds work.
@@ -34,4 +35,6 @@ class Dispatcher:
         for station in sorted(set(stations)):
             items = self._scripts.run("release", station=station, now=time.time(), fallback=FALLBACK)
             messages.extend((station, item.decode()) for item in items)
+        if messages:
+            reach("released")
         return publish_many(self._client, messages)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import redis
 
-from broker.app import queue_name, task_name
+from broker.app import queue_name, task_name, wake_commands
 from core.redis import redis_errors
 
 _serial = itertools.count()
@@ -55,6 +55,7 @@ def publish_many(client: redis.Redis, messages: Iterable[tuple[str, str]]) -> in
     pipe = client.pipeline(transaction=False)
     for station, envelopes in by_station.items():
         pipe.lpush(queue_name(station), *envelopes)
+        wake_commands(pipe, queue_name(station))
     with redis_errors():
         pipe.execute()
     return sum(map(len, by_station.values()))

@@ -7,20 +7,25 @@ instead of Celery's pool and tracer; it is acknowledged once its item is recorde
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery import Task, bootsteps
 from celery.exceptions import InvalidTaskError
 from celery.worker import state
+from redis.exceptions import RedisError
 
 from core.errors import InternalError
 from core.work import ItemRef
 from workers.microbatch import MicroBatcher
+
+if TYPE_CHECKING:  # not imported for the stock transport: it fits one release of kombu only
+    from broker.transport import QoS
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +38,7 @@ class Settlements:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Any, bool]] = deque()
+        self._qos: QoS | None = None
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -42,22 +48,46 @@ class Settlements:
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"x")
 
-    def attach(self, hub: Any) -> None:
-        hub.add_reader(self._read, self.drain)
+    def attach(self, c: Any) -> None:
+        """Settles over this connection of the consumer from now on, also what came over an earlier one."""
+        self._qos = qos_of(c)
+        c.hub.add_reader(self._read, self.drain)
 
     def drain(self, *_: object) -> None:
-        """Acknowledges what has ended. A connection that is gone has given its messages back already."""
+        """Acknowledges what has ended and gives back what has not: with our transport, in one round trip each.
+
+        Where Redis is away they wait; this is called again every second.
+        """
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
-        while self._waiting:
-            message, ended = self._waiting.popleft()
-            try:
-                if ended:
-                    message.ack()
-                else:
-                    message.requeue()
-            except Exception as error:
-                log.info("a message could not be settled: %s", error)
+        settled = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._qos is None:
+            one_by_one(settled)
+            return
+        try:
+            self._qos.ack_many([message.delivery_tag for message, ended in settled if ended])
+            self._qos.give_back([message.delivery_tag for message, ended in settled if not ended])
+        except RedisError as error:
+            log.info("%d messages wait to be settled: %s", len(settled), error)
+            self._waiting.extendleft(reversed(settled))
+
+
+def qos_of(c: Any) -> QoS | None:
+    """What holds the messages of a Celery consumer, where our transport is used."""
+    qos: Any = c.task_consumer.channel.qos if c.task_consumer else None
+    return qos if hasattr(qos, "ack_many") else None
+
+
+def one_by_one(settled: list[tuple[Any, bool]]) -> None:
+    """Settles over the stock transport. A connection that is gone has given its messages back already."""
+    for message, ended in settled:
+        try:
+            if ended:
+                message.ack()
+            else:
+                message.requeue()
+        except Exception as error:
+            log.info("a message could not be settled: %s", error)
 
 
 class MicroBatchTask(Task):
@@ -79,7 +109,7 @@ class MicroBatchTask(Task):
 
         def take(message: Any, body: object, *_: object, **__: object) -> None:
             try:
-                (item,), _, _ = message.decode()
+                (item,), _, _ = json.loads(message.body)
                 ref = ItemRef.parse(item)
             except (ValueError, TypeError, InternalError) as error:
                 raise InvalidTaskError(f"no reference to an item: {error}") from error
@@ -95,19 +125,25 @@ def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, patience: 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, c: Any) -> None:
-            settlements.attach(c.hub)
-            self.watch = c.timer.call_repeatedly(1.0, end_if_stuck, (batcher,))
+            settlements.attach(c)
+            self.watch = c.timer.call_repeatedly(1.0, watch)
 
         def stop(self, c: Any) -> None:
-            if watch := getattr(self, "watch", None):
-                watch.cancel()
+            if timer := getattr(self, "watch", None):
+                timer.cancel()
             if state.should_stop is None and state.should_terminate is None:
                 return  # only the connection starts anew: what runs goes on
             end = time.monotonic() + patience
-            while not batcher.stop(0.5) and time.monotonic() < end:
+            over = False
+            while not over and time.monotonic() < end:
+                over = batcher.stop(0.5)
                 settlements.drain()
-                renew_leases(c)
-            settlements.drain()
+                with contextlib.suppress(RedisError):
+                    renew_leases(c)
+
+    def watch() -> None:
+        end_if_stuck(batcher)
+        settlements.drain()
 
     return MicroBatchStep
 
@@ -121,6 +157,9 @@ def end_if_stuck(batcher: MicroBatcher) -> None:
 
 def renew_leases(c: Any) -> None:
     """Renews the lease of every message that this worker holds, so that long work is not delivered twice."""
+    if (ours := qos_of(c)) is not None:
+        ours.restore_visible()
+        return
     channel = c.task_consumer and c.task_consumer.channel
     tags = list(channel.qos._delivered) if channel else []
     if tags:
@@ -130,7 +169,7 @@ def renew_leases(c: Any) -> None:
 
 
 def lease_step(lease: float) -> type:
-    """The boot step that renews leases at a third of their length."""
+    """The boot step that renews leases at a third of their length, for the stock transport: ours does it itself."""
 
     class LeaseStep(bootsteps.StartStopStep):
         requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -142,7 +181,8 @@ def lease_step(lease: float) -> type:
                 except Exception as error:
                     log.warning("leases were not renewed: %s", error)
 
-            self.timer = c.timer.call_repeatedly(max(0.5, lease / 3), renew)
+            if qos_of(c) is None:
+                self.timer = c.timer.call_repeatedly(max(0.5, lease / 3), renew)
 
         def stop(self, c: Any) -> None:
             if timer := getattr(self, "timer", None):

@@ -48,5 +48,16 @@ def test_nearest_lengths_go_together() -> None:
     assert sorted(t.cost for t in taken) == [90, 100, 110]
 
 
+def test_a_long_item_does_not_take_short_ones_with_it() -> None:
+    waiting = [Waiting(n, cost) for n, cost in enumerate([10, 12, 900, 11])]
+    assert [t.number for t in form(waiting, Bounds(items=4, cost=100_000))] == [0, 1, 3]
+
+
+def test_what_is_computed_one_by_one_goes_in_order_of_arrival() -> None:
+    waiting = [Waiting(n, cost) for n, cost in enumerate([10, 900, 12, 11])]
+    taken = form(waiting, Bounds(items=3, cost=100_000, padded=False))
+    assert [t.number for t in taken] == [0, 1, 2]
+
+
 def test_nothing_waits_nothing_goes() -> None:
     assert form([], Bounds(items=3, cost=10)) == []
