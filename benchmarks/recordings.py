@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import statistics
 import sys
 import time
@@ -23,7 +24,7 @@ from models.weights import WeightsCache, files_of
 RATE = 16_000
 MAX_SECONDS = 3600.0
 BATCH = 16  #: recordings in one batch
-ROUNDS = 9
+ROUNDS = 15
 
 
 def say(text: str) -> None:
@@ -92,23 +93,46 @@ def outputs(model: Model, items: Sequence[Item]) -> list[Output]:
     return made
 
 
-def ratio(name: str, one_by_one: Callable[[], object], batched: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """CPU time of ``one_by_one`` over that of ``batched``: the median over rounds of both by turns."""
-    one_by_one(), batched()
-    ratios = []
-    for number in range(rounds):
-        sides = (one_by_one, batched) if number % 2 else (batched, one_by_one)
-        times = {side: cpu_time(side) for side in sides}
-        ratios.append(times[one_by_one] / times[batched])
-        say(f"{name}: {times[one_by_one]:.3f} s one by one, {times[batched]:.3f} s batched")
-    return statistics.median(ratios)
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """CPU time of one side over that of the other, both measured by turns in several rounds.
+
+    ``least``: the shortest time of each side, as `timeit` advises: what else runs on the machine only ever adds.
+    ``median``: the median of the rounds' own ratios, which moves by several percent on a busy machine."""
+
+    least: float
+    median: float
+
+
+def speedup(name: str, one_by_one: Callable[[], object], batched: Callable[[], object]) -> Speedup:
+    """How much less CPU time ``batched`` takes than ``one_by_one``."""
+    one_by_one()
+    batched()
+    times: list[tuple[float, float]] = []
+    for number in range(ROUNDS):
+        if number % 2:
+            first, second = cpu_time(one_by_one), cpu_time(batched)
+        else:
+            second, first = cpu_time(batched), cpu_time(one_by_one)
+        times.append((first, second))
+        say(f"{name}: {first:.3f} s one by one, {second:.3f} s batched")
+    ones, batches = zip(*times, strict=True)
+    return Speedup(
+        least=round(min(ones) / min(batches), 4),
+        median=round(statistics.median(one / batch for one, batch in times), 4),
+    )
 
 
 def cpu_time(call: Callable[[], object]) -> float:
     """Seconds of CPU that a call takes, of all threads of this process."""
-    start = time.process_time()
-    call()
-    return time.process_time() - start
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+    finally:
+        gc.enable()
 
 
 def largest_difference(ours: Iterable[np.ndarray], others: Iterable[np.ndarray]) -> float:

@@ -19,11 +19,11 @@ from benchmarks.recordings import (
     largest_difference,
     open_model,
     outputs,
-    ratio,
     read_item,
     read_manifest,
     read_table,
     say,
+    speedup,
     spread,
 )
 from core.errors import ConfigurationError
@@ -88,12 +88,15 @@ def _beside_the_package(silero: SileroModel, chosen: list[Item], every: list[Ite
         for wave in waves[: len(chosen)]:
             silero_vad.get_speech_timestamps(wave, model)
 
+    over_own = speedup("silero", lambda: package(own), lambda: silero.run(chosen))
+    over_onnx = speedup("silero, ONNX", lambda: package(onnx), lambda: silero.run(chosen))
     return {
         "max_difference_silero": difference,
         "recordings_with_other_segments": differing,
         "recordings_compared": len(every),
-        "speedup_silero": round(ratio("silero", lambda: package(own), lambda: silero.run(chosen)), 3),
-        "speedup_silero_over_onnx": round(ratio("silero, ONNX", lambda: package(onnx), lambda: silero.run(chosen)), 3),
+        "speedup_silero": over_own.median,
+        "speedup_silero_least": over_own.least,
+        "speedup_silero_onnx": over_onnx.median,
         "batch": BATCH,
         "rounds": ROUNDS,
     }

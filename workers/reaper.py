@@ -48,7 +48,8 @@ class Reaper:
 
     def _find_lost(self, station: str) -> int:
         redis = self._services.redis
-        members = redis.zrangebyscore(f"ch:out:{station}", "-inf", time.time() - GRACE)
+        with redis_errors():
+            members = redis.zrangebyscore(f"ch:out:{station}", "-inf", time.time() - GRACE)
         released = {member.decode() for member in members}  # type: ignore[union-attr]
         if not released:
             self._missing.pop(station, None)
@@ -59,12 +60,14 @@ class Reaper:
         pipe.hvals("unacked")
         with redis_errors():
             queued, held = pipe.execute()
-        missing = released - {item_of(m) for m in queued} - {item_of(json.loads(h)[0]) for h in held}
+        missing = released - {item_of(m) for m in queued} - {_held_item(h) for h in held}
         lost = missing & self._missing.get(station, set())
         self._missing[station] = missing - lost
         for item in sorted(lost):
             # Its time of release is set anew, so that another reaper leaves it alone for now.
-            if redis.zadd(f"ch:out:{station}", {item: time.time()}, xx=True, ch=True):
+            with redis_errors():
+                out = redis.zadd(f"ch:out:{station}", {item: time.time()}, xx=True, ch=True)
+            if out:
                 log.warning("%s was lost on its way to %s; it is enqueued again", item, station)
                 reach("reaper.found")
                 publish_many(redis, [(station, item)])
@@ -78,6 +81,14 @@ def item_of(envelope: bytes | dict[str, object]) -> str:
         (item,), _, _ = json.loads(base64.b64decode(str(message["body"])))
         return str(item)
     except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _held_item(entry: bytes) -> str:
+    """The item of an unacknowledged message, which the broker keeps as [message, exchange, queue]."""
+    try:
+        return item_of(json.loads(entry)[0])
+    except (ValueError, LookupError, TypeError):
         return ""
 
 

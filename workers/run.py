@@ -18,6 +18,7 @@ from core.errors import ConfigurationError, Unavailable
 from core.names import Role
 from core.settings import Settings
 from core.work import CPU
+from models.base import Bounds
 from models.catalog import model_class
 from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
 from workers.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
@@ -71,6 +72,14 @@ class Heartbeat:
                 announce(self._services.redis, self.record)
             except Unavailable as error:
                 log.warning("no heartbeat: %s", error)
+
+
+def room(bounds: Bounds) -> int:
+    """Items of one model that a worker holds at once: one micro-batch runs, the next one waits.
+
+    Where items are computed one by one, half a micro-batch waits: a worker that holds more than it needs leaves
+    another idle at the end of the work."""
+    return AHEAD * bounds.items if bounds.padded else bounds.items + max(1, bounds.items // 2)
 
 
 def resolve_device(asked: str) -> str:
@@ -131,8 +140,8 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
         log.info("%s is loaded on %s", name, device)
     settlements = Settlements()
     batcher = MicroBatcher(services, served, by_role, settlements.put)
-    app = make_app(settings)
-    rooms = {name: AHEAD * s.model.bounds.items for name, s in served.items()}
+    rooms = {name: room(s.model.bounds) for name, s in served.items()}
+    app = make_app(settings, credit=rooms)
     app.conf.update(
         worker_prefetch_multiplier=sum(rooms.values()),
         worker_enable_remote_control=False,

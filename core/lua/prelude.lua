@@ -48,12 +48,20 @@ local function plan_of(text)
 end
 
 -- The job's record if it lives and this is its generation, else nil.
+-- Within one call it is read once: the scripts keep what they read true, and `over` says that the job has ended.
+local fenced = {}
 local function fence(job, gen)
-  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step')
+  local known = fenced[job]
+  if known then
+    if known.over or known.gen ~= tonumber(gen) then return nil end
+    return known
+  end
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep')
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
   if tonumber(v[2]) ~= tonumber(gen) then return nil end
-  return { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
-           plan_text = v[5], step = tonumber(v[6]) }
+  fenced[job] = { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
+                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]) }
+  return fenced[job]
 end
 
 -- Puts the job into its ring at a station, if it has waiting items and room in its share.
@@ -110,6 +118,7 @@ end
 
 -- Ends a job: its result or error is set, everything that only the work needed goes.
 local function finish(j, state, document, now)
+  j.over = true
   local key = K('job', j.id)
   local v = call('HMGET', key, 'keep', 'deadline')
   local expires = now + tonumber(v[1])

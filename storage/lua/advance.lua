@@ -65,7 +65,7 @@ for n, it in ipairs(A.items) do
       if kind == 'done' then
         call('HINCRBY', key, 'done', 1)
         local work = call('HGET', K('utt', job), index)
-        if work then keep_artifact(j.owner, work, A.now + tonumber(call('HGET', key, 'keep'))) end
+        if work then keep_artifact(j.owner, work, A.now + j.keep) end
       else
         call('HINCRBY', key, 'failed', 1)
         call('HSET', K('err', job), index, document)

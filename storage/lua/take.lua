@@ -26,7 +26,10 @@ for n, it in ipairs(A.items) do
       end
     end
     if wanted then
-      if j.state == 'queued' then call('HSET', K('job', job), 'state', 'running', 'started', A.now) end
+      if j.state == 'queued' then
+        call('HSET', K('job', job), 'state', 'running', 'started', A.now)
+        j.state = 'running'
+      end
       if call('HSETNX', K('job', job), 's' .. step, 'running') == 1 then
         call('HSET', K('job', job), 't' .. step .. 'a', A.now)
       end

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,9 @@ import soundfile
 
 from audio.artifact import unpack
 from cli.demo import hear, word_error_rate
+from cli.layout import program
 from cli.stack import Stack
+from cli.state import free_ports
 from storage.keys import create_key, list_keys, revoke_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
@@ -61,6 +64,7 @@ def test_a_text_becomes_speech_that_can_be_understood(access: StackAccess, tmp_p
 
 
 def test_forty_jobs_at_once_go_in_micro_batches(access: StackAccess) -> None:
+    access.forget_utterances()
     before = access.metrics()
     sentences = harvard(40)
     with ThreadPoolExecutor(8) as pool:
@@ -182,14 +186,28 @@ def test_another_owner_s_job_is_not_there(access: StackAccess) -> None:
 
 
 def test_the_api_starts_quickly_and_stays_small(access: StackAccess) -> None:
+    port = free_ports(1)[0]
+    env = {**os.environ, **access.home.environment(), "CHORUS_API_PORT": str(port)}
+    began = time.monotonic()
+    process = subprocess.Popen(program("api"), env=env, stderr=subprocess.DEVNULL)
+    try:
+        while not answers(f"http://127.0.0.1:{port}/healthz"):
+            assert process.poll() is None and time.monotonic() - began < 20
+            time.sleep(0.02)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        # CPU time, since other processes of this test's stack want the cores too.
+        assert sum(p.cpu_times().user + p.cpu_times().system for p in family) < 2
+        assert max(p.memory_info().rss for p in family) < 150e6
+    finally:
+        process.terminate()
+        process.wait(15)
     pid = next(p["pid"] for p in access.state()["processes"] if p["name"] == "api")
-    main = psutil.Process(pid)
-    sizes = [p.memory_info().rss / 1e6 for p in (main, *main.children(recursive=True))]
-    assert max(sizes) < 150
-    access.http.get("/healthz").raise_for_status()
-    # From the supervisor's own log of states: starting to ready.
-    started = time.monotonic()
-    main.terminate()
-    access.wait_for_state("api", lambda p: p["pid"] not in (None, pid) and p["state"] == "ready", 20)
-    assert re.match(r"http://127\.0\.0\.1:\d+", access.stack.url)
-    assert time.monotonic() - started < 10
+    serving = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    assert max(p.memory_info().rss for p in serving) < 150e6
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code == 200
+    except httpx.TransportError:
+        return False
