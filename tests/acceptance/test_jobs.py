@@ -135,6 +135,47 @@ def test_a_range_and_an_entity_tag_are_honoured(access: StackAccess) -> None:
     assert access.http.get(url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
 
 
+def rendered(access: StackAccess) -> float:
+    """Utterances that the voice has rendered so far."""
+    return access.metrics().get('chorus_microbatch_items_total{model="piper-joe"}', 0.0)
+
+
+def test_a_repeated_job_does_no_synthesis(access: StackAccess) -> None:
+    text = "The hogs were fed chopped corn and garbage. A large size in stockings is hard to sell."
+    first = speak(access, text, options={"seed": 5})
+    before = rendered(access)
+    again = speak(access, text, options={"seed": 5})
+    assert rendered(access) == before
+    assert again["result"]["audio"]["sha256"] == first["result"]["audio"]["sha256"]
+    # Part of it said anew renders that part alone; an artifact that is gone is rendered again.
+    speak(access, text + " Four hours of steady work faced us.", options={"seed": 5})
+    assert rendered(access) == before + 1
+    access.objects.delete(*access.objects.names("local/utterances/"))
+    healed = speak(access, text, options={"seed": 5})
+    assert healed["state"] == "succeeded"
+    assert healed["result"]["audio"]["sha256"] == first["result"]["audio"]["sha256"]
+    assert rendered(access) == before + 3
+
+
+def test_a_canceled_job_ends_at_once_and_a_retry_renders_what_is_missing(access: StackAccess) -> None:
+    sentences = harvard(120)[80:]
+    before = rendered(access)
+    job = access.submit({"pipeline": "piper", "text": " ".join(sentences), "options": {"seed": 17}})
+    while access.get(job["id"])["progress"]["done"] < 1:
+        time.sleep(0.05)
+    began = time.monotonic()
+    assert access.http.post(job["links"]["cancel"]).json()["state"] == "canceled"
+    assert time.monotonic() - began < 2
+    # The worker is free again: another job does not wait for what was canceled.
+    assert speak(access, "The soft cushion broke the man's fall.", options={"seed": 17})["state"] == "succeeded"
+    assert rendered(access) - before < len(sentences)
+    retried = access.http.post(job["links"]["retry"])
+    assert retried.status_code == 202
+    assert access.wait(job["id"], 200)["state"] == "succeeded"
+    # What had been rendered and recorded was not rendered again; what ran when it was canceled may have been.
+    assert rendered(access) - before <= len(sentences) + 1 + 16
+
+
 def test_a_job_past_its_deadline_ends(access: StackAccess) -> None:
     text = " ".join(harvard(300)[60:])
     job = access.submit({"pipeline": "piper", "text": text, "deadline": 2, "options": {"seed": 99}})
