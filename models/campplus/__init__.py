@@ -9,9 +9,8 @@ Speech above 20 s is cut into windows of one length; the embedding is the mean o
 made unit length. Its cost is in frames of 10 ms.
 
 The last batch normalisation, which has no scale and which some ports leave out, is applied as in the published
-model. So cosines are the published ones: two recordings are of one speaker from about 0.5 up (the equal error
-rate over our trials is 0 between 0.55 and 0.65; different speakers reach 0.56 at most, whole files of 2 s and
-more of one speaker 0.66 at least).
+model. So cosines are the published ones: two recordings are of one speaker from about 0.5 up. Over 510 trials
+of whole recordings of 2 to 16 s one speaker's were never below 0.65 and two speakers' never above 0.45.
 """
 
 from __future__ import annotations

