@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 TEST_ENV := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test test-quick test-acceptance lint format bench clean
+.PHONY: help venv demo up test test-quick test-acceptance lint format bench chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ format: $(STAMP) ## Put the style right
 
 bench: $(STAMP) ## Measure
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(STAMP) ## Kill workers, Redis and storage under load for some minutes, and see that nothing is lost
+	$(BIN)/python -m tests.chaos --memory 5000
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## Remove caches; .venv and .chorus stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

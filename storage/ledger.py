@@ -200,6 +200,10 @@ class Ledger:
         answers = self._scripts.run("start", station=station, items=_tuples(refs), alone=alone, by=self._name)
         return [bool(a) for a in answers]
 
+    def ran(self, refs: Sequence[ItemRef]) -> None:
+        """Takes back this process's mark of `start`: should it die from now on, it was not of these items."""
+        self._scripts.run("ran", items=_tuples(refs), by=self._name)
+
     def lay_utterances(self, job: ItemRef, step: int, works: Sequence[UtteranceWork], done: Sequence[bool]) -> bool:
         """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
 

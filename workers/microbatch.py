@@ -8,6 +8,7 @@ milliseconds; busy, it gathers. Each item ends by itself: one bad item fails alo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -264,8 +265,11 @@ class MicroBatcher:
             outputs = bisect(served, [entry.item for entry in entries])
         finally:
             self._running_since = None
+        seconds = time.monotonic() - began
+        with contextlib.suppress(Unavailable):  # a mark that stays costs its item no more than a run alone
+            self._services.ledger.ran([entry.ref for entry in entries])
         reach("model.ran")
-        self._finished.put(Finished(served, entries, outputs, time.monotonic() - began))
+        self._finished.put(Finished(served, entries, outputs, seconds))
 
     # -- store --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,24 @@
+"""The short form of ``make chaos``: a minute of it, with every kind of fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness import VICTIMS, Options, planned, run
+
+
+def test_what_goes_wrong_follows_from_the_seed() -> None:
+    assert planned(Options(seed=3)) == planned(Options(seed=3)) != planned(Options(seed=4))
+    kinds = [event.kind for event in planned(Options())]
+    assert (sum(kind in VICTIMS for kind in kinds), kinds.count("redis"), kinds.count("s3")) == (200, 5, 2)
+
+
+@pytest.mark.timeout(400)
+def test_a_minute_of_chaos_loses_nothing(tmp_path: Path) -> None:
+    report = run(Options(jobs=150, kills=16, redis_kills=1, s3_stops=1, seed=2), tmp_path / "home")
+    print(report.text())
+    assert report.kills >= 15 and report.by_kind["redis"] == report.by_kind["s3"] == 1
+    assert len(report.recoveries) > 0, "nobody held anything when it was killed"
+    assert report.passed, report.text()

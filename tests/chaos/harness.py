@@ -1,0 +1,252 @@
+"""Chaos: jobs through a whole stack while its processes are killed and what it stands on goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from cli.state import free_ports, is_alive
+from core.redis import connect
+from core.work import CPU
+from tests.chaos.proxy import FaultProxy
+from tests.chaos.report import Report, examine
+from tests.chaos.stack import ChaosStack
+from tests.chaos.watch import Watch
+from tests.stack_access import StackAccess
+
+#: Seconds that the storage is away when it is stopped.
+S3_STOP = 10.0
+
+#: Jobs under way before the first kill, and seconds in which all must have ended after the last.
+AHEAD = 60
+PATIENCE = 240.0
+
+#: Who is killed how often: model workers, CPU workers, one of their children, the reaper.
+VICTIMS = {"sim": 60, "cpu": 20, "child": 15, "reaper": 5}
+
+WORDS = ["river", "stone", "lantern", "quiet", "morning", "harbour", "copper", "window", "orchard", "winter", "paper"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is done; the same seed kills the same kinds of processes after the same pauses."""
+
+    jobs: int = 2000
+    kills: int = 200
+    redis_kills: int = 5
+    s3_stops: int = 2
+    seed: int = 1
+    gap: float = 1.5  #: mean seconds between kills
+    model_workers: int = 3
+    cpu_workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that goes wrong: ``pause`` seconds after the one before."""
+
+    kind: str  #: a key of `VICTIMS`, "redis" or "s3"
+    pause: float
+    pick: float  #: which of the processes of that kind, 0 to 1
+
+
+def planned(options: Options) -> list[Event]:
+    """Everything that goes wrong, in order; it follows from the options alone."""
+    chance = random.Random(options.seed)
+    kinds = chance.choices(list(VICTIMS), weights=list(VICTIMS.values()), k=options.kills)
+    events = [Event(kind, options.gap * chance.uniform(0.3, 1.7), chance.random()) for kind in kinds]
+    extra = [("redis", n, options.redis_kills) for n in range(options.redis_kills)]
+    extra += [("s3", n, options.s3_stops) for n in range(options.s3_stops)]
+    places = [(round((n + 0.5) / of * options.kills), kind) for kind, n, of in extra]
+    for place, kind in sorted(places, reverse=True):
+        events.insert(place, Event(kind, chance.uniform(0.1, 1.0), 0.0))
+    return events
+
+
+def body(options: Options, number: int) -> dict[str, Any]:
+    """Job ``number``: one to four sentences that no other job has."""
+    chance = random.Random(f"{options.seed}.{number}")
+    sentences = []
+    for place in range(chance.randint(1, 4)):
+        words = " ".join(chance.choices(WORDS, k=chance.randint(8, 16)))
+        sentences.append(f"Sentence {place} of job {number} is about the {words}.")
+    return {
+        "pipeline": "sim",
+        "text": " ".join(sentences),
+        "priority": chance.choice(["interactive", "normal", "bulk"]),
+        "options": {"batch_seconds": 0.05, "item_seconds": 0.002},
+        "metadata": {"number": str(number)},
+    }
+
+
+@dataclass(slots=True)
+class Chaos:
+    """One run."""
+
+    options: Options
+    stack: ChaosStack
+    access: StackAccess
+    proxy: FaultProxy
+    watch: Watch
+    say: Callable[[str], None] = print
+    accepted: dict[str, int] = field(default_factory=dict)  #: job id -> number
+    kills: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    _stops: Iterator[Callable[[], None]] = field(init=False)
+    _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self._stops = itertools.cycle([self.proxy.refuse, self.proxy.black_hole])
+
+    def run(self) -> Report:
+        began = time.monotonic()
+        submitting = threading.Thread(target=self._submit_all, name="submit", daemon=True)
+        submitting.start()
+        stopping: list[threading.Thread] = []
+        for number, event in enumerate(planned(self.options), 1):
+            time.sleep(event.pause)
+            if event.kind == "s3":
+                stopping.append(threading.Thread(target=self._stop_s3, name="s3", daemon=True))
+                stopping[-1].start()
+            elif event.kind == "redis":
+                self._kill_redis()
+            else:
+                self._kill(event)
+            if number % 20 == 0:
+                self.say(f"{sum(self.kills.values())} kills, {len(self.accepted)} jobs in, {self.watch.ended} ended")
+        for thread in [*stopping, submitting]:
+            thread.join(PATIENCE)
+        if self._failure is not None:
+            raise self._failure
+        self._wait_for_the_end()
+        return examine(self, time.monotonic() - began)
+
+    @property
+    def workers_killed(self) -> int:
+        return sum(count for kind, count in self.kills.items() if kind in VICTIMS)
+
+    # -- the client
+
+    def _submit_all(self) -> None:
+        """As many jobs ahead as the kills have reached: they are spread over the whole run."""
+        try:
+            with httpx.Client(base_url=self.stack.url, headers={"X-API-Key": self.stack.api_key}, timeout=20) as client:
+                for number in range(self.options.jobs):
+                    while number > AHEAD + self.options.jobs * self.workers_killed / max(1, self.options.kills):
+                        time.sleep(0.05)
+                    self._submit(client, number)
+        except BaseException as error:
+            self._failure = error
+
+    def _submit(self, client: httpx.Client, number: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(httpx.TransportError):
+                answer = client.post("/v1/jobs", json=body(self.options, number))
+                if answer.status_code == 202:
+                    job_id = answer.json()["id"]
+                    self.accepted[job_id] = number
+                    self.watch.follow(job_id)
+                    return
+                if answer.status_code != 503:
+                    raise AssertionError(f"{answer.status_code} for a job: {answer.text[:500]}")
+                assert int(answer.headers["Retry-After"]) >= 1
+            self.retries += 1
+            time.sleep(0.2)
+        raise AssertionError("the API does not come back")
+
+    # -- what goes wrong
+
+    def _kill(self, event: Event) -> None:
+        """SIGKILL for a process of that kind, as soon as one is ready."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if found := self._ready(event.kind):
+                pid = found[int(event.pick * len(found))]
+                with contextlib.suppress(ProcessLookupError):
+                    moment = time.time()
+                    os.kill(pid, signal.SIGKILL)
+                    self.kills[event.kind] += 1
+                    self.watch.killed(event.kind, moment)
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no {event.kind} came to be ready: {self.stack.processes()}")
+
+    def _ready(self, kind: str) -> list[int]:
+        """Pids of processes that serve."""
+        prefix = "cpu" if kind == "child" else kind
+        entries = [e for name, e in sorted(self.stack.processes().items()) if name.startswith(prefix)]
+        pids = [e["pid"] for e in entries if e["state"] == "ready" and is_alive(e["pid"], e["created"])]
+        if kind != "child":
+            return pids
+        children: list[int] = []
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                children += sorted(child.pid for child in psutil.Process(pid).children())
+        return children
+
+    def _kill_redis(self) -> None:
+        with self.watch.outage():
+            entry = self.stack.processes()["valkey"]
+            os.kill(entry["pid"], signal.SIGKILL)
+            self.kills["redis"] += 1
+            end = time.monotonic() + 60
+            time.sleep(0.2)
+            while not self._redis_serves():
+                assert time.monotonic() < end, "Redis does not come back"
+                time.sleep(0.05)
+
+    def _redis_serves(self) -> bool:
+        try:
+            return bool(self.access.redis.ping())
+        except Exception:
+            return False
+
+    def _stop_s3(self) -> None:
+        with self.watch.outage():
+            next(self._stops)()
+            self.kills["s3"] += 1
+            time.sleep(S3_STOP)
+            self.proxy.pass_on()
+
+    def _wait_for_the_end(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while self.watch.ended < len(self.accepted) and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1.0)
+
+
+def run(options: Options, home: Path, say: Callable[[str], None] = print) -> Report:
+    """Starts a stack in ``home``, brings the chaos upon it, and says what came of it."""
+    port = free_ports(1)[0]
+
+    def storage() -> tuple[str, int]:
+        address = httpx.URL(stack.home.environment()["CHORUS_S3_ENDPOINT"])
+        return address.host, int(address.port or 80)
+
+    with FaultProxy(storage, port) as proxy:
+        stack = ChaosStack(
+            home, model_workers=options.model_workers, cpu_workers=options.cpu_workers, s3_port=proxy.port
+        )
+        with stack:
+            stack.wait_ready()
+            with StackAccess(stack) as access:
+                client = connect(stack.redis_url)
+                watch = Watch(client, [CPU, "sim"])
+                with watch.watching():
+                    report = Chaos(options, stack, access, proxy, watch, say).run()
+                client.close()
+                return report

@@ -1,0 +1,354 @@
+"""The reaper on a real Valkey: what was lost is enqueued again once, what is alive never is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+import workers.reaper
+from broker.app import queue_name
+from broker.dispatch import Dispatcher
+from core.errors import ArtifactMissing
+from core.names import JobState, Priority, Role
+from core.redis import connect
+from core.settings import Settings
+from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
+from models.catalog import read_catalog
+from models.weights import WeightsCache
+from storage.ledger import Ledger, NewJob, Outcome
+from storage.objects import Objects
+from tests.chaos.proxy import FaultProxy
+from tests.shared_data import ROOT
+from workers.reaper import GRACE, Reaper, item_of, run_reaper
+from workers.services import Services
+
+SPEAK = Plan(
+    (
+        PlanStep(role=Role.PREPARE),
+        PlanStep(role=Role.SYNTHESIZE, model="sim", each=True),
+        PlanStep(role=Role.ASSEMBLE),
+    )
+)
+
+
+def services(url: str) -> Services:
+    """What a reaper holds; there is no storage behind it."""
+    client = connect(url, timeout=1.0)
+    settings = Settings(redis_url=url, s3_endpoint="http://127.0.0.1:1")
+    objects = Objects(settings)
+    return Services(
+        settings=settings,
+        redis=client,
+        ledger=Ledger(client),
+        objects=objects,
+        dispatcher=Dispatcher(client),
+        catalog=read_catalog(ROOT / "benchmarks/models.yaml"),
+        weights=WeightsCache(Path("/nonexistent"), s3=lambda: objects.client),
+    )
+
+
+class Desk:
+    """A reaper, and what lies in ledger and queues."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.redis = connect(url)
+        self.services = services(url)
+        self.ledger = self.services.ledger
+
+    def close(self) -> None:
+        self.redis.close()
+        self.services.redis.close()
+
+    def reaper(self) -> Reaper:
+        return Reaper(self.services)
+
+    def job(self, name: str = "job_1", **changes: object) -> ItemRef:
+        fields: dict[str, object] = {
+            "id": name,
+            "owner": "ann",
+            "priority": Priority.NORMAL,
+            "plan": SPEAK,
+            "document": {},
+            "deadline": 60.0,
+            "keep": 100.0,
+        }
+        assert self.ledger.create(NewJob(**{**fields, **changes}))  # type: ignore[arg-type]
+        return ItemRef(name, 1, 0)
+
+    def spoken(self, count: int) -> None:
+        """A job whose utterances wait for their model."""
+        ref = self.job()
+        works = [
+            UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0)
+            for n in range(count)
+        ]
+        assert self.ledger.lay_utterances(ref, 1, works, [False] * count)
+        self.ledger.advance([Outcome(ref=ref, station=CPU)])
+
+    def queued(self, station: str) -> list[str]:
+        return [item_of(message) for message in self.redis.lrange(queue_name(station), 0, -1)]  # type: ignore[union-attr]
+
+    def lose(self, station: str) -> list[str]:
+        """Throws away what is in a station's queue."""
+        lost = self.queued(station)
+        self.redis.delete(queue_name(station))
+        return lost
+
+    def hold(self, station: str) -> list[str]:
+        """Moves what is in a station's queue to the unacknowledged messages, as a worker does that takes it."""
+        held = []
+        while message := self.redis.rpop(queue_name(station)):
+            held.append(item_of(message))  # type: ignore[arg-type]
+            tag = f"t{time.monotonic_ns()}"
+            self.redis.hset("unacked", tag, json.dumps([json.loads(message), "", queue_name(station)]))  # type: ignore[arg-type]
+            self.redis.zadd("unacked_index", {tag: time.time()})
+        return held
+
+    def age(self, seconds: float = GRACE + 1) -> None:
+        """Makes everything that is out that much older."""
+        for station in (CPU, "sim"):
+            for item, score in self.redis.zrange(f"ch:out:{station}", 0, -1, withscores=True):  # type: ignore[union-attr]
+                self.redis.zadd(f"ch:out:{station}", {item: score - seconds})
+
+
+@pytest.fixture
+def desk(valkey: str) -> Iterator[Desk]:
+    found = Desk(valkey)
+    yield found
+    found.close()
+
+
+def test_what_was_lost_is_enqueued_again_once(desk: Desk) -> None:
+    desk.job()
+    desk.services.dispatcher.release([CPU])
+    assert desk.lose(CPU) == ["job_1/1/0/-1"]
+    desk.age()
+    reaper = desk.reaper()
+    assert [reaper.round() for _ in range(2)] == [0, 1]
+    assert desk.queued(CPU) == ["job_1/1/0/-1"]
+    for _ in range(3):
+        desk.age()
+        assert reaper.round() == 0
+    assert desk.queued(CPU) == ["job_1/1/0/-1"]
+
+
+def test_what_was_released_a_moment_ago_is_left_alone(desk: Desk) -> None:
+    """Between release and queue lies a moment in which an item is in neither."""
+    desk.job()
+    desk.services.dispatcher.release([CPU])
+    desk.lose(CPU)
+    reaper = desk.reaper()
+    assert [reaper.round() for _ in range(3)] == [0, 0, 0]
+    assert desk.queued(CPU) == []
+
+
+def test_what_waits_in_its_queue_is_never_enqueued_again(desk: Desk) -> None:
+    desk.spoken(12)
+    reaper = desk.reaper()
+    desk.services.dispatcher.release(["sim"])
+    before = desk.queued("sim")
+    for _ in range(4):
+        desk.age(1000)
+        assert reaper.round() == 0
+    assert Counter(desk.queued("sim")) == Counter(before)
+
+
+def test_what_a_worker_holds_is_never_enqueued_again(desk: Desk) -> None:
+    desk.spoken(12)
+    reaper = desk.reaper()
+    desk.services.dispatcher.release(["sim"])
+    held = desk.hold("sim")
+    assert held
+    for _ in range(4):
+        desk.age(1000)
+        assert reaper.round() == 0
+    assert desk.queued("sim") == []
+
+
+def test_what_goes_from_the_queue_to_a_worker_and_back_is_never_taken_for_lost(desk: Desk) -> None:
+    """A worker takes and gives back, in one Lua call each, while reapers look as often as they can."""
+    desk.spoken(1)
+    desk.services.dispatcher.release(["sim"])
+    take = desk.redis.register_script(
+        "local m = redis.call('RPOP', KEYS[1]) if m then"
+        " redis.call('HSET', 'unacked', 't', '[' .. m .. ',\"\",\"' .. KEYS[1] .. '\"]') end"
+    )
+    give = desk.redis.register_script(
+        "local e = redis.call('HGET', 'unacked', 't') if e then redis.call('HDEL', 'unacked', 't')"
+        ' redis.call(\'RPUSH\', KEYS[1], string.match(e, \'^%[(.*),"","[^"]*"%]$\')) end'
+    )
+    stop = threading.Event()
+
+    def worker() -> None:
+        while not stop.is_set():
+            take(keys=[queue_name("sim")])
+            give(keys=[queue_name("sim")])
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    reaper = desk.reaper()
+    try:
+        for _ in range(150):
+            desk.age(1000)
+            assert reaper.round() == 0
+    finally:
+        stop.set()
+        thread.join()
+    assert desk.queued("sim") == ["job_1/1/1/0"]
+
+
+def test_what_was_recorded_meanwhile_is_not_enqueued(desk: Desk) -> None:
+    ref = desk.job()
+    desk.services.dispatcher.release([CPU])
+    desk.lose(CPU)
+    desk.age()
+    reaper = desk.reaper()
+    assert reaper.round() == 0
+    desk.ledger.cancel("job_1")
+    assert desk.ledger.take(CPU, [ref]) == [None]
+    assert reaper.round() == 0
+    assert desk.queued(CPU) == []
+
+
+def test_two_reapers_at_once_enqueue_hardly_more_and_nothing_counts_twice(desk: Desk) -> None:
+    desk.spoken(8)
+    desk.services.dispatcher.release(["sim"])
+    lost = desk.lose("sim")
+    desk.age()
+    reapers = [Reaper(services(desk.url)) for _ in range(2)]
+    for reaper in reapers:
+        reaper.round()
+    gate = threading.Barrier(2)
+
+    def second_round(reaper: Reaper) -> None:
+        gate.wait()
+        reaper.round()
+
+    threads = [threading.Thread(target=second_round, args=(reaper,)) for reaper in reapers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = Counter(desk.queued("sim"))
+    assert set(found) == set(lost) and max(found.values()) <= 2
+    for reaper in reapers:
+        assert reaper.round() == 0
+        reaper._services.redis.close()
+    for item in list(found.elements()):
+        desk.ledger.advance([Outcome(ref=ItemRef.parse(item), station="sim")])
+    job = desk.ledger.get("job_1")
+    assert job and job.done == len(lost)
+
+
+def test_a_delay_that_is_over_and_a_release_that_never_came_are_seen_to(desk: Desk) -> None:
+    """Whoever records an item may die before the release; the reaper releases at every station."""
+    desk.job("job_1")
+    desk.job("job_2")
+    desk.services.dispatcher.release([CPU])
+    desk.lose(CPU)
+    error = ArtifactMissing("gone")
+    desk.ledger.advance([Outcome(ref=ItemRef("job_1", 1, 0), station=CPU, error=error, again_in=0.0)])
+    desk.job("job_3")
+    desk.reaper().round()
+    assert sorted(desk.queued(CPU)) == ["job_1/1/0/-1", "job_3/1/0/-1"]
+
+
+def test_what_is_past_its_deadline_ends_though_it_is_held(desk: Desk) -> None:
+    desk.job(deadline=0.0)
+    desk.services.dispatcher.release([CPU])
+    desk.hold(CPU)
+    desk.reaper().round()
+    job = desk.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED and job.error and job.error["code"] == "deadline_exceeded"
+
+
+def test_a_message_that_is_none_of_ours_does_no_harm(desk: Desk) -> None:
+    desk.job()
+    desk.services.dispatcher.release([CPU])
+    desk.lose(CPU)
+    desk.age()
+    body = base64.b64encode(json.dumps([[], {}, {}]).encode()).decode()
+    desk.redis.lpush(queue_name(CPU), "no JSON", json.dumps({"body": body}), json.dumps([1]), b"\xff\xfe")
+    desk.redis.hset("unacked", mapping={"a": '[no JSON,"","chorus.cpu"]', "b": "[]", "c": b"\xff", "d": "7"})
+    reaper = desk.reaper()
+    assert [reaper.round() for _ in range(2)] == [0, 1]
+    assert "job_1/1/0/-1" in desk.queued(CPU)
+
+
+FAULTS: dict[str, Callable[[FaultProxy], object]] = {
+    "cut": FaultProxy.cut,
+    "refuse": FaultProxy.refuse,
+    "black_hole": FaultProxy.black_hole,
+    "delay": lambda proxy: proxy.delay(1.5),  # longer than the client waits
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_reaper_outlives_redis(desk: Desk, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
+    address = redis.connection.parse_url(desk.url)
+    stop = threading.Event()
+    with FaultProxy((address["host"], address["port"])) as proxy:
+        own = services(f"redis://127.0.0.1:{proxy.port}/0")
+        thread = threading.Thread(target=run_reaper, args=(own, stop))
+        thread.start()
+        try:
+            for turn in range(3):
+                FAULTS[fault](proxy)
+                time.sleep(0.4 + turn)
+                proxy.pass_on()
+            assert thread.is_alive()
+            desk.job()
+            _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+            desk.lose(CPU)
+            desk.age()
+            _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+        finally:
+            stop.set()
+            thread.join(10)
+            own.redis.close()
+    assert not thread.is_alive()
+
+
+def test_a_reaper_outlives_a_redis_that_is_full_or_loses_its_scripts(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
+    stop = threading.Event()
+    own = services(desk.url)
+    thread = threading.Thread(target=run_reaper, args=(own, stop))
+    desk.job("job_1")
+    desk.services.dispatcher.release([CPU])
+    desk.lose(CPU)
+    desk.age()
+    desk.redis.config_set("maxmemory", "1mb")
+    try:
+        thread.start()
+        time.sleep(0.5)
+        assert thread.is_alive()
+    finally:
+        desk.redis.config_set("maxmemory", "0")
+    desk.redis.script_flush()
+    try:
+        _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+    finally:
+        stop.set()
+        thread.join(10)
+        own.redis.close()
+    assert not thread.is_alive()
+
+
+def _until(check: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.02)
