@@ -56,8 +56,7 @@ bench: $(STAMP) ## Measure
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(STAMP) ## Kill workers, Redis and storage under load for some minutes, and see that nothing is lost
-	$(BIN)/python -m tests.chaos --memory 5000
-	$(BIN)/python -m tests.chaos $(ARGS)
+	@$(BIN)/python -m tests.chaos --memory 5000; grown=$$?; $(BIN)/python -m tests.chaos $(ARGS) && exit $$grown
 
 clean: ## Remove caches; .venv and .chorus stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -276,6 +276,27 @@ class Ledger:
         """Lets items whose delay is over wait again; the stations that got something to do."""
         return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
 
+    def expired(self, limit: int = 100) -> list[tuple[str, str]]:
+        """Owner and id of jobs past their retention."""
+        with redis_errors():
+            entries = self.client.zrangebyscore("ch:expires", "-inf", time.time(), start=0, num=limit)
+        found = (entry.decode().partition("/") for entry in entries)  # type: ignore[union-attr]
+        return [(owner, job) for owner, _, job in found]
+
+    def purge(self, owner: str, job: str) -> bool:
+        """Takes what is left of a job past its retention out of the ledger; False where it is kept after all."""
+        return bool(self._scripts.run("purge", owner=owner, job=job, now=time.time()))
+
+    def owners(self) -> list[str]:
+        """Whoever had a job."""
+        with redis_errors():
+            return sorted(owner.decode() for owner in self.client.smembers("ch:owners"))  # type: ignore[union-attr]
+
+    def outdated(self, owner: str, limit: int = 500) -> list[str]:
+        """Forgets artifacts that none of the owner's jobs needs any more; their object names."""
+        digests = self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)
+        return [f"{owner}/utterances/{digest.decode()}.flac" for digest in digests]
+
     def end_overdue(self, limit: int = 100) -> int:
         """Ends jobs past their deadline as failed; how many were looked at."""
         error = json.dumps(DeadlineExceeded().to_dict())

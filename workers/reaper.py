@@ -44,7 +44,17 @@ class Reaper:
         stations = [CPU, *self._services.catalog.models]
         lost = sum(self._find_lost(station) for station in stations)
         self._services.dispatcher.release(stations)
+        self._purge()
         return lost
+
+    def _purge(self) -> None:
+        """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
+        ledger, objects = self._services.ledger, self._services.objects
+        for owner, job in ledger.expired():
+            objects.delete(*objects.names(f"{owner}/jobs/{job}/"))
+            ledger.purge(owner, job)
+        for owner in ledger.owners():
+            objects.delete(*ledger.outdated(owner))
 
     def _find_lost(self, station: str) -> int:
         redis = self._services.redis

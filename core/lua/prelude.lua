@@ -12,7 +12,9 @@
 -- ch:ring:{station}:{prio}:{owner}  list: jobs that may release an item, in turns
 -- ch:owners:{station}:{prio}     list: owners with such jobs, in turns
 -- ch:out:{station}               zset: released items -> when released
--- ch:deadlines, ch:expires       zset: job -> when (seconds)
+-- ch:deadlines                   zset: job -> when (seconds)
+-- ch:expires                     zset: owner/job -> when (seconds)
+-- ch:owners                      set: whoever had a job
 -- ch:jobs:{owner}                zset: job -> created
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact -> when nobody needs it any more
 -- ch:tries:{job}                 hash: index -> how often it has been tried again
@@ -136,7 +138,7 @@ local function finish(j, state, document, now)
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
-  call('ZADD', 'ch:expires', expires, j.id)
+  call('ZADD', 'ch:expires', expires, j.owner .. '/' .. j.id)
   for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end' }) do
     call('EXPIREAT', K(kind, j.id), math.ceil(expires))
   end

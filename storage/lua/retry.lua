@@ -9,7 +9,7 @@ call('HINCRBY', key, 'gen', 1)
 call('HSET', key, 'state', 'queued', 'step', 0, 'deadline', A.now + tonumber(v[2]))
 call('DEL', K('err', A.job), K('end', A.job))
 for _, kind in ipairs({ 'job', 'doc', 'text' }) do call('PERSIST', K(kind, A.job)) end
-call('ZREM', 'ch:expires', A.job)
+call('ZREM', 'ch:expires', call('HGET', key, 'owner') .. '/' .. A.job)
 call('ZADD', 'ch:deadlines', A.now + tonumber(v[2]), A.job)
 local j = fence(A.job, call('HGET', key, 'gen'))
 set_load(j, A.load)

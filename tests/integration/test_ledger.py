@@ -118,7 +118,7 @@ def test_nothing_but_the_record_is_left_of_a_job_that_ended(bench: Bench) -> Non
     bench.drain("voice")
     bench.drain(CPU, result={})
     left = {key.decode() for key in bench.client.keys("*")}  # type: ignore[union-attr]
-    record = {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann"}
+    record = {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann", "ch:owners"}
     left -= {key for key in left if key.startswith("wake:")}  # the transport's
     assert left - {"ch:load"} == record | {"ch:artifacts:ann"}
     assert bench.client.zcard("ch:artifacts:ann") == 3
@@ -418,3 +418,20 @@ def test_an_item_that_was_started_and_never_recorded_is_a_suspect(bench: Bench) 
         assert work and work.starts_alone == deaths
     assert bench.done(ref, "voice", error=ModelFailed())
     assert bench.client.exists("ch:started:job_1") == 0
+
+
+def test_nothing_of_a_job_is_left_past_its_retention(bench: Bench) -> None:
+    bench.open("job_1", 3, keep=0.05)
+    bench.drain("voice")
+    bench.drain(CPU, result={})
+    bench.open("job_2", 1, owner="bob")
+    assert bench.ledger.owners() == ["ann", "bob"]
+    time.sleep(0.1)
+    assert bench.ledger.expired() == [("ann", "job_1")]
+    assert bench.ledger.purge("ann", "job_1")
+    assert not bench.ledger.purge("ann", "job_1")
+    assert sorted(bench.ledger.outdated("ann")) == [f"ann/utterances/{n}.flac" for n in range(3)]
+    assert bench.ledger.outdated("ann") == bench.ledger.expired() == []
+    left = {key.decode() for key in bench.client.keys("ch:*")}  # type: ignore[union-attr]
+    assert not [key for key in left if "job_1" in key or key.endswith(":ann")]
+    assert bench.ledger.get("job_2")

@@ -47,6 +47,7 @@ for _, key in ipairs(redis.call('KEYS', 'ch:*')) do
   local kind, value = redis.call('TYPE', key).ok, nil
   if kind == 'hash' then value = redis.call('HGETALL', key)
   elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1)
+  elseif kind == 'set' then value = redis.call('SMEMBERS', key)
   elseif kind == 'list' then value = redis.call('LRANGE', key, 0, -1)
   else value = redis.call('GET', key) end
   out[#out + 1] = { key, kind, value, redis.call('TTL', key) }
@@ -344,7 +345,20 @@ class LedgerMachine(RuleBasedStateMachine):
                 break
         assert not running, f"they hang: {[now.record(name) for name in running]}"
         left = {key.split(":")[1] for key in now.values}
-        assert left <= {"job", "doc", "text", "err", "end", "expires", "jobs", "artifacts", "load", "turn", "delayed"}
+        assert left <= {
+            "job",
+            "doc",
+            "text",
+            "err",
+            "end",
+            "expires",
+            "jobs",
+            "artifacts",
+            "load",
+            "turn",
+            "delayed",
+            "owners",
+        }
 
     # -- around it
 
