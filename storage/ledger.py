@@ -290,7 +290,7 @@ class Ledger:
     def owners(self) -> list[str]:
         """Whoever had a job."""
         with redis_errors():
-            return sorted(owner.decode() for owner in self.client.smembers("ch:owners"))  # type: ignore[union-attr]
+            return sorted(owner.decode() for owner in self.client.smembers("ch:everyone"))  # type: ignore[union-attr]
 
     def outdated(self, owner: str, limit: int = 500) -> list[str]:
         """Forgets artifacts that none of the owner's jobs needs any more; their object names."""

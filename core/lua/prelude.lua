@@ -14,7 +14,7 @@
 -- ch:out:{station}               zset: released items -> when released
 -- ch:deadlines                   zset: job -> when (seconds)
 -- ch:expires                     zset: owner/job -> when (seconds)
--- ch:owners                      set: whoever had a job
+-- ch:everyone                    set: owners that ever had a job
 -- ch:jobs:{owner}                zset: job -> created
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact -> when nobody needs it any more
 -- ch:tries:{job}                 hash: index -> how often it has been tried again

@@ -14,7 +14,7 @@ call('SET', K('doc', A.job), A.doc)
 if A.text then call('SET', K('text', A.job), A.text) end
 call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
 call('ZADD', K('jobs', A.owner), A.now, A.job)
-call('SADD', 'ch:owners', A.owner)
+call('SADD', 'ch:everyone', A.owner)
 local j = fence(A.job, 1)
 set_load(j, A.load)
 begin(j, 0, A.now)

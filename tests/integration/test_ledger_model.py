@@ -357,7 +357,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "load",
             "turn",
             "delayed",
-            "owners",
+            "everyone",
         }
 
     # -- around it
