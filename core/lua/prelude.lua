@@ -66,6 +66,12 @@ local function fence(job, gen)
   return fenced[job]
 end
 
+-- Whether a job that lives still wants an item: the whole job at its present step, or an utterance that is at it.
+local function wants(j, step, index)
+  if index < 0 then return j.step == step end
+  return call('GETRANGE', K('at', j.id), index, index) == string.char(97 + step)
+end
+
 -- Puts the job into its ring at a station, if it has waiting items and room in its share.
 local function activate(j, station)
   local key = K('job', j.id)

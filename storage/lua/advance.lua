@@ -27,8 +27,7 @@ for n, it in ipairs(A.items) do
   local was_out = call('ZREM', K('out', station), member(job, gen, step, index)) == 1
   local j = fence(job, gen)
   out[n] = 0
-  local wanted = j and ((index < 0 and j.step == step) or
-    (index >= 0 and call('GETRANGE', K('at', job), index, index) == string.char(97 + step)))
+  local wanted = j and wants(j, step, index)
   -- A second delivery that is to be tried again: the first one has seen to that.
   if kind == 'again' and not was_out then wanted = false end
   if wanted then

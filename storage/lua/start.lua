@@ -7,11 +7,7 @@ for n, it in ipairs(A.items) do
   local job, step, index = it[1], it[3], it[4]
   local j = fence(job, it[2])
   out[n] = 0
-  if j and index >= 0 then
-    if call('GETRANGE', K('at', job), index, index) == string.char(97 + step) then out[n] = 1 end
-  elseif j and j.step == step then
-    out[n] = 1
-  end
+  if j and wants(j, step, index) then out[n] = 1 end
   if out[n] == 1 then
     local key, field = K('started', job), step .. '.' .. index
     local by = A.by .. (A.alone and ' alone' or '')

@@ -9,21 +9,17 @@ for n, it in ipairs(A.items) do
   local j = fence(job, gen)
   out[n] = false
   if j then
-    local wanted
+    local wanted = wants(j, step, index)
     local starts = tonumber(call('HGET', K('started', job), step .. '.' .. index) or 0)
-    if index >= 0 then
-      wanted = call('GETRANGE', K('at', job), index, index) == string.char(97 + step)
-      local work = wanted and call('HGET', K('utt', job), index)
+    if wanted and index >= 0 then
+      local work = call('HGET', K('utt', job), index)
       if work then out[n] = { starts, work } end
-    else
-      wanted = j.step == step
-      if wanted then
-        local answer = call('HGETALL', K('gift', job))
-        table.insert(answer, 1, call('GET', K('doc', job)))
-        table.insert(answer, 2, j.plan_text)
-        table.insert(answer, 1, starts)
-        out[n] = answer
-      end
+    elseif wanted then
+      local answer = call('HGETALL', K('gift', job))
+      table.insert(answer, 1, call('GET', K('doc', job)))
+      table.insert(answer, 2, j.plan_text)
+      table.insert(answer, 1, starts)
+      out[n] = answer
     end
     if wanted then
       if j.state == 'queued' then
