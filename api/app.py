@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import redis
 from flask import Flask
 
 from api.context import Context, add_authentication, check_start
@@ -14,6 +15,7 @@ from core.redis import connect
 from core.settings import Settings, load_settings
 from models.catalog import load_catalog
 from pipelines.definitions import load_pipelines
+from pipelines.submission import Submitter
 from storage.ledger import Ledger
 from storage.objects import Objects
 
@@ -30,19 +32,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["chorus"] = Context(
-        settings=settings,
-        redis=client,
-        ledger=Ledger(client, (settings.max_unfinished_per_owner, settings.max_unfinished)),
-        objects=Objects(settings),
-        dispatcher=Dispatcher(client),
-        catalog=load_catalog(),
-        pipelines=load_pipelines(),
-    )
+    app.extensions["chorus"] = _context(settings, client)
     add_error_handlers(app)
     add_authentication(app)
     _add_routes(app)
     return app
+
+
+def _context(settings: Settings, client: redis.Redis) -> Context:
+    ledger = Ledger(client, (settings.max_unfinished_per_owner, settings.max_unfinished))
+    objects, dispatcher = Objects(settings), Dispatcher(client)
+    catalog, pipelines = load_catalog(), load_pipelines()
+    return Context(
+        settings=settings,
+        redis=client,
+        ledger=ledger,
+        objects=objects,
+        dispatcher=dispatcher,
+        catalog=catalog,
+        pipelines=pipelines,
+        submitter=Submitter.make(settings, ledger, objects, dispatcher, catalog, pipelines),
+    )
 
 
 def _check_start(settings: Settings, client: object) -> None:
@@ -57,7 +67,7 @@ def _check_start(settings: Settings, client: object) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    from api import health, history, jobs, listing, uploads
+    from api import batches, doors, health, history, jobs, listing, uploads, voices
 
-    for blueprint in (health.routes, history.routes, jobs.routes, listing.routes, uploads.routes):
-        app.register_blueprint(blueprint)
+    for module in (batches, doors, health, history, jobs, listing, uploads, voices):
+        app.register_blueprint(module.routes)

@@ -13,6 +13,7 @@ from core.errors import ConfigurationError, Unauthorized
 from core.settings import Settings
 from models.catalog import Catalog
 from pipelines.definitions import Pipeline
+from pipelines.submission import Submitter
 from storage.keys import find_key, list_keys
 from storage.ledger import Ledger
 from storage.objects import Objects
@@ -32,6 +33,7 @@ class Context:
     dispatcher: Dispatcher
     catalog: Catalog
     pipelines: Mapping[str, Pipeline]
+    submitter: Submitter
 
 
 def context() -> Context:

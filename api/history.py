@@ -23,7 +23,7 @@ _PAGE, _LARGEST_PAGE = 20, 100
 _LOOKED_AT = 5000
 _AT_ONCE = 200
 
-_FILTERS = {"state", "pipeline", "created_after", "created_before", "limit", "cursor"}
+_FILTERS = {"state", "pipeline", "batch", "created_after", "created_before", "limit", "cursor"}
 
 
 @routes.get("")
@@ -32,7 +32,7 @@ def list_jobs() -> Response:
     for name in request.args:
         if name not in _FILTERS and not name.startswith("metadata."):
             raise _invalid(name, "unknown_field", "There is no such filter.")
-    limit = _number("limit", _PAGE, 1, _LARGEST_PAGE)
+    limit = page_number("limit", _PAGE, 1, _LARGEST_PAGE)
     wanted = _Filter()
     found: list[Job] = []
     cursor = None
@@ -56,6 +56,7 @@ class _Filter:
         if self.state is not None and self.state not in list(JobState):
             raise _invalid("state", "invalid_value", f"It must be one of {', '.join(JobState)}.")
         self.pipeline = request.args.get("pipeline")
+        self.batch = request.args.get("batch")
         self.after = _time("created_after", 0.0)
         self.before = _time("created_before", float("inf"))
         prefix = "metadata."
@@ -66,6 +67,7 @@ class _Filter:
         return (
             (self.state is None or job.state == self.state)
             and (self.pipeline is None or job.document["pipeline"] == self.pipeline)
+            and (self.batch is None or job.batch == self.batch)
             and all(metadata.get(name) == value for name, value in self.metadata.items())
         )
 
@@ -110,7 +112,8 @@ def _time(name: str, default: float) -> float:
         raise _invalid(name, "invalid_value", "It must be a time as in RFC 3339.") from error
 
 
-def _number(name: str, default: int, least: int, most: int) -> int:
+def page_number(name: str, default: int, least: int, most: int) -> int:
+    """A number of the query, from ``least`` to ``most``. Raises `InvalidRequest`."""
     text = request.args.get(name)
     if text is None:
         return default

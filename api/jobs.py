@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -11,34 +11,73 @@ from werkzeug.datastructures import FileStorage
 
 from api.context import context, owner
 from api.idempotency import fingerprint, once
-from api.problems import parse_json
-from api.schemas import JobRequest
-from api.submission import estimated_load, new_job_id, submit
 from api.views import accepted_view, job_view
 from api.waiting import wait_for_end
 from audio.encode import CONTENT_TYPES
-from core.errors import Conflict, InvalidRequest, Malformed, NotFound
+from core.errors import Conflict, FieldError, InvalidRequest, LedgerUnavailable, Malformed, NotFound
 from core.failpoints import reach
 from core.names import AudioFormat, JobState
-from storage.ledger import Job
+from core.validation import parse_json
+from pipelines.requests import JobRequest
+from pipelines.submission import estimated_load, new_job_id
+from storage.ledger import Job, derived_job_id
 
 routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
 _CHUNK = 64 * 1024
 _ID = re.compile(r"job_[0-9a-f]{24}")
+_OWN_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
 
 @routes.post("")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Takes a job in and answers 202 at once."""
+    return accepted(wait_for_end(create_once(*read_job())))
+
+
+@routes.put("/<job_id>")
+def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
+    """Takes a job in under the client's own id: the same job again is the one that is there."""
+    if not _OWN_ID.fullmatch(job_id) or job_id.startswith("job_"):
+        detail = "An id of your own has 1 to 128 of A-Za-z0-9._~- and does not begin with 'job_'."
+        raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
     body, files = read_job()
-    key = request.headers.get("Idempotency-Key")
+    asked, ours = fingerprint(body, files), derived_job_id(owner(), job_id)
+    there = context().ledger.get(ours)
+    if there is None:
+        there = submit(body, files, ours, custom_id=job_id, asked=asked)
+        if there.document.get("asked") == asked:
+            return accepted(wait_for_end(there))
+    if there.document.get("asked") != asked:
+        raise Conflict("There is another job of this id.", code="id_taken")
+    view = job_view(wait_for_end(there))
+    return jsonify(view), 200, {"Location": view["links"]["self"]}
+
+
+def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
+    """The job that a request asks for, or the one that its ``Idempotency-Key`` stands for already."""
 
     def make(job_id: str) -> Job:
-        return submit(JobRequest.model_validate(body), owner(), files, job_id)
+        return submit(body, files, job_id)
 
-    job = make(new_job_id()) if key is None else once(owner(), key, fingerprint(body, files), new_job_id(), make)
-    job = wait_for_end(job)
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return make(new_job_id())
+    return once(owner(), key, fingerprint(body, files), new_job_id(), make)
+
+
+def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, **facts: Any) -> Job:
+    """Writes a job down; as the ledger has it then."""
+    streams = {name: file.stream for name, file in files.items()}
+    context().submitter.submit(JobRequest.model_validate(body), owner(), streams, job_id, **facts)
+    job = context().ledger.get(job_id)
+    if job is None:
+        raise LedgerUnavailable
+    return job
+
+
+def accepted(job: Job) -> tuple[Response, int, dict[str, str]]:
+    """The answer to a new job: the whole of it where it has ended already."""
     view = job_view(job) if job.state.ended else accepted_view(job)
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
@@ -62,8 +101,12 @@ def delete(job_id: str) -> Response:
 
 @routes.get("/<job_id>/audio")
 def audio(job_id: str) -> Response:
-    """The finished audio: whole, or the part that ``Range`` names."""
+    """The finished audio: whole, or the part that ``Range`` names. With ``stream=1`` as it is made."""
     job = find_job(job_id)
+    if flag("stream"):
+        from api.following import stream_audio  # the encoders are loaded by those who need them
+
+        return stream_audio(job)
     if job.state is not JobState.SUCCEEDED:
         raise Conflict(f"The job is {job.state.value}: there is no audio.", code=f"job_{job.state.value}")
     found = (job.result or {}).get("audio")
@@ -76,13 +119,12 @@ def audio(job_id: str) -> Response:
 def cancel(job_id: str) -> Response:
     """Ends the job at once. What still runs for it is discarded."""
     job = find_job(job_id)
-    ledger = context().ledger
-    if not ledger.cancel(job.id):
+    if not context().ledger.cancel(job.id):
         raise Conflict(f"The job is {job.state.value} already.", code=f"job_{job.state.value}")
     reach("api.canceled")
     # Its place at the stations is somebody else's now.
     context().dispatcher.release({step.station for step in job.plan.steps})
-    return jsonify(job_view(find_job(job_id)))
+    return jsonify(job_view(find_job(job.id)))
 
 
 @routes.post("/<job_id>/retry")
@@ -93,11 +135,14 @@ def retry(job_id: str) -> tuple[Response, int]:
         raise Conflict(f"The job is {job.state.value}: there is nothing to retry.", code=f"job_{job.state.value}")
     reach("api.retried")
     context().dispatcher.release([job.plan.steps[0].station])
-    return jsonify(job_view(find_job(job_id))), 202
+    return jsonify(job_view(find_job(job.id))), 202
 
 
 #: Fields of a multipart body that are strings as they stand; all others are JSON.
 _STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "priority", "on_error"}
+
+#: Query values that mean yes and no.
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 
 def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
@@ -124,8 +169,20 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
     return body, files
 
 
+def flag(name: str) -> bool:
+    """A yes or no of the query. Raises `InvalidRequest`."""
+    value = request.args.get(name, "0")
+    if value not in _FLAGS:
+        detail = "It must be 1 or 0."
+        fields = [FieldError(name, "invalid_value", detail)]
+        raise InvalidRequest(f"{name}: {detail}", code="invalid_value", fields=fields)
+    return _FLAGS[value]
+
+
 def find_job(job_id: str) -> Job:
-    """The owner's job of that id; another owner's is as absent as one that never was."""
+    """The owner's job of that id, ours or the client's own; another owner's is as absent as one that never was."""
+    if _OWN_ID.fullmatch(job_id) and not _ID.fullmatch(job_id):
+        job_id = derived_job_id(owner(), job_id)
     job = context().ledger.get(job_id) if _ID.fullmatch(job_id) else None
     if job is None or job.owner != owner():
         raise NotFound("There is no such job.", code="job_not_found")

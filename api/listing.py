@@ -1,4 +1,4 @@
-"""What there is: ``/v1/pipelines``, ``/v1/models``, ``/v1/voices``."""
+"""What there is: ``/v1/pipelines``, ``/v1/models``, and the models' voices."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ def models() -> Response:
     return jsonify({"object": "list", "data": data})
 
 
-@routes.get("/voices")
-def voices() -> Response:
-    """Every voice, and the pipelines that can speak with it."""
+def stock_voices() -> list[dict[str, Any]]:
+    """Every voice of a model, and the pipelines that can speak with it."""
     data: list[dict[str, Any]] = []
     for model in context().catalog.models.values():
         users = [p.name for p in context().pipelines.values() if model in _models_of(p)]
         data += [_voice_view(voice, model.name, users) for voice in model.voices.values()]
-    return jsonify({"object": "list", "data": data})
+    return data
 
 
 def _voice_view(voice: Voice, model: str, users: list[str]) -> dict[str, Any]:

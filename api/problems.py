@@ -14,15 +14,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from core.errors import (
     ChorusError,
-    FieldError,
     InternalError,
-    InvalidRequest,
-    Malformed,
     NotFound,
     RequestError,
     TooLarge,
     Unavailable,
 )
+from core.validation import from_validation
 
 log = logging.getLogger(__name__)
 
@@ -66,18 +64,6 @@ def problem(error: ChorusError) -> Response:
     return answer
 
 
-def from_validation(error: ValidationError) -> InvalidRequest:
-    """What pydantic found, as one of our errors with a code for each field."""
-    fields = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        name = ".".join(str(part) for part in item["loc"])[:200]
-        code = {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(item["type"], "invalid_value")
-        detail = "There is no such field." if code == "unknown_field" else item["msg"][:500]
-        fields.append(FieldError(name or "body", code, detail))
-    first = fields[0]
-    return InvalidRequest(f"{first.field}: {first.detail}", code=first.code, fields=fields[:50])
-
-
 def _http_error(error: HTTPException) -> ChorusError:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
@@ -117,22 +103,3 @@ def add_error_handlers(app: Flask) -> None:
     def unforeseen(error: Exception) -> Response:
         log.exception("a request failed", exc_info=error)
         return problem(InternalError("The API failed in a way that it did not foresee."))
-
-
-def parse_json(data: bytes) -> dict[str, Any]:
-    """A request's JSON object. Raises `Malformed`: no NaN, no Infinity, no nesting without end."""
-
-    def refuse(constant: str) -> None:
-        raise Malformed(f"{constant} is not JSON.")
-
-    try:
-        value = json.loads(data.decode("utf-8"), parse_constant=refuse)
-        if b"\\ud" in data.lower():  # an escaped half of a character is no text that could be written down
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeError as error:
-        raise Malformed("The body is not UTF-8.", code="not_json") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON: {str(error)[:200]}.", code="not_json") from error
-    if not isinstance(value, dict):
-        raise Malformed("The body must be a JSON object.", code="not_json")
-    return value

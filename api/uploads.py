@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import tempfile
 import time
 from pathlib import Path
@@ -11,37 +9,22 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
-from api.views import rfc3339
-from core.errors import NotFound, TooLarge
-from core.redis import redis_errors
+from api.views import rfc3339, root
+from core.errors import TooLarge
+from storage.uploads import UPLOAD_SECONDS, new_upload, upload_object
 
 routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
 
-#: Seconds that an upload may be used.
-UPLOAD_SECONDS = 24 * 3600
-
-_ID = re.compile(r"up_[0-9a-f]{24}")
 _CHUNK = 1 << 20
-
-
-def upload_object(owner_name: str, upload: str) -> str:
-    """The object name of an owner's upload. Raises `NotFound` where that owner has none of that id."""
-    with redis_errors():
-        held = context().redis.get(f"ch:upload:{upload}") if _ID.fullmatch(upload) else None
-    if held is None or bytes(held).decode() != owner_name:  # type: ignore[arg-type]
-        raise NotFound("There is no such upload.", code="upload_not_found")
-    return f"{owner_name}/uploads/{upload}"
 
 
 @routes.post("")
 def create() -> tuple[Response, int]:
     """A place to PUT a recording to: presigned where clients reach the storage, else here."""
-    upload = f"up_{secrets.token_hex(12)}"
     ctx = context()
-    with redis_errors():
-        ctx.redis.set(f"ch:upload:{upload}", owner(), ex=UPLOAD_SECONDS)
-    here = f"{request.url_root.rstrip('/')}/v1/uploads/{upload}"
-    url = ctx.objects.upload_link(upload_object(owner(), upload), seconds=UPLOAD_SECONDS)
+    upload = new_upload(ctx.redis, owner())
+    here = f"{root()}/v1/uploads/{upload}"
+    url = ctx.objects.upload_link(upload_object(context().redis, owner(), upload), seconds=UPLOAD_SECONDS)
     view = {
         "id": upload,
         "method": "PUT",
@@ -55,7 +38,7 @@ def create() -> tuple[Response, int]:
 @routes.put("/<upload>")
 def put(upload: str) -> tuple[Response, int]:
     """Takes the recording's bytes in, for clients that do not reach the storage."""
-    target = upload_object(owner(), upload)
+    target = upload_object(context().redis, owner(), upload)
     limit = context().settings.max_upload_bytes
     request.max_content_length = limit
     with tempfile.TemporaryDirectory(prefix="chorus-upload-") as folder:

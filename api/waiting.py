@@ -23,18 +23,20 @@ _lock = threading.Lock()
 _waiting = 0
 
 
-def wait_for_end(job: Job) -> Job:
-    """The job once it has ended, or once the time is over that the request is ready to wait."""
+def wait_for_end(job: Job, default: float = 0.0) -> Job:
+    """The job once it has ended, or once the time is over that the request is ready to wait: ``default`` seconds
+    where it does not say."""
     global _waiting
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    if match is None or job.state.ended:
+    patience = min(float(match[1]), LONGEST) if match else default
+    if not patience or job.state.ended:
         return job
     with _lock:
         if _waiting >= context().settings.api_threads // 2:
             return job
         _waiting += 1
     try:
-        return _poll(job, time.monotonic() + min(float(match[1]), LONGEST))
+        return _poll(job, time.monotonic() + patience)
     finally:
         with _lock:
             _waiting -= 1

@@ -27,11 +27,14 @@ class StepState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELED = "canceled"
 
 
 class Role(StrEnum):
     """What a step does to a job; the name of the step."""
 
+    EXPAND = "expand"  #: CPU: a batch's items to jobs
+    ENROL = "enrol"  #: CPU: keep an embedding with the voice that it is of
     PREPARE = "prepare"  #: CPU: decode and resample recordings, text to utterances
     VAD = "vad"  #: recording to segments of speech
     EMBED = "embed"  #: recording and segments to a speaker embedding
@@ -62,6 +65,35 @@ class VadMode(StrEnum):
     SILERO = "silero"
     WHISPER = "whisper"
     NONE = "none"
+
+
+class EventType(StrEnum):
+    """What webhooks may ask to be told of."""
+
+    JOB_QUEUED = "job.queued"
+    JOB_RUNNING = "job.running"
+    JOB_SUCCEEDED = "job.succeeded"
+    JOB_FAILED = "job.failed"
+    JOB_CANCELED = "job.canceled"
+    BATCH_COMPLETED = "batch.completed"
+
+
+class BatchState(StrEnum):
+    """``queued → running → completed``; ``failed`` where it made no job, ``canceled`` at once."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class VoiceState(StrEnum):
+    """``preparing → ready | failed``."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    FAILED = "failed"
 
 
 class Priority(StrEnum):

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     pipelines_file: Path | None = Field(None, description="Another pipelines.yaml")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
 
+    egress_allow: str = Field(
+        "", description="What URLs of users may reach besides public addresses: CIDR or host:port, commas between"
+    )
+    egress_ports: str = Field("80,443", description="Ports that URLs of users may name")
+
     max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
     max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
     max_upload_bytes: int = Field(1 << 30, ge=1024, description="Largest upload")

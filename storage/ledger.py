@@ -7,18 +7,19 @@ names the keys.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from core.errors import ChorusError, DeadlineExceeded, Overloaded
+from core.errors import ChorusError, Conflict, DeadlineExceeded, Overloaded
 from core.names import JobState, Priority, StepState
 from core.redis import Scripts, redis_errors
 from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
@@ -28,6 +29,9 @@ UNBOUNDED = (1 << 53, 1 << 53)
 
 #: How often an item that failed in a way that may pass is tried again.
 TRIES = 3
+
+#: What the script `create` answers where a job's batch has ended.
+_BATCH_OVER = -3
 
 #: Utterances laid down in one call, so that a book never holds Redis for long.
 PORTION = 500
@@ -47,6 +51,10 @@ class NewJob:
     keep: float  #: seconds that the results are kept once it has ended
     silence: bool = False  #: a failed utterance becomes silence instead of failing the job
     load: int = 1  #: utterances it may come to, as far as its text tells
+    listed: bool = True  #: whether it shows up among its owner's jobs (or batches)
+    hook: str | None = None  #: the one webhook endpoint that is told of it, or event types for a URL of its own
+    batch: ItemRef | None = None  #: the batch whose job it is, and the generation that makes it
+    items: int | None = None  #: of a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,9 @@ class Job:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
+    batch: str | None = None  #: the batch whose job it is
+    load: int = 0  #: unfinished utterances that it counts for
+    log: str = ""  #: its state changes in order, a word each: see `storage.events`
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,11 @@ class Advanced:
     stations: frozenset[str]
 
 
+def derived_job_id(*parts: str) -> str:
+    """The id that always follows from ``parts``: an owner and its own id, or a batch and a place in it."""
+    return f"job_{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}"
+
+
 class Ledger:
     """The jobs' records. Every method raises `LedgerUnavailable` where Redis cannot be reached."""
 
@@ -142,7 +158,8 @@ class Ledger:
     def create(self, job: NewJob) -> bool:
         """Writes a job down and lets its first step wait; False where its id exists already.
 
-        Raises `Overloaded` where its owner, or all owners together, have too much unfinished work."""
+        Raises `Overloaded` where its owner, or all owners together, have too much unfinished work, and `Conflict`
+        (``batch_over``) where its batch has ended."""
         written = self._scripts.run(
             "create",
             job=job.id,
@@ -156,9 +173,16 @@ class Ledger:
             keep=job.keep,
             silence=job.silence,
             load=job.load,
+            listed=job.listed,
+            hook=job.hook,
+            batch=job.batch.job if job.batch else None,
+            batch_gen=job.batch.generation if job.batch else None,
+            items=job.items,
             owner_bound=self._bounds[0],
             bound=self._bounds[1],
         )
+        if written == _BATCH_OVER:
+            raise Conflict("The batch is not wanted any more.", code="batch_over")
         if written < 0:
             whose = "You have" if written == -1 else "There is"
             raise Overloaded(f"{whose} too much unfinished work; try again later.", retry_after=10)
@@ -247,15 +271,31 @@ class Ledger:
 
     def cancel(self, job: str) -> bool:
         """Ends a job at once; False where it has ended already."""
-        return bool(self._scripts.run("cancel", job=job, now=time.time()))
+        return self.cancel_many([job])[0]
+
+    def cancel_many(self, jobs: Iterable[str]) -> list[bool]:
+        """Ends jobs at once, each by itself, in one round trip."""
+        now = time.time()
+        return [bool(a) for a in self._scripts.run_many("cancel", [{"job": job, "now": now} for job in jobs])]
 
     def forget(self, job: str) -> bool:
         """Takes a job out of the ledger at once, whatever its state; False where there is none."""
-        return bool(self._scripts.run("forget", job=job, now=time.time()))
+        return self.forget_many([job])[0]
+
+    def forget_many(self, jobs: Iterable[str]) -> list[bool]:
+        """Forgets jobs, each by itself, in one round trip."""
+        now = time.time()
+        return [bool(a) for a in self._scripts.run_many("forget", [{"job": job, "now": now} for job in jobs])]
 
     def retry(self, job: str, load: int = 1) -> bool:
         """Begins a new generation of a job that failed or was canceled; False where its state forbids it."""
-        return bool(self._scripts.run("retry", job=job, now=time.time(), load=load))
+        return self.retry_many({job: load})[0]
+
+    def retry_many(self, loads: Mapping[str, int]) -> list[bool]:
+        """Retries jobs, each by itself, in one round trip; ``loads``: utterances that each may come to."""
+        now = time.time()
+        calls = [{"job": job, "now": now, "load": load} for job, load in loads.items()]
+        return [bool(a) for a in self._scripts.run_many("retry", calls)]
 
     def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
         """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it."""
@@ -368,4 +408,7 @@ def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], e
             {"utterance": int(index), **json.loads(error)}
             for index, error in sorted(errors.items(), key=lambda pair: int(pair[0]))
         ),
+        batch=fields.get("batch"),
+        load=int(fields.get("load", 0)),
+        log=fields.get("log", ""),
     )

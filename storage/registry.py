@@ -26,7 +26,7 @@ class WorkerRecord:
     host: str
     rooms: Mapping[str, int]
     device: str = "cpu"
-    facts: dict[str, Any] = field(default_factory=dict)  #: speed and the like, by station
+    pace: Mapping[str, float] = field(default_factory=dict)  #: by model, seconds that an item takes as of late
 
 
 def announce(client: redis.Redis, worker: WorkerRecord) -> None:
@@ -39,7 +39,7 @@ def announce(client: redis.Redis, worker: WorkerRecord) -> None:
         "host": worker.host,
         "device": worker.device,
         "rooms": dict(worker.rooms),
-        "facts": worker.facts,
+        "pace": dict(worker.pace),
         "seen": now,
     }
     pipe.set(f"ch:worker:{worker.name}", json.dumps(document), ex=round(GONE_AFTER))
@@ -76,3 +76,14 @@ def live_workers(client: redis.Redis) -> list[dict[str, Any]]:
 def live_stations(client: redis.Redis) -> set[str]:
     """The stations that at least one live worker serves."""
     return {station for worker in live_workers(client) for station in worker["rooms"]}
+
+
+def seconds_per_item(client: redis.Redis) -> dict[str, float]:
+    """By model, the seconds between two items of it as its live workers render them together; none where that is
+    not known yet."""
+    rates: dict[str, float] = {}
+    for worker in live_workers(client):
+        for model, pace in worker["pace"].items():
+            if pace > 0:
+                rates[model] = rates.get(model, 0.0) + 1 / pace
+    return {model: 1 / rate for model, rate in rates.items()}

@@ -17,6 +17,8 @@ from core.settings import settings
 from core.work import CPU, ItemRef
 from storage.ledger import Outcome, Work
 from workers.assemble import UtterancesMissing, assemble
+from workers.enrol import enrol
+from workers.expand import expand
 from workers.prepare import open_utterances, prepare
 from workers.services import Services, as_chorus_error, failure, patiently
 
@@ -29,7 +31,13 @@ Step = Callable[[Services, ItemRef, Work], Outcome]
 POISONED = 5
 
 #: What each CPU step does.
-STEPS: Mapping[Role, Step] = {Role.PREPARE: prepare, Role.OPEN: open_utterances, Role.ASSEMBLE: assemble}
+STEPS: Mapping[Role, Step] = {
+    Role.PREPARE: prepare,
+    Role.OPEN: open_utterances,
+    Role.ASSEMBLE: assemble,
+    Role.EXPAND: expand,
+    Role.ENROL: enrol,
+}
 
 
 @lru_cache(maxsize=1)

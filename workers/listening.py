@@ -18,7 +18,7 @@ from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, T
 from models.catalog import family_of
 from storage.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
 from storage.ledger import Work
-from workers.recordings import RATE, read_samples
+from workers.recordings import RATE, folder_of, read_samples
 from workers.services import Services
 from workers.station import Stored
 
@@ -30,9 +30,8 @@ def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
 
 def sha256_of(work: Work) -> str:
     """The hash of the job's recording as it was brought."""
-    for name in ("reference", "recording"):
-        if name in work.document:
-            return str(work.document[name]["sha256"])
+    if "sha256" in work.gifts:
+        return work.gifts["sha256"].decode()
     raise ArtifactMissing("The job has no recording.")
 
 
@@ -77,7 +76,7 @@ class VadStation(ListeningStation):
         options = json.dumps(options_of(spec, work), sort_keys=True)
         version = family_of(spec.type).code_version
         content = f"{sha256_of(work)}|{spec.name}|{spec.fingerprint()}|{version}|{options}"
-        return f"{work.document['owner']}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
+        return f"{folder_of(work)}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
 
 
 class EmbedStation(ListeningStation):
@@ -115,7 +114,7 @@ class EmbedStation(ListeningStation):
     def _name(self, spec: ModelSpec, work: Work) -> str:
         version = str(family_of(spec.type).code_version)
         content = (sha256_of(work), json.dumps(self._spans(work)), spec.name, spec.fingerprint(), version)
-        return embedding_name(work.document["owner"], *content)
+        return embedding_name(folder_of(work), *content)
 
 
 class TranscribeStation(ListeningStation):

@@ -103,6 +103,7 @@ class MicroBatcher:
         self._busy_since: float | None = None
         self._busy_counted = 0.0
         self._running_since: tuple[float, float] | None = None
+        self.pace: dict[str, float] = {}  #: by model: seconds an item takes, as of late
         self._io = ThreadPoolExecutor(store_threads, thread_name_prefix="io")
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
@@ -292,7 +293,12 @@ class MicroBatcher:
             ("chorus_busy_seconds_total", name, self._busy_seconds()),
             ("chorus_audio_seconds_total", name, seconds),
         ]
+        self._note_pace(served.model.spec.name, finished.run_seconds / len(outcomes))
         self._record(finished.entries, outcomes, counts)
+
+    def _note_pace(self, model: str, seconds: float) -> None:
+        """A moving mean, so that one odd micro-batch says little."""
+        self.pace[model] = seconds if model not in self.pace else 0.8 * self.pace[model] + 0.2 * seconds
 
     def _store_one(self, served: Served, entry: Entry, output: Output | ChorusError) -> Stored | ChorusError:
         step, spec = entry.role.value, served.model.spec

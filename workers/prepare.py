@@ -16,16 +16,13 @@ from models.catalog import family_of
 from storage.ledger import Outcome, Work
 from text.speakable import clean
 from text.utterances import Utterance, split
-from workers.recordings import decode_recording
+from workers.recordings import take_in
 from workers.services import Services, patiently
 
 
 def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
     """Decodes the job's recording; lays its utterances down, where no other step comes before them."""
-    gifts: dict[str, bytes | str] = {}
-    for name in ("reference", "recording"):
-        if name in work.document:
-            gifts["samples"] = decode_recording(services, work.document["owner"], name, work.document[name])
+    gifts = take_in(services, work)
     if work.plan.find(Role.OPEN) is None:
         lay_utterances(services, ref, work)
     return Outcome(ref=ref, station=CPU, gifts=gifts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +18,86 @@ from audio.encode import Encoder
 from core.errors import ArtifactMissing
 from core.names import AudioFormat
 from models.base import Samples
+from pipelines.intake import LIMITS
+from storage.ledger import Work
 from storage.objects import Objects
 from workers.services import Services, patiently
 
 #: Hz that everything that listens hears.
 RATE = 16_000
 
-#: Shortest and longest recording in seconds, as the API checked them already.
-_LEAST = {"reference": 1.0, "recording": 0.1}
-_MOST = {"reference": 600.0, "recording": 4 * 3600.0}
+#: Seconds and bytes that a recording behind a URL may take.
+FETCH_SECONDS = 120.0
+
+#: Seconds that each of several recordings of one voice gives, together and at least.
+_SHARED, _SHARE = 120.0, 10.0
+
+#: Seconds of silence between them.
+_GAP = 0.5
 
 
-def decode_recording(services: Services, owner: str, name: str, recording: Mapping[str, Any]) -> str:
-    """Decodes the ``reference`` or ``recording`` of a job once, in constant memory; the object name of its samples.
+def take_in(services: Services, work: Work) -> dict[str, bytes | str]:
+    """Brings the job's recordings to samples, once; gives ``samples`` (an object name) and ``sha256`` (of the
+    recording as it was brought). Nothing where the job has none.
 
-    Raises `InvalidAudio` where it is broken, too short or too long."""
-    target = f"{owner}/recordings/{recording['sha256']}.16k.flac"
+    Raises `InvalidAudio` where one is broken, too short or too long, and what `Egress.get` raises."""
+    folder = folder_of(work)
+    for name in ("reference", "recording"):
+        if given := work.document.get(name):
+            parts = given.get("parts", [given])
+            with tempfile.TemporaryDirectory(prefix="chorus-") as place:
+                held = [_fetched(services, folder, name, part, Path(place)) for part in parts]
+                return _decoded(services, folder, name, held, Path(place))
+    return {}
+
+
+def folder_of(work: Work) -> str:
+    """What everything that follows from the job's recording is kept under: the owner's objects, or a voice's."""
+    return str(work.document.get("folder") or work.document["owner"])
+
+
+def _fetched(services: Services, folder: str, name: str, part: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
+    """The recording as it is kept; one that is behind a URL is fetched now."""
+    if "url" not in part:
+        return part
+    path = place / "fetched"
+    intake, limit = services.submitter.intake, services.settings.max_upload_bytes
+    intake.egress.get(part["url"], max_bytes=limit, timeout=FETCH_SECONDS, to=path)
+    return patiently(lambda: intake.keep(folder, name, path))
+
+
+def _decoded(
+    services: Services, folder: str, name: str, parts: Sequence[Mapping[str, Any]], place: Path
+) -> dict[str, bytes | str]:
+    """The samples of recordings, one behind the other, as one object of FLAC; in constant memory."""
+    digests = [str(part["sha256"]) for part in parts]
+    digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    target = f"{folder}/recordings/{digest}.16k.flac"
+    gifts: dict[str, bytes | str] = {"samples": target, "sha256": digest}
     if patiently(lambda: services.objects.head(target)) is not None:
-        return target
-    with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
-        source, path = Path(folder) / "recording", Path(folder) / "samples.flac"
-        patiently(lambda: services.objects.get_file(recording["object"], source))
-        with Encoder(path, AudioFormat.FLAC, RATE) as encoder:
-            for samples in stream(source, RATE, max_seconds=_MOST[name], min_seconds=_LEAST[name]):
+        return gifts
+    share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))
+    source, path = place / "recording", place / "samples.flac"
+    with Encoder(path, AudioFormat.FLAC, RATE) as encoder:
+        for part in parts:
+            patiently(lambda part=part: services.objects.get_file(part["object"], source))  # type: ignore[misc]
+            for samples in _beginning(source, name, share):
                 encoder.write(samples)
-            encoder.close()
-        patiently(lambda: services.objects.put_file(target, path, "audio/flac"))
-    return target
+            if part is not parts[-1]:
+                encoder.write(np.zeros(round(_GAP * RATE), np.float32))
+        encoder.close()
+    patiently(lambda: services.objects.put_file(target, path, "audio/flac"))
+    return gifts
+
+
+def _beginning(source: Path, name: str, seconds: float) -> Iterator[Samples]:
+    """A recording's samples, of the first ``seconds`` of it."""
+    left = seconds * RATE
+    for samples in stream(source, RATE, max_seconds=LIMITS[name].most, min_seconds=LIMITS[name].least):
+        yield samples if len(samples) <= left else samples[: int(left)]
+        left -= len(samples)
+        if left <= 0:
+            return
 
 
 def read_samples(objects: Objects, name: str) -> Samples:

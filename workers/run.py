@@ -48,10 +48,24 @@ def worker_name(default: str) -> str:
 class Heartbeat:
     """Says every few seconds that this worker lives, from a thread of its own."""
 
-    def __init__(self, services: Services, name: str, rooms: Mapping[str, int], device: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        name: str,
+        rooms: Mapping[str, int],
+        device: str,
+        pace: Mapping[str, float] | None = None,
+    ) -> None:
         self._services = services
         self._stop = threading.Event()
-        self.record = WorkerRecord(name=name, pid=os.getpid(), host=socket.gethostname(), rooms=rooms, device=device)
+        self.record = WorkerRecord(
+            name=name,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            rooms=rooms,
+            device=device,
+            pace={} if pace is None else pace,
+        )
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -153,7 +167,7 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     app.steps["consumer"].add(micro_batch_step(batcher, settlements, PATIENCE))
     app.steps["consumer"].add(lease_step(settings.lease))
     batcher.start()
-    heartbeat = Heartbeat(services, worker_name("-".join(served)), rooms, device)
+    heartbeat = Heartbeat(services, worker_name("-".join(served)), rooms, device, batcher.pace)
     return _run_celery(app, heartbeat, pool="solo", concurrency=1)
 
 

@@ -23,6 +23,8 @@ from core.work import ItemRef
 from models.base import Frontend, ModelSpec
 from models.catalog import Catalog, frontend_class, load_catalog
 from models.weights import WeightsCache, files_of
+from pipelines.definitions import load_pipelines
+from pipelines.submission import Submitter
 from storage.ledger import Advanced, Ledger, Outcome
 from storage.objects import Objects
 
@@ -45,21 +47,24 @@ class Services:
     dispatcher: Dispatcher
     catalog: Catalog
     weights: WeightsCache
+    submitter: Submitter
     frontends: dict[str, Frontend] = field(default_factory=dict)  #: by model, as they are needed
 
     @staticmethod
-    def connect(settings: Settings) -> Services:
-        client = connect(settings.redis_url)
-        objects = Objects(settings)
+    def connect(settings: Settings, client: redis.Redis | None = None, catalog: Catalog | None = None) -> Services:
+        """The connections that ``settings`` name; another client or catalog may stand in."""
+        client, catalog = client or connect(settings.redis_url), catalog or load_catalog()
+        ledger, objects, dispatcher = Ledger(client), Objects(settings), Dispatcher(client)
         weights = WeightsCache(settings.cache.expanduser(), s3=lambda: objects.client)
         return Services(
             settings=settings,
             redis=client,
-            ledger=Ledger(client),
+            ledger=ledger,
             objects=objects,
-            dispatcher=Dispatcher(client),
-            catalog=load_catalog(),
+            dispatcher=dispatcher,
+            catalog=catalog,
             weights=weights,
+            submitter=Submitter.make(settings, ledger, objects, dispatcher, catalog, load_pipelines()),
         )
 
     def files(self, spec: ModelSpec) -> Callable[[str], Path]:

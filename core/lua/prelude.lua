@@ -1,6 +1,8 @@
 -- Laid before every script: names of keys, fencing, the backlog, and the ends of steps and jobs.
 --
--- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k} ...
+-- A job is also what opens a batch (ba_...) or enrols a voice (vo_...): one record, one way through the stations.
+--
+-- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k}, log ...
 -- ch:doc:{job}                   string: the job's document (JSON), never changed
 -- ch:text:{job}                  string: the job's text, gone once the job has succeeded
 -- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)
@@ -16,6 +18,12 @@
 -- ch:expires                     zset: owner/job -> when (seconds)
 -- ch:everyone                    set: owners that ever had a job
 -- ch:jobs:{owner}                zset: job -> created
+-- ch:batches:{owner}             zset: batch -> created
+-- ch:batch:{batch}               hash: items, jobs made of them, how many are in each state; open, completed, stopped
+-- ch:hooks:{owner}               hash: enabled webhook endpoint -> its event types, each with a space behind it
+-- ch:delivery:{event}/{target}   hash: one event on its way to one endpoint
+-- ch:due                         zset: event/target -> when it is to be sent
+-- ch:sent:{owner}                zset: event/target -> when it came to be
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact -> when nobody needs it any more
 -- ch:tries:{job}                 hash: index -> how often it has been tried again
 -- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone
@@ -58,11 +66,11 @@ local function fence(job, gen)
     if known.over or known.gen ~= tonumber(gen) then return nil end
     return known
   end
-  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep')
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch')
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
   if tonumber(v[2]) ~= tonumber(gen) then return nil end
   fenced[job] = { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
-                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]) }
+                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8] }
   return fenced[job]
 end
 
@@ -93,8 +101,80 @@ local function wait_at(j, station, index)
   activate(j, station)
 end
 
+local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
+
+-- Where an owner's jobs of this kind are listed.
+local function listed(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
+
+-- Lets an event wait for every endpoint that asks for it: the owner's, or the one that the job names (`hook`).
+-- Part of the change that it tells of, so that none is without the other.
+local function publish(job, owner, gen, seq, kind, now)
+  local hook = call('HGET', K('job', job), 'hook')
+  local targets = {}
+  if hook and string.sub(hook, 1, 3) ~= 'we_' then
+    if string.find(hook, kind .. ' ', 1, true) then targets = { 'own' } end
+  else
+    local endpoints = call('HGETALL', K('hooks', owner))
+    for i = 1, #endpoints, 2 do
+      if (not hook or hook == endpoints[i]) and string.find(endpoints[i + 1], kind .. ' ', 1, true) then
+        targets[#targets + 1] = endpoints[i]
+      end
+    end
+  end
+  for _, target in ipairs(targets) do
+    local id = job .. ':' .. gen .. ':' .. seq .. '/' .. target
+    call('HSET', K('delivery', id), 'owner', owner, 'type', kind, 'at', now, 'state', 'waiting', 'attempts', 0)
+    call('ZADD', 'ch:due', now, id)
+    call('ZADD', K('sent', owner), now, id)
+  end
+end
+
+-- The words of a job's log: its states, and those of its steps ('2+' runs, '2-' done, '2!' failed).
+local WORDS = { queued = 'q', running = 'r', succeeded = 's', failed = 'f', canceled = 'c', completed = 'b' }
+local MARKS = { running = '+', done = '-', failed = '!' }
+
+-- Adds a word to a job's log; how many there are now, which is the event's sequence number.
+local function note(job, word)
+  local log = call('HGET', K('job', job), 'log')
+  log = log and (log .. ' ' .. word) or word
+  call('HSET', K('job', job), 'log', log)
+  return select(2, string.gsub(log, '%S+', ''))
+end
+
+-- A batch is completed once it is open and all its jobs have ended; told once.
+local retain, hold
+local function look_at_batch(batch, now)
+  local key = K('batch', batch)
+  local v = call('HMGET', key, 'open', 'queued', 'running', 'completed')
+  if not v[1] or v[4] or tonumber(v[2] or 0) + tonumber(v[3] or 0) > 0 then return end
+  local job = call('HMGET', K('job', batch), 'owner', 'gen', 'keep')
+  if not job[1] then return end
+  call('HSET', key, 'completed', now)
+  retain(batch, job[1], now + tonumber(job[3]))
+  publish(batch, job[1], job[2], note(batch, WORDS.completed), 'batch.completed', now)
+end
+
+-- Sets a job's state, notes it, counts it for its batch and tells whoever asked to be told.
+local function set_state(j, state, now)
+  local was = j.state
+  j.state = state
+  call('HSET', K('job', j.id), 'state', state)
+  local seq = note(j.id, WORDS[state])
+  if not is_batch(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now) end
+  if j.batch and was and was ~= state then
+    local key = K('batch', j.batch)
+    if call('EXISTS', key) == 1 then
+      call('HINCRBY', key, was, -1)
+      call('HINCRBY', key, state, 1)
+      if state == 'queued' and call('HDEL', key, 'completed', 'stopped') > 0 then hold(j.batch, j.owner) end
+      look_at_batch(j.batch, now)
+    end
+  end
+end
+
 local function step_time(j, step, state, now)
   call('HSET', K('job', j.id), 's' .. step, state, 't' .. step .. (state == 'running' and 'a' or 'b'), now)
+  if MARKS[state] then note(j.id, step .. MARKS[state]) end
 end
 
 -- Sets how many unfinished utterances the job counts for.
@@ -124,18 +204,45 @@ local function keep_artifacts(j, expires)
   end
 end
 
+-- Lets what is kept of a job that has ended go by itself after its retention.
+retain = function(job, owner, expires)
+  call('HSET', K('job', job), 'expires', expires)
+  call('ZADD', 'ch:expires', expires, owner .. '/' .. job)
+  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do
+    call('EXPIREAT', K(kind, job), math.ceil(expires))
+  end
+end
+
+-- The opposite: what has ended is wanted again.
+hold = function(job, owner)
+  call('HDEL', K('job', job), 'expires')
+  call('ZREM', 'ch:expires', owner .. '/' .. job)
+  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('PERSIST', K(kind, job)) end
+end
+
+-- A batch's items have become jobs as far as they will: those that did not end here, as failed or canceled.
+local function open_batch(j, state, now)
+  local key = K('batch', j.id)
+  local v = call('HMGET', key, 'items', 'jobs')
+  local missing = tonumber(v[1] or 0) - tonumber(v[2] or 0)
+  call('HINCRBY', key, 'queued', -missing)
+  call('HINCRBY', key, state == 'canceled' and 'canceled' or 'failed', missing)
+  call('HSET', key, 'open', 1)
+  look_at_batch(j.id, now)
+end
+
 -- Ends a job: its result or error is set, everything that only the work needed goes.
 local function finish(j, state, document, now)
   j.over = true
   local key = K('job', j.id)
   local v = call('HMGET', key, 'keep', 'deadline')
   local expires = now + tonumber(v[1])
-  call('HSET', key, 'state', state, 'ended', now, 'expires', expires)
+  call('HSET', key, 'ended', now)
   for i, step in ipairs(j.plan) do
     call('DEL', K('wait', step.station, j.id))
     call('HDEL', key, 'fly:' .. step.station, 'share:' .. step.station)
-    if call('HGET', key, 's' .. (i - 1)) == 'running' and state == 'failed' then
-      call('HSET', key, 's' .. (i - 1), 'failed', 't' .. (i - 1) .. 'b', now)
+    if state ~= 'succeeded' and call('HGET', key, 's' .. (i - 1)) == 'running' then
+      step_time(j, i - 1, state, now)
     end
   end
   keep_artifacts(j, expires)
@@ -144,32 +251,29 @@ local function finish(j, state, document, now)
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
-  call('ZADD', 'ch:expires', expires, j.owner .. '/' .. j.id)
-  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end' }) do
-    call('EXPIREAT', K(kind, j.id), math.ceil(expires))
-  end
+  -- A batch that is open now is kept until its jobs have ended, and from then on.
+  if not (is_batch(j.id) and state == 'succeeded') then retain(j.id, j.owner, expires) end
+  set_state(j, state, now)
+  if is_batch(j.id) then open_batch(j, state, now) end
 end
 
 -- All utterances of the present generation have ended: fail, or go on with the step behind them.
 local begin
 local function utterances_over(j, now)
-  local last = j.step
-  for i = j.step + 1, #j.plan do
-    if j.plan[i].each then
-      last = i - 1
-      step_time(j, i - 1, 'done', now)
-    end
-  end
   local v = call('HMGET', K('job', j.id), 'failed', 'silence')
-  if tonumber(v[1] or 0) > 0 and v[2] ~= '1' then
-    local errors, first = call('HGETALL', K('err', j.id)), 1
-    for i = 3, #errors, 2 do
-      if tonumber(errors[i]) < tonumber(errors[first]) then first = i end
-    end
-    call('HSET', K('job', j.id), 's' .. last, 'failed')
-    return finish(j, 'failed', errors[first + 1], now)
+  local failed, last = tonumber(v[1] or 0) > 0 and v[2] ~= '1', j.step
+  for i, step in ipairs(j.plan) do
+    if step.each and i > j.step then last = i - 1 end
   end
-  return begin(j, last + 1, now, nil)
+  for i = j.step, last do
+    step_time(j, i, failed and i == last and 'failed' or 'done', now)
+  end
+  if not failed then return begin(j, last + 1, now, nil) end
+  local errors, first = call('HGETALL', K('err', j.id)), 1
+  for i = 3, #errors, 2 do
+    if tonumber(errors[i]) < tonumber(errors[first]) then first = i end
+  end
+  return finish(j, 'failed', errors[first + 1], now)
 end
 
 -- Begins a step (counted from 0): its items wait at its station. Behind the last step the job has succeeded.

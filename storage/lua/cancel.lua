@@ -1,8 +1,7 @@
--- Ends a job at once: its generation goes up, so that whatever still arrives for it is not wanted any more.
+-- Ends a job at once: from now on `fence` turns away whatever still arrives for it, after a retry its generation does.
 -- Answers 1, or 0 where it has ended already. A: job, now
 local gen = call('HGET', K('job', A.job), 'gen')
 local j = gen and fence(A.job, gen)
 if not j then return 0 end
-call('HINCRBY', K('job', A.job), 'gen', 1)
 finish(j, 'canceled', '{}', A.now)
 return 1

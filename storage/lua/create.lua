@@ -1,8 +1,12 @@
 -- Writes a job down and lets its first step wait. Answers 0 where the job exists already, -1 where the owner and
--- -2 where all owners together have too much unfinished work. An owner with none is never refused for its own.
--- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound
+-- -2 where all owners together have too much unfinished work, -3 where the batch it belongs to is not wanted any more.
+-- An owner with no unfinished work is never refused for its own.
+-- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound,
+--    listed (whether it shows up in its owner's list), hook (endpoint, or event types for a URL of its own),
+--    batch and batch_gen (whose job it is), items (of a new batch)
 local key = K('job', A.job)
 if call('EXISTS', key) == 1 then return 0 end
+if A.batch and not fence(A.batch, A.batch_gen) then return -3 end
 local load = call('HMGET', 'ch:load', A.owner, '*')
 local own, all = tonumber(load[1] or 0), tonumber(load[2] or 0)
 if own > 0 and own + A.load > A.owner_bound then return -1 end
@@ -10,12 +14,19 @@ if all > 0 and all + A.load > A.bound then return -2 end
 call('HSET', key, 'owner', A.owner, 'state', 'queued', 'gen', 1, 'prio', A.prio, 'plan', A.plan, 'step', 0,
   'created', A.now, 'deadline', A.now + A.deadline, 'span', A.deadline, 'keep', A.keep)
 if A.silence then call('HSET', key, 'silence', '1') end
+if A.hook then call('HSET', key, 'hook', A.hook) end
+if A.batch then
+  call('HSET', key, 'batch', A.batch)
+  call('HINCRBY', K('batch', A.batch), 'jobs', 1)
+end
+if A.items then call('HSET', K('batch', A.job), 'items', A.items, 'jobs', 0, 'queued', A.items) end
 call('SET', K('doc', A.job), A.doc)
 if A.text then call('SET', K('text', A.job), A.text) end
 call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
-call('ZADD', K('jobs', A.owner), A.now, A.job)
+if A.listed then call('ZADD', listed(A.owner, A.job), A.now, A.job) end
 call('SADD', 'ch:everyone', A.owner)
 local j = fence(A.job, 1)
 set_load(j, A.load)
+set_state(j, 'queued', A.now)
 begin(j, 0, A.now)
 return 1

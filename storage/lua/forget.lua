@@ -3,7 +3,7 @@ local gen, owner = unpack(call('HMGET', K('job', A.job), 'gen', 'owner'))
 if not gen then return 0 end
 local j = fence(A.job, gen)
 if j then finish(j, 'canceled', '{}', A.now) end
-call('ZREM', K('jobs', owner), A.job)
+call('ZREM', listed(owner, A.job), A.job)
 call('ZREM', 'ch:expires', owner .. '/' .. A.job)
-for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end' }) do call('DEL', K(kind, A.job)) end
+for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('DEL', K(kind, A.job)) end
 return 1

@@ -23,12 +23,10 @@ for n, it in ipairs(A.items) do
     end
     if wanted then
       if j.state == 'queued' then
-        call('HSET', K('job', job), 'state', 'running', 'started', A.now)
-        j.state = 'running'
+        call('HSET', K('job', job), 'started', A.now)
+        set_state(j, 'running', A.now)
       end
-      if call('HSETNX', K('job', job), 's' .. step, 'running') == 1 then
-        call('HSET', K('job', job), 't' .. step .. 'a', A.now)
-      end
+      if call('HEXISTS', K('job', job), 's' .. step) == 0 then step_time(j, step, 'running', A.now) end
     end
   end
   if not out[n] then call('ZREM', K('out', A.station), member(job, gen, step, index)) end

@@ -8,23 +8,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
 import workers.reaper
 from broker.app import queue_name
-from broker.dispatch import Dispatcher
 from core.errors import ArtifactMissing
 from core.names import JobState, Priority, Role
 from core.redis import connect
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from models.catalog import read_catalog
-from models.weights import WeightsCache
-from storage.ledger import Ledger, NewJob, Outcome
-from storage.objects import Objects
+from storage.ledger import NewJob, Outcome
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
 from workers.reaper import GRACE, Reaper, item_of, run_reaper
@@ -41,18 +37,8 @@ SPEAK = Plan(
 
 def services(url: str) -> Services:
     """What a reaper holds; there is no storage behind it."""
-    client = connect(url, timeout=1.0)
     settings = Settings(redis_url=url, s3_endpoint="http://127.0.0.1:1")
-    objects = Objects(settings)
-    return Services(
-        settings=settings,
-        redis=client,
-        ledger=Ledger(client),
-        objects=objects,
-        dispatcher=Dispatcher(client),
-        catalog=read_catalog(ROOT / "benchmarks/models.yaml"),
-        weights=WeightsCache(Path("/nonexistent"), s3=lambda: objects.client),
-    )
+    return Services.connect(settings, connect(url, timeout=1.0), read_catalog(ROOT / "benchmarks/models.yaml"))
 
 
 class Desk:

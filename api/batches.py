@@ -1,0 +1,220 @@
+"""``/v1/batches``: up to 10,000 jobs submitted and followed as one."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, stream_with_context
+
+from api.archive import zip_stream
+from api.context import context, owner
+from api.history import page_number
+from api.idempotency import fingerprint, once
+from api.views import LINK_SECONDS, rfc3339, root
+from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
+from core.failpoints import reach
+from core.names import BatchState, JobState, Priority
+from core.validation import parse_json
+from core.work import CPU
+from pipelines.requests import MAX_ITEMS, BatchRequest
+from pipelines.submission import estimated_load
+from storage.batches import PLAN, Batch, Batches, Entry, items_object, new_batch_id
+from storage.ledger import Job, NewJob
+from storage.uploads import fetch_upload
+
+routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
+
+
+def batches() -> Batches:
+    """The batches of the present request's ledger."""
+    return Batches(context().ledger, context().objects)
+
+
+@routes.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Takes a batch in and answers 202 at once. Its items are looked at one by one afterwards: one bad item does not
+    sink it, unless it is strict."""
+    body = parse_json(request.get_data())
+    asked = BatchRequest.model_validate(body)
+
+    def make(batch_id: str) -> Job:
+        return _submit(asked, batch_id)
+
+    key = request.headers.get("Idempotency-Key")
+    job = make(new_batch_id()) if key is None else once(owner(), key, fingerprint(body, {}), new_batch_id(), make)
+    view = batch_view(batches().get(owner(), job.id))
+    return jsonify(view), 202, {"Location": view["links"]["self"]}
+
+
+@routes.get("")
+def list_batches() -> Response:
+    """A page of batches, newest first. ``next`` is the cursor of the page behind it, null at the end."""
+    for name in request.args:
+        if name not in ("limit", "cursor"):
+            detail = "There is no such filter."
+            fields = [FieldError(name[:100], "unknown_field", detail)]
+            raise InvalidRequest(f"{name[:100]}: {detail}", code="unknown_field", fields=fields)
+    limit = page_number("limit", 20, 1, 100)
+    found = batches().page(owner(), request.args.get("cursor"), limit + 1)
+    following = found[limit - 1].id if len(found) > limit else None
+    return jsonify({"object": "list", "data": [batch_view(batch) for batch in found[:limit]], "next": following})
+
+
+@routes.get("/<batch_id>")
+def get(batch_id: str) -> Response:
+    """A batch: how many of its jobs are in each state, and the first hundred items that will not do."""
+    return jsonify(batch_view(batches().get(owner(), batch_id)))
+
+
+@routes.get("/<batch_id>/manifest")
+def manifest(batch_id: str) -> Response:
+    """Every item with its job, state, file and error, as JSON Lines in the order of the items."""
+    entries = batches().entries(batches().get(owner(), batch_id))
+    here = root()
+    lines = (json.dumps(entry_view(entry, here), ensure_ascii=False) + "\n" for entry in entries)
+    return Response(stream_with_context(lines), content_type="application/x-ndjson")
+
+
+@routes.get("/<batch_id>/zip")
+def zip_(batch_id: str) -> Response:
+    """The audio of every job that has succeeded, and ``manifest.jsonl``, as one ZIP."""
+    entries = batches().entries(batches().get(owner(), batch_id))
+    headers = {"Content-Disposition": f'attachment; filename="{batch_id}.zip"'}
+    here, objects = root(), context().objects
+    stream = zip_stream(objects, ((entry, entry_view(entry, here)) for entry in entries))
+    return Response(stream_with_context(stream), content_type="application/zip", headers=headers)
+
+
+@routes.post("/<batch_id>/cancel")
+def cancel(batch_id: str) -> Response:
+    """Ends the batch and all its jobs at once; what has succeeded is kept."""
+    batch = batches().get(owner(), batch_id)
+    if batch.state not in (BatchState.QUEUED, BatchState.RUNNING):
+        raise Conflict(f"The batch is {batch.state.value} already.", code=f"batch_{batch.state.value}")
+    batches().cancel(batch)
+    context().dispatcher.release([CPU, *context().catalog.models])
+    return jsonify(batch_view(batches().get(owner(), batch_id)))
+
+
+@routes.post("/<batch_id>/retry")
+def retry(batch_id: str) -> tuple[Response, int]:
+    """Begins the jobs anew that failed or were canceled. Items that were refused stay so: mend them in a new batch."""
+    batch = batches().get(owner(), batch_id)
+    if not batches().retry(batch, load=1):
+        raise Conflict("No job of this batch has failed or was canceled.", code=f"batch_{batch.state.value}")
+    context().dispatcher.release([CPU])
+    return jsonify(batch_view(batches().get(owner(), batch_id))), 202
+
+
+@routes.delete("/<batch_id>")
+def delete(batch_id: str) -> Response:
+    """Takes the batch, its jobs and their results away at once."""
+    batches().delete(batches().get(owner(), batch_id))
+    context().dispatcher.release([CPU, *context().catalog.models])
+    return Response(status=204)
+
+
+def _submit(asked: BatchRequest, batch_id: str) -> Job:
+    """Keeps the items and writes the batch down; the rest is the ``expand`` step's."""
+    ctx, name = context(), items_object(owner(), batch_id)
+    with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
+        path = Path(folder) / "items.jsonl"
+        if asked.upload is not None:
+            fetch_upload(ctx.redis, ctx.objects, owner(), asked.upload, path, ctx.settings.max_body_bytes)
+        else:
+            with path.open("wb") as file:
+                file.writelines(json.dumps(item).encode() + b"\n" for item in asked.items or ())
+        items = _count(path)
+        document: dict[str, Any] = {
+            "owner": owner(),
+            "items": items,
+            "items_object": name,
+            "defaults": asked.defaults,
+            "strict": asked.strict,
+            "metadata": asked.metadata,
+            "pipeline": "batch",
+        }
+        hook = ctx.submitter.hook(asked.webhook, owner(), document)
+        load = items + estimated_load(path.stat().st_size)
+        ctx.objects.put_file(name, path, "application/x-ndjson")
+    batch = NewJob(
+        id=batch_id,
+        owner=owner(),
+        priority=Priority.NORMAL,
+        plan=PLAN,
+        document=document,
+        deadline=ctx.settings.job_deadline,
+        keep=asked.expires_in or ctx.settings.expires_in,
+        load=load,
+        hook=hook,
+        items=items,
+    )
+    try:
+        ctx.ledger.create(batch)
+    except ChorusError:
+        ctx.objects.delete(name)
+        raise
+    reach("api.batch_created")
+    ctx.dispatcher.release([CPU])
+    job = ctx.ledger.get(batch_id)
+    if job is None:
+        raise LedgerUnavailable
+    return job
+
+
+def _count(path: Path) -> int:
+    """Lines that are not empty. Raises `InvalidRequest` where there is none, or too many."""
+    with path.open("rb") as file:
+        items = sum(1 for line in file if line.strip())
+    if not 1 <= items <= MAX_ITEMS:
+        detail = f"A batch has 1 to {MAX_ITEMS} items, not {items}."
+        raise InvalidRequest(detail, code="invalid_value", fields=[FieldError("items", "invalid_value", detail)])
+    return items
+
+
+def batch_view(batch: Batch) -> dict[str, Any]:
+    """A batch as the API shows it."""
+    job = batch.job
+    own = f"{root()}/v1/batches/{batch.id}"
+    return {
+        "id": batch.id,
+        "object": "batch",
+        "state": batch.state.value,
+        "counts": dict(batch.counts),
+        "created": rfc3339(job.created),
+        "started": rfc3339(job.started),
+        "ended": rfc3339(batch.completed or (job.ended if batch.state is BatchState.FAILED else None)),
+        "expires": rfc3339(job.expires),
+        "strict": job.document["strict"],
+        "error": job.error,
+        "errors": [{name: value for name, value in error.items() if name != "utterance"} for error in job.errors],
+        "metadata": job.document["metadata"],
+        "links": {"self": own, **{name: f"{own}/{name}" for name in ("manifest", "zip", "cancel", "retry")}},
+    }
+
+
+def entry_view(entry: Entry, here: str) -> dict[str, Any]:
+    """A line of the manifest; ``here`` is the address of the API."""
+    job, audio = entry.job, None
+    if job is not None and job.result:
+        audio = job.result.get("audio")
+    error = entry.error or (job.error if job else None)
+    gone = job is None and entry.error is None
+    name = f"{entry.file}.{audio['format']}" if audio else None
+    url = None
+    if job is not None and audio:
+        link = context().objects.link(audio["object"], seconds=LINK_SECONDS, filename=name or "")
+        url = link or f"{here}/v1/jobs/{job.id}/audio"
+    state = job.state if job else JobState.EXPIRED if gone else JobState.FAILED
+    return {
+        "custom_id": entry.custom_id,
+        "job": job.id if job else None,
+        "state": state.value,
+        "file": name,
+        "url": url,
+        "duration": audio["duration"] if audio else None,
+        "error": error,
+    }

@@ -1,0 +1,127 @@
+"""Recordings taken in: from base64, a file or an upload, probed at once and kept under their hash."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import redis
+
+from audio.decode import check_duration, probe
+from core.egress import Egress
+from core.errors import FieldError, InvalidAudio, InvalidRequest, RequestError
+from core.settings import Settings
+from pipelines.requests import EmbeddingInput, RecordingInput
+from storage.embeddings import StoredEmbedding, check_embedding, embedding_name, pack_embedding, unpack_embedding
+from storage.objects import Objects
+from storage.uploads import fetch_upload
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a recording may be, in seconds."""
+
+    least: float
+    most: float
+
+
+#: A reference of 1 to 600 s; any other recording up to four hours.
+LIMITS = {"reference": Limits(1.0, 600.0), "recording": Limits(0.1, 4 * 3600.0)}
+
+
+class Intake:
+    """Takes recordings and embeddings in. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, client: redis.Redis, objects: Objects, egress: Egress) -> None:
+        self._settings = settings
+        self._redis = client
+        self._objects = objects
+        self.egress = egress
+
+    def recording(
+        self, owner: str, name: str, given: RecordingInput | IO[bytes], folder: str | None = None
+    ) -> dict[str, Any]:
+        """Keeps a recording as ``{folder}/recordings/{hash}`` and says what it is.
+
+        ``name`` is the field, ``reference`` or ``recording``; ``folder`` is the owner's unless it is given. A URL is
+        looked at, and fetched when the job is prepared. Raises `InvalidAudio`, `TooLarge` or `NotFound`.
+        """
+        folder = folder or owner
+        if isinstance(given, RecordingInput) and given.url is not None:
+            with of_field(f"{name}.url"):
+                self.egress.check(given.url)
+            return {"url": given.url}
+        with tempfile.TemporaryDirectory(prefix="chorus-intake-") as place:
+            path = Path(place) / "recording"
+            with of_field(name):
+                self._bring(owner, given, path)
+                return self.keep(folder, name, path)
+
+    def keep(self, folder: str, name: str, path: Path) -> dict[str, Any]:
+        """Probes the recording at ``path`` and keeps it. Raises `InvalidAudio`."""
+        found = probe(path)
+        check_duration(found.duration, least=LIMITS[name].least, most=LIMITS[name].most)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        target = f"{folder}/recordings/{digest}"
+        if self._objects.head(target) is None:
+            self._objects.put_file(target, path, "application/octet-stream")
+        return {"object": target, "sha256": digest, "duration": round(found.duration, 3), "container": found.container}
+
+    def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> dict[str, Any]:
+        """Keeps an embedding that a client brought. Raises `InvalidRequest`: ``invalid_embedding``, or
+        ``embedding_of_another_model`` where it is not of ``model``."""
+        with of_field("reference.embedding"):
+            embedding = _embedding(given)
+            if embedding.model != model:
+                raise InvalidRequest(
+                    f"This embedding is of {embedding.model[:100]!r}; here one of {model!r} is needed.",
+                    code="embedding_of_another_model",
+                )
+        data = pack_embedding(embedding)
+        digest = hashlib.sha256(data).hexdigest()
+        target = embedding_name(owner, "given", digest)
+        self._objects.put(target, data, "application/octet-stream", if_absent=True)
+        return {"object": target, "sha256": digest, "model": embedding.model}
+
+    def _bring(self, owner: str, given: RecordingInput | IO[bytes], path: Path) -> None:
+        if not isinstance(given, RecordingInput):
+            with path.open("wb") as file:
+                shutil.copyfileobj(given, file, 1 << 20)
+        elif given.base64 is not None:
+            path.write_bytes(_base64(given.base64))
+        else:
+            limit = self._settings.max_upload_bytes
+            fetch_upload(self._redis, self._objects, owner, given.upload or "", path, limit)
+
+
+@contextmanager
+def of_field(field: str) -> Iterator[None]:
+    """Lets an error of a request name the field that it is about."""
+    try:
+        yield
+    except RequestError as error:
+        error.fields = error.fields or (FieldError(field, error.code, error.message),)
+        raise
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidAudio("This is not base64.", code="not_base64") from error
+
+
+def _embedding(given: EmbeddingInput | str) -> StoredEmbedding:
+    if isinstance(given, str):
+        return unpack_embedding(_base64(given))
+    return check_embedding(StoredEmbedding(np.asarray(given.values, np.float32), given.model))

@@ -1,0 +1,197 @@
+"""The shapes of requests. A field that is not here is refused by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from core.errors import InvalidRequest
+from core.names import AudioFormat, EventType, OnError, Priority, Role, VadMode
+
+#: Items of a batch, and recordings of a voice.
+MAX_ITEMS = 10_000
+MAX_RECORDINGS = 16
+
+_Strict = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)]
+
+
+class Chapter(BaseModel):
+    """A part of a longer text."""
+
+    model_config = _Strict
+    title: Annotated[str, StringConstraints(max_length=500)] = ""
+    text: str
+
+
+class Output(BaseModel):
+    """What the audio is to be like."""
+
+    model_config = _Strict
+    format: AudioFormat = AudioFormat.WAV
+    sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz; null keeps the voice's own")
+    loudness: float | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
+
+
+class RecordingInput(BaseModel):
+    """Audio by one of its ways in."""
+
+    model_config = _Strict
+    upload: Name | None = None
+    base64: str | None = None
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        None, description="http or https, at a public address; fetched once when the job is prepared"
+    )
+
+    @model_validator(mode="after")
+    def one_way(self) -> RecordingInput:
+        """Exactly one way in."""
+        ways = list(type(self).model_fields)
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            raise PydanticCustomError("one_of", "give one of {ways}", {"ways": ", ".join(ways)})
+        return self
+
+
+class EmbeddingInput(BaseModel):
+    """A speaker embedding as an ``embed`` job gave it."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model: Name
+    values: Annotated[list[float], Field(min_length=1, max_length=4096)]
+
+
+class ReferenceInput(RecordingInput):
+    """The speaker to be cloned: a recording, or an embedding (its JSON, or base64 of its safetensors file)."""
+
+    embedding: EmbeddingInput | str | None = None
+    voice: Annotated[str, StringConstraints(pattern=r"^vo_[0-9a-f]{24}$")] | None = Field(
+        None, description="A stored voice that was made for this pipeline"
+    )
+
+    @classmethod
+    def stored(cls, voice: str) -> ReferenceInput:
+        """The reference that a stored voice is. Raises `InvalidRequest` where ``voice`` is no id of one."""
+        try:
+            return cls(voice=voice)
+        except ValidationError as error:
+            raise InvalidRequest("There is no such voice.", code="voice_not_found") from error
+
+
+class SegmentInput(BaseModel):
+    """A stretch of speech in a recording, in seconds."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    start: float = Field(ge=0, le=86_400, allow_inf_nan=False)
+    end: float = Field(gt=0, le=86_400, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def forwards(self) -> SegmentInput:
+        """It ends after it starts."""
+        if self.end <= self.start:
+            raise PydanticCustomError("backwards", "a segment ends after it starts")
+        return self
+
+
+class WebhookInput(BaseModel):
+    """Where a job's events go, signed with the owner's own secret (``GET /v1/webhooks/secret``)."""
+
+    model_config = _Strict
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    events: Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))] = [
+        EventType.JOB_SUCCEEDED,
+        EventType.JOB_FAILED,
+        EventType.JOB_CANCELED,
+    ]
+
+
+WebhookId = Annotated[str, StringConstraints(pattern=r"^we_[0-9a-f]{24}$")]
+
+
+class JobRequest(BaseModel):
+    """One job. Only ``pipeline`` and what it needs are required."""
+
+    model_config = _Strict
+    pipeline: Name | None = None
+    text: str | None = None
+    chapters: Annotated[list[Chapter], Field(min_length=1, max_length=1000)] | None = None
+    language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
+    voice: Name | None = None
+    base_voice: Name | None = None
+    reference: ReferenceInput | None = None
+    recording: RecordingInput | None = None
+    segments: Annotated[list[SegmentInput], Field(min_length=1, max_length=10_000)] | None = None
+    vad: VadMode = VadMode.SILERO
+    models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
+    options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
+    markup: Literal["none"] = "none"
+    output: Output = Output()
+    priority: Priority = Priority.NORMAL
+    on_error: OnError = OnError.FAIL
+    webhook: WebhookId | WebhookInput | None = Field(None, description="An endpoint, or a URL of the job's own")
+    metadata: Metadata = {}
+    expires_in: int | None = Field(None, ge=60, le=365 * 86_400, description="Seconds that results are kept")
+    deadline: float | None = Field(None, ge=1, le=30 * 86_400, description="Seconds that the job may take")
+
+
+class BatchItem(BaseModel):
+    """One job of a batch, under the client's own name."""
+
+    model_config = _Strict
+    custom_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    job: dict[str, Any] = Field(description="A job's body; the batch's defaults are laid under it")
+
+
+class BatchRequest(BaseModel):
+    """Many jobs at once: ``items``, or an upload of them as JSON Lines."""
+
+    model_config = _Strict
+    defaults: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
+    upload: Name | None = Field(None, description="JSON Lines: one item a line")
+    strict: bool = Field(False, description="True: one bad item fails the batch, and no job is made")
+    webhook: WebhookId | WebhookInput | None = None
+    metadata: Metadata = {}
+    expires_in: int | None = Field(None, ge=60, le=365 * 86_400, description="Seconds that results are kept")
+
+    @model_validator(mode="after")
+    def one_way(self) -> BatchRequest:
+        """Exactly one way in."""
+        if (self.items is None) == (self.upload is None):
+            raise PydanticCustomError("one_of", "give one of items or upload")
+        return self
+
+
+class VoiceRequest(BaseModel):
+    """A voice to be made from recordings."""
+
+    model_config = _Strict
+    name: Name
+    pipelines: Annotated[list[Name], Field(min_length=1, max_length=32)] | None = Field(
+        None, description="Those it is for; unset: all that take a reference"
+    )
+    consent: Annotated[str, StringConstraints(max_length=10_000)] | None = Field(
+        None, description="The speaker's consent, in words; kept with the voice"
+    )
+    recordings: Annotated[list[RecordingInput], Field(max_length=MAX_RECORDINGS)] = []
+
+
+class VoiceChange(BaseModel):
+    """What may be changed of a stored voice."""
+
+    model_config = _Strict
+    name: Name
+
+
+class PreviewRequest(BaseModel):
+    """A sentence to hear a voice by."""
+
+    model_config = _Strict
+    text: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    pipeline: Name | None = None
+    output: Output = Output()

@@ -1,0 +1,283 @@
+"""From a request to a job in the ledger: validate, take in, plan, write down, let it go.
+
+The API submits one job at a time, and the ``expand`` step a whole batch: both through `Submitter`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+import redis
+
+from audio.encode import check_rate
+from broker.dispatch import Dispatcher
+from core.egress import Egress
+from core.errors import ChorusError, FieldError, InvalidRequest, InvalidText, LedgerUnavailable, Unroutable
+from core.failpoints import reach
+from core.metrics import count
+from core.names import OnError, Role
+from core.redis import redis_errors
+from core.settings import Settings
+from core.work import ItemRef
+from models.catalog import Catalog
+from pipelines.definitions import Gift, Pipeline, get_pipeline
+from pipelines.intake import Intake, of_field
+from pipelines.plan import Route, Wish, route
+from pipelines.requests import JobRequest, ReferenceInput, WebhookInput
+from storage.ledger import Ledger, NewJob
+from storage.objects import Objects
+from storage.voices import Voices
+from text.speakable import has_word
+
+#: Bytes of text that the ledger keeps beside a job; what is longer goes to storage.
+TEXT_IN_LEDGER = 32_768
+
+#: A sentence, near enough.
+CHARACTERS_PER_UTTERANCE = 80
+
+#: Files of a multipart body, by field: ``reference``, ``recording``.
+Files = Mapping[str, IO[bytes]]
+
+
+def new_job_id() -> str:
+    """An id that nobody else has."""
+    return f"job_{secrets.token_hex(12)}"
+
+
+def estimated_load(characters: int) -> int:
+    """Utterances that a text of so many characters may come to; it is known better once it is prepared."""
+    return 1 + characters // CHARACTERS_PER_UTTERANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitter:
+    """Takes jobs in. Safe to share between threads."""
+
+    settings: Settings
+    redis: redis.Redis
+    ledger: Ledger
+    objects: Objects
+    dispatcher: Dispatcher
+    catalog: Catalog
+    pipelines: Mapping[str, Pipeline]
+    intake: Intake
+    voices: Voices
+
+    @staticmethod
+    def make(
+        settings: Settings,
+        ledger: Ledger,
+        objects: Objects,
+        dispatcher: Dispatcher,
+        catalog: Catalog,
+        pipelines: Mapping[str, Pipeline],
+    ) -> Submitter:
+        """A submitter over these connections. Raises `ConfigurationError` where the egress settings are wrong."""
+        egress = Egress.configured(settings.egress_allow, settings.egress_ports)
+        return Submitter(
+            settings=settings,
+            redis=ledger.client,
+            ledger=ledger,
+            objects=objects,
+            dispatcher=dispatcher,
+            catalog=catalog,
+            pipelines=pipelines,
+            intake=Intake(settings, ledger.client, objects, egress),
+            voices=Voices(ledger, objects),
+        )
+
+    def submit(
+        self, body: JobRequest, owner: str, files: Files | None = None, job_id: str | None = None, **facts: Any
+    ) -> bool:
+        """Writes a job down and lets its first step go; False where the id ``job_id`` is there already.
+
+        Nothing is written where it is refused, but for a recording that is kept under its hash. ``facts`` are
+        added to its document."""
+        job = self.prepare(body, owner, files, job_id)
+        job = replace(job, document={**job.document, **facts})
+        written = self.ledger.create(job)
+        reach("api.created")
+        with contextlib.suppress(LedgerUnavailable):
+            # The job is accepted: should this not come to pass, the reaper releases it.
+            self.dispatcher.release([job.plan.steps[0].station])
+            count(self.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
+        return written
+
+    def prepare(
+        self,
+        body: JobRequest,
+        owner: str,
+        files: Files | None = None,
+        job_id: str | None = None,
+        batch: ItemRef | None = None,
+    ) -> NewJob:
+        """The job as the ledger will have it: routed, its recordings taken in. Raises `RequestError`."""
+        files = files or {}
+        chapters = self._chapters(body)
+        body = _with_stored_voice(body)
+        _check_pipeline(body, files)
+        found = self._route(body, _given(body, files))
+        if body.output.sample_rate is not None:
+            check_rate(body.output.format, body.output.sample_rate)
+        job_id = job_id or new_job_id()
+        document = _document(body, owner, found, chapters)
+        document |= self._take_in(body, owner, files, found)
+        hook = self.hook(body.webhook, owner, document)
+        text = json.dumps(chapters, ensure_ascii=False) if chapters else None
+        if text is not None and len(text.encode()) > TEXT_IN_LEDGER:
+            document["text_object"] = f"{owner}/jobs/{job_id}/text.json"
+            self.objects.put(document["text_object"], text.encode(), "application/json")
+            text = None
+        return NewJob(
+            id=job_id,
+            owner=owner,
+            priority=body.priority,
+            plan=found.plan,
+            document=document,
+            text=text,
+            deadline=body.deadline or self.settings.job_deadline,
+            keep=body.expires_in or self.settings.expires_in,
+            silence=body.on_error is OnError.SILENCE,
+            load=estimated_load(document["characters"]),
+            hook=hook,
+            batch=batch,
+        )
+
+    def hook(self, webhook: str | WebhookInput | None, owner: str, document: dict[str, Any]) -> str | None:
+        """Who is told of a job or batch: nobody in particular, one endpoint, or the URL that it brought.
+
+        Raises `InvalidRequest`: ``webhook_not_found``, or what `Egress.check` raises."""
+        if isinstance(webhook, WebhookInput):
+            with of_field("webhook.url"):
+                self.intake.egress.check(webhook.url)
+            document["webhook"] = {"url": webhook.url}
+            return "".join(f"{event} " for event in webhook.events)
+        if webhook is not None:
+            with redis_errors():
+                held = self.redis.hget(f"ch:webhook:{webhook}", "owner")
+            if held is None or bytes(held).decode() != owner:  # type: ignore[arg-type]
+                detail = "There is no such webhook endpoint."
+                fields = [FieldError("webhook", "webhook_not_found", detail)]
+                raise InvalidRequest(detail, code="webhook_not_found", fields=fields)
+        return webhook
+
+    def _route(self, body: JobRequest, given: frozenset[Gift]) -> Route:
+        wish = Wish(
+            pipeline=get_pipeline(body.pipeline or "", self.pipelines),
+            given=given,
+            language=body.language,
+            voice=body.voice,
+            base_voice=body.base_voice,
+            vad=body.vad,
+            models=body.models,
+            options=body.options,
+        )
+        return route(wish, self.catalog)
+
+    def _take_in(self, body: JobRequest, owner: str, files: Files, found: Route) -> dict[str, Any]:
+        """Recordings and embeddings, kept in storage; only once the job is known to have a route."""
+        taken: dict[str, Any] = {}
+        for name in ("reference", "recording"):
+            source = files.get(name) or getattr(body, name)
+            if source is None:
+                continue
+            if isinstance(source, ReferenceInput) and source.voice is not None:
+                taken["embedding"] = self.voices.embedding(owner, source.voice, body.pipeline or "", _encoder(found))
+            elif isinstance(source, ReferenceInput) and source.embedding is not None:
+                taken["embedding"] = self.intake.embedding(owner, source.embedding, _encoder(found))
+            else:
+                taken[name] = self.intake.recording(owner, name, source)
+        return taken
+
+    def _chapters(self, body: JobRequest) -> list[dict[str, str]]:
+        """The text by chapter; none where the job has none."""
+        if body.text is not None and body.chapters is not None:
+            raise _wrong_text("chapters", "two_texts", "Give either text or chapters.")
+        if body.text is None and body.chapters is None:
+            return []
+        chapters = body.chapters or []
+        parts = [{"title": c.title, "text": c.text} for c in chapters] or [{"title": "", "text": body.text or ""}]
+        name = "chapters" if chapters else "text"
+        limit = self.settings.max_text_characters
+        characters = sum(len(part["text"]) for part in parts)
+        if characters > limit:
+            raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; {limit} are allowed.")
+        if not any(part["text"].strip() for part in parts):
+            raise _wrong_text(name, "empty_text", "The text is empty.")
+        if not any(has_word(part["text"]) for part in parts):
+            raise _wrong_text(name, "no_words", "The text has no word in it.")
+        return parts
+
+
+def _encoder(found: Route) -> str:
+    """The model whose embeddings a job takes; empty where it takes none."""
+    user = found.plan.find(Role.MATCH) or found.plan.find(Role.CONVERT) or found.plan.find(Role.SYNTHESIZE)
+    return user.station if user else ""
+
+
+def _with_stored_voice(body: JobRequest) -> JobRequest:
+    """``voice: vo_…`` says the same as ``reference: {"voice": "vo_…"}``."""
+    if body.voice is None or not body.voice.startswith("vo_"):
+        return body
+    if body.reference is not None:
+        detail = "Give either a stored voice or a reference."
+        raise InvalidRequest(detail, code="two_voices", fields=[FieldError("voice", "two_voices", detail)])
+    with of_field("voice"):
+        return body.model_copy(update={"voice": None, "reference": ReferenceInput.stored(body.voice)})
+
+
+def _check_pipeline(body: JobRequest, files: Files) -> None:
+    if body.pipeline is not None:
+        return
+    if body.reference is not None or "reference" in files:
+        detail = (
+            "No cloning model is installed, so a reference needs a pipeline that is named. 'voice_match' speaks with"
+            " the stock voice that is nearest to the reference; it does not clone."
+        )
+        raise Unroutable(detail, code="no_cloning_model", fields=[FieldError("pipeline", "no_cloning_model", detail)])
+    detail = "Field required"
+    raise InvalidRequest(
+        f"pipeline: {detail}", code="missing_field", fields=[FieldError("pipeline", "missing_field", detail)]
+    )
+
+
+def _given(body: JobRequest, files: Files) -> frozenset[Gift]:
+    given = {Gift(name) for name in files}
+    if body.text is not None or body.chapters is not None:
+        given.add(Gift.TEXT)
+    if body.reference is not None:
+        made = body.reference.embedding is not None or body.reference.voice is not None
+        given.add(Gift.EMBEDDING if made else Gift.REFERENCE)
+    if body.recording is not None:
+        given.add(Gift.RECORDING)
+    if body.segments is not None:
+        given.add(Gift.SEGMENTS)
+    return frozenset(given)
+
+
+def _document(body: JobRequest, owner: str, found: Route, chapters: list[dict[str, str]]) -> dict[str, Any]:
+    """What the steps need to know, without the text."""
+    document: dict[str, Any] = {
+        "owner": owner,
+        "pipeline": body.pipeline,
+        "gives": found.gives.value,
+        "language": found.language,
+        "voice": found.voice,
+        "options": {k: v for k, v in found.options.items() if k != "seed"},
+        "seed": found.options.get("seed", 0),
+        "output": body.output.model_dump(mode="json", exclude_defaults=True) | {"format": body.output.format.value},
+        "characters": sum(len(chapter["text"]) for chapter in chapters),
+        "metadata": body.metadata,
+    }
+    if body.segments is not None:
+        document["segments"] = [[s.start, s.end] for s in body.segments]
+    return document
+
+
+def _wrong_text(name: str, code: str, detail: str) -> ChorusError:
+    return InvalidText(detail, code=code, fields=[FieldError(name, code, detail)])

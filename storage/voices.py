@@ -1,0 +1,167 @@
+"""Stored voices: speakers made from recordings, with an embedding for each model that their pipelines need.
+
+The record lies in Redis; what the voice is made of and what was made from it lies under ``{owner}/voices/{id}/``,
+so that all of it goes with one prefix. A copy of the record stands there too, for a ledger that was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from core.errors import ChorusError, Conflict, InvalidRequest, NotFound
+from core.names import VoiceState
+from core.redis import redis_errors
+from storage.ledger import Job, Ledger
+from storage.objects import Objects
+
+_ID = re.compile(r"vo_[0-9a-f]{24}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVoice:
+    """A voice as it is kept. ``models``: by pipeline, the encoder whose embedding it takes."""
+
+    id: str
+    owner: str
+    name: str
+    created: float  #: Unix seconds
+    models: Mapping[str, str]
+    recordings: Sequence[Mapping[str, Any]]
+    consent: str | None = None
+    embeddings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by model, those that are made
+
+    @property
+    def folder(self) -> str:
+        """What everything that belongs to the voice lies under."""
+        return voice_folder(self.owner, self.id)
+
+    def jobs(self) -> dict[str, str]:
+        """By model, the ledger's job that makes its embedding."""
+        return {model: enrolment_id(self.id, model) for model in self.models.values()}
+
+
+def new_voice_id() -> str:
+    """An id that nobody else has."""
+    return f"vo_{secrets.token_hex(12)}"
+
+
+def voice_folder(owner: str, voice: str) -> str:
+    """Prefix of a voice's objects."""
+    return f"{owner}/voices/{voice}"
+
+
+def enrolment_id(voice: str, model: str) -> str:
+    """The id of the job that makes a voice's embedding with ``model``."""
+    return f"{voice}.{model}"
+
+
+class Voices:
+    """The stored voices. Methods raise `LedgerUnavailable` and `StorageUnavailable`."""
+
+    def __init__(self, ledger: Ledger, objects: Objects) -> None:
+        self._ledger = ledger
+        self._redis = ledger.client
+        self._objects = objects
+
+    def write(self, voice: StoredVoice) -> None:
+        """Writes a voice down, new or changed."""
+        document = json.dumps({name: value for name, value in asdict(voice).items() if name != "embeddings"})
+        self._objects.put(f"{voice.folder}/voice.json", document.encode(), "application/json")
+        pipe = self._redis.pipeline()
+        pipe.hset(f"ch:voice:{voice.id}", mapping={"owner": voice.owner, "document": document})
+        pipe.zadd(f"ch:voices:{voice.owner}", {voice.id: voice.created})
+        with redis_errors():
+            pipe.execute()
+
+    def get(self, owner: str, voice: str) -> StoredVoice:
+        """The owner's voice of that id. Raises `NotFound`."""
+        found = self._read(voice) if _ID.fullmatch(voice) else None
+        if found is None or found.owner != owner:
+            raise NotFound("There is no such voice.", code="voice_not_found")
+        return found
+
+    def of(self, owner: str) -> list[StoredVoice]:
+        """All voices of an owner, oldest first."""
+        with redis_errors():
+            ids = [v.decode() for v in self._redis.zrange(f"ch:voices:{owner}", 0, -1)]  # type: ignore[union-attr]
+        return [voice for voice in map(self._read, ids) if voice]
+
+    def rename(self, owner: str, voice: str, name: str) -> StoredVoice:
+        """The voice under another name. Raises `NotFound`."""
+        changed = replace(self.get(owner, voice), name=name)
+        self.write(changed)
+        return changed
+
+    def delete(self, owner: str, voice: str) -> None:
+        """Takes a voice away everywhere: record, recordings, embeddings, unfinished work. Raises `NotFound`."""
+        found = self.get(owner, voice)
+        for job in found.jobs().values():
+            self._ledger.forget(job)
+        pipe = self._redis.pipeline()
+        pipe.delete(f"ch:voice:{voice}")
+        pipe.zrem(f"ch:voices:{owner}", voice)
+        with redis_errors():
+            pipe.execute()
+        self._objects.delete(*self._objects.names(f"{found.folder}/"))
+
+    def keep_embedding(self, voice: str, model: str, embedding: Mapping[str, Any]) -> bool:
+        """Enters the embedding that was made for a voice; False where the voice is gone."""
+        with redis_errors():
+            if not self._redis.exists(f"ch:voice:{voice}"):
+                return False
+            self._redis.hset(f"ch:voice:{voice}", f"ready:{model}", json.dumps(dict(embedding)))
+        return True
+
+    def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> Mapping[str, Any]:
+        """The embedding that a pipeline takes of a voice: ``object``, ``sha256``, ``model``.
+
+        Raises `InvalidRequest`: ``voice_not_found``, ``voice_of_another_pipeline``, ``voice_failed``; and `Conflict`
+        (``voice_preparing``) while it is being made."""
+        try:
+            found = self.get(owner, voice)
+        except NotFound as error:
+            raise InvalidRequest(error.message, code=error.code) from error
+        if pipeline not in found.models:
+            there = ", ".join(found.models)
+            raise InvalidRequest(
+                f"This voice was made for {there}, not for {pipeline!r}.", code="voice_of_another_pipeline"
+            )
+        if model in found.embeddings:
+            return found.embeddings[model]
+        state, reason = self.state(found)
+        if state is VoiceState.FAILED:
+            why = reason["message"] if reason else "it was not made"
+            raise InvalidRequest(f"This voice cannot be used: {why}", code="voice_failed")
+        busy = Conflict("This voice is still being prepared.", code="voice_preparing", retry_after=2)
+        busy.retryable = True
+        raise busy
+
+    def state(self, voice: StoredVoice) -> tuple[VoiceState, Mapping[str, Any] | None]:
+        """How far a voice is, and why it failed where it did."""
+        missing = [job for model, job in voice.jobs().items() if model not in voice.embeddings]
+        if not missing:
+            return VoiceState.READY, None
+        for job in self._ledger.get_many(missing):
+            if job is None or job.state.ended:
+                return VoiceState.FAILED, _why(job)
+        return VoiceState.PREPARING, None
+
+    def _read(self, voice: str) -> StoredVoice | None:
+        with redis_errors():
+            record = self._redis.hgetall(f"ch:voice:{voice}")
+        if not record:
+            return None
+        fields = {name.decode(): value.decode() for name, value in record.items()}  # type: ignore[union-attr]
+        ready = {name.partition(":")[2]: json.loads(v) for name, v in fields.items() if name.startswith("ready:")}
+        return StoredVoice(**json.loads(fields["document"]), embeddings=ready)
+
+
+def _why(job: Job | None) -> Mapping[str, Any]:
+    if job is not None and job.error:
+        return job.error
+    return ChorusError("Its preparation ended before it was done.", code="voice_failed").to_dict()

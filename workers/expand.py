@@ -1,0 +1,143 @@
+"""``expand``, on the CPU: a batch's items to jobs. One bad item does not sink it, unless it is strict.
+
+An item's job has always the same id, so that a worker that died half-way is simply followed by another.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, Unavailable
+from core.failpoints import reach
+from core.metrics import count
+from core.validation import from_validation, parse_json
+from core.work import CPU, ItemRef
+from pipelines.requests import BatchItem, JobRequest
+from storage.batches import Batches, file_name, index_object, job_of
+from storage.ledger import NewJob, Outcome, Work
+from workers.services import Services, patiently
+
+#: Jobs written down between two calls of dispatch.
+PORTION = 50
+
+#: Fields of a job in which what the batch's defaults say and what the item says are laid together.
+_MERGED = ("options", "output", "metadata", "models")
+
+
+@dataclass(slots=True)
+class Expansion:
+    """What became of a batch's items so far."""
+
+    lines: list[str] = field(default_factory=list)  #: of the index, JSON each
+    errors: dict[int, dict[str, Any]] = field(default_factory=dict)  #: by index
+    seen: set[str] = field(default_factory=set)  #: custom ids
+    files: set[str] = field(default_factory=set)
+
+
+def expand(services: Services, ref: ItemRef, work: Work) -> Outcome:
+    """Makes every item of a batch into a job. Raises `InvalidRequest` (``invalid_items``) where it is strict and one
+    of them will not do; then none is made."""
+    with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
+        path = Path(folder) / "items.jsonl"
+        patiently(lambda: services.objects.get_file(work.document["items_object"], path))
+        expansion = Expansion()
+        jobs = _jobs(services, ref, work.document, path, expansion)
+        if work.document["strict"]:
+            kept = list(jobs)
+            if expansion.errors:
+                _write_down(services, ref, work.document, expansion)
+                raise _invalid_items(expansion)
+            jobs = iter(kept)
+        try:
+            _create(services, jobs)
+        except Conflict:  # it was canceled meanwhile: the rest is not wanted, but stands in the index
+            for _ in jobs:
+                pass
+    _write_down(services, ref, work.document, expansion)
+    return Outcome(ref=ref, station=CPU, result={"failed": len(expansion.errors)})
+
+
+def _jobs(
+    services: Services, ref: ItemRef, document: Mapping[str, Any], path: Path, expansion: Expansion
+) -> Iterator[NewJob]:
+    """The jobs of all good items, one at a time; the bad ones go to ``expansion`` alone."""
+    with path.open("rb") as file:
+        for index, line in enumerate(filter(bytes.strip, file)):
+            custom_id, name = None, f"item-{index + 1}"
+            try:
+                item = _item(line, expansion.seen)
+                custom_id, name = item.custom_id, file_name(item.custom_id, expansion.files)
+                job = _job(services, ref, document, index, item)
+            except Unavailable:
+                raise
+            except (ChorusError, ValidationError) as error:
+                known = error if isinstance(error, ChorusError) else from_validation(error)
+                shape = {**known.to_dict(), "errors": [{"field": f.field, "detail": f.detail} for f in known.fields]}
+                expansion.lines.append(json.dumps({"custom_id": custom_id, "file": name, "error": shape}))
+                expansion.errors[index] = {"line": index + 1, "custom_id": custom_id, **shape}
+            else:
+                expansion.lines.append(json.dumps({"custom_id": custom_id, "file": name}))
+                yield job
+
+
+def _item(line: bytes, seen: set[str]) -> BatchItem:
+    item = BatchItem.model_validate(parse_json(line))
+    if item.custom_id in seen:
+        detail = "Another item has this custom_id."
+        fields = [FieldError("custom_id", "duplicate_custom_id", detail)]
+        raise InvalidRequest(detail, code="duplicate_custom_id", fields=fields)
+    seen.add(item.custom_id)
+    return item
+
+
+def _job(services: Services, ref: ItemRef, document: Mapping[str, Any], index: int, item: BatchItem) -> NewJob:
+    body = JobRequest.model_validate(laid_under(document["defaults"], item.job))
+    job_id, owner = job_of(ref.job, index), document["owner"]
+    job = patiently(lambda: services.submitter.prepare(body, owner, None, job_id, batch=ref))
+    return replace(job, document={**job.document, "custom_id": item.custom_id})
+
+
+def laid_under(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """An item's job with the batch's defaults under it; a batch is ``bulk`` unless it says otherwise."""
+    merged = {"priority": "bulk", **defaults, **job}
+    for name in _MERGED:
+        below, above = defaults.get(name), job.get(name)
+        if isinstance(below, dict) and isinstance(above, dict):
+            merged[name] = {**below, **above}
+    return merged
+
+
+def _create(services: Services, jobs: Iterator[NewJob]) -> None:
+    for number, job in enumerate(jobs, 1):
+        patiently(lambda job=job: services.ledger.create(job))  # type: ignore[misc]
+        reach("expand.created")
+        if number % PORTION == 0:
+            patiently(lambda: services.dispatcher.release([CPU]))
+        with suppress(Unavailable):
+            count(services.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
+    patiently(lambda: services.dispatcher.release([CPU]))
+
+
+def _write_down(services: Services, ref: ItemRef, document: Mapping[str, Any], expansion: Expansion) -> None:
+    name = index_object(document["owner"], ref.job)
+    data = "\n".join(expansion.lines).encode()
+    patiently(lambda: services.objects.put(name, data, "application/x-ndjson"))
+    patiently(lambda: Batches(services.ledger, services.objects).note_errors(ref.job, expansion.errors))
+    reach("expand.written")
+
+
+def _invalid_items(expansion: Expansion) -> InvalidRequest:
+    first = next(iter(expansion.errors.values()))
+    bad = len(expansion.errors)
+    return InvalidRequest(
+        f"{bad} of {len(expansion.lines)} items will not do, the first in line {first['line']}: {first['message']}",
+        code="invalid_items",
+    )
