@@ -36,7 +36,7 @@ def list_jobs() -> Response:
     wanted = _Filter()
     found: list[Job] = []
     cursor = None
-    for place, job in _newest(_cursor(), wanted.after, wanted.before):
+    for place, job in _newest(_cursor(), wanted.after, wanted.before, limit + 1):
         if len(found) == limit:
             break
         cursor = place
@@ -72,22 +72,25 @@ class _Filter:
         )
 
 
-def _newest(cursor: tuple[float, str] | None, after: float, before: float) -> Iterator[tuple[str, Job | None]]:
-    """Jobs from the cursor on, newest first, each with the cursor that leads behind it."""
+def _newest(
+    cursor: tuple[float, str] | None, after: float, before: float, first: int
+) -> Iterator[tuple[str, Job | None]]:
+    """Jobs from the cursor on, newest first, each with the cursor that leads behind it; ``first`` of them are read at
+    first, and more at once the longer the search takes."""
     ctx, key = context(), f"ch:jobs:{owner()}"
     top = min(before, cursor[0]) if cursor else before
-    offset = looked_at = 0
-    while looked_at < _LOOKED_AT:
+    offset, portion = 0, first
+    while offset < _LOOKED_AT:
         with redis_errors():
-            page = ctx.redis.zrevrangebyscore(key, top, after, start=offset, num=_AT_ONCE, withscores=True)
+            page = ctx.redis.zrevrangebyscore(key, top, after, start=offset, num=portion, withscores=True)
         entries = [(member.decode(), float(score)) for member, score in page]  # type: ignore[union-attr,str-unpack]
         ours = [(job, at) for job, at in entries if cursor is None or (at, job) < cursor]
         for (job_id, at), job in zip(ours, ctx.ledger.get_many([job for job, _ in ours]), strict=True):
             yield f"{at!r} {job_id}", job
-        if len(entries) < _AT_ONCE:
+        if len(entries) < portion:
             return
-        offset += _AT_ONCE
-        looked_at += _AT_ONCE
+        offset += portion
+        portion = min(2 * portion, _AT_ONCE)
 
 
 def _cursor() -> tuple[float, str] | None:
