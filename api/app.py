@@ -16,6 +16,7 @@ from core.settings import Settings, load_settings
 from models.catalog import load_catalog
 from pipelines.definitions import load_pipelines
 from pipelines.submission import Submitter
+from storage.destinations import destinations
 from storage.ledger import Ledger
 from storage.objects import Objects
 
@@ -26,6 +27,7 @@ START_PATIENCE = 15.0
 def create_app(settings: Settings | None = None) -> Flask:
     """The API as a WSGI app. Raises `ConfigurationError` where it must not start."""
     settings = settings or load_settings()
+    destinations(settings.destinations)  # a wrong one stops the process
     client = connect(settings.redis_url)
     _check_start(settings, client)
     app = Flask("chorus", static_folder=None)

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, stream_with_context
 
 from api.archive import zip_stream
-from api.context import context, owner
+from api.context import ceiling, context, owner
 from api.history import page_number
 from api.idempotency import fingerprint, once
 from api.views import LINK_SECONDS, rfc3339, root
@@ -120,6 +120,7 @@ def delete(batch_id: str) -> Response:
 def _submit(asked: BatchRequest, batch_id: str) -> Job:
     """Keeps the items and writes the batch down; the rest is the ``expand`` step's."""
     ctx, name = context(), items_object(owner(), batch_id)
+    keep = ctx.submitter.retention(asked.expires_in, ceiling())
     with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
         path = Path(folder) / "items.jsonl"
         if asked.upload is not None:
@@ -136,6 +137,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
             "strict": asked.strict,
             "metadata": asked.metadata,
             "pipeline": "batch",
+            "ceiling": ceiling(),
         }
         hook = ctx.submitter.hook(asked.webhook, owner(), document)
         load = items + estimated_load(path.stat().st_size)
@@ -147,7 +149,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
         plan=PLAN,
         document=document,
         deadline=ctx.settings.job_deadline,
-        keep=asked.expires_in or ctx.settings.expires_in,
+        keep=keep,
         load=load,
         hook=hook,
         items=items,

@@ -47,6 +47,12 @@ def owner() -> str:
     return str(g.owner)
 
 
+def ceiling() -> int | None:
+    """Seconds that results may be kept by the key of the present request."""
+    found: int | None = g.ceiling
+    return found
+
+
 def check_start(settings: Settings, client: redis.Redis) -> None:
     """Fails closed: no API key, no API. Raises `ConfigurationError`."""
     if settings.auth == "off":
@@ -69,12 +75,12 @@ def add_authentication(app: Flask) -> None:
         if not request.path.startswith("/v1"):
             return
         if context().settings.auth == "off":
-            g.owner = LOCAL_OWNER
+            g.owner, g.ceiling = LOCAL_OWNER, None
             return
         key = find_key(context().redis, _secret())
         if key is None:
             raise Unauthorized
-        g.owner = key.owner
+        g.owner, g.ceiling = key.owner, key.max_expires_in
 
 
 def _secret() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
-from api.context import context, owner
+from api.context import ceiling, context, owner
 from api.idempotency import fingerprint, once
 from api.views import accepted_view, job_view
 from api.waiting import wait_for_end
@@ -21,6 +21,7 @@ from core.validation import parse_json
 from pipelines.requests import JobRequest
 from pipelines.submission import estimated_load, new_job_id
 from storage.ledger import Job, derived_job_id
+from storage.records import read_record
 
 routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -69,7 +70,8 @@ def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
 def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, **facts: Any) -> Job:
     """Writes a job down; as the ledger has it then."""
     streams = {name: file.stream for name, file in files.items()}
-    context().submitter.submit(JobRequest.model_validate(body), owner(), streams, job_id, **facts)
+    asked = JobRequest.model_validate(body)
+    context().submitter.submit(asked, owner(), streams, job_id, ceiling(), **facts)
     job = context().ledger.get(job_id)
     if job is None:
         raise LedgerUnavailable
@@ -184,6 +186,8 @@ def find_job(job_id: str) -> Job:
     if _OWN_ID.fullmatch(job_id) and not _ID.fullmatch(job_id):
         job_id = derived_job_id(owner(), job_id)
     job = context().ledger.get(job_id) if _ID.fullmatch(job_id) else None
+    if job is None and _ID.fullmatch(job_id):
+        job = read_record(context().objects, owner(), job_id)
     if job is None or job.owner != owner():
         raise NotFound("There is no such job.", code="job_not_found")
     return job

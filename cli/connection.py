@@ -8,7 +8,7 @@ import redis
 
 from cli.state import Home
 from core.redis import connect
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 
 def ledger_client() -> redis.Redis:
@@ -28,3 +28,13 @@ def api_address(url: str | None, key: str | None) -> tuple[str, str]:
         return url, key
     found = Home.load(load_settings().home)
     return url or found.url, key if key is not None else found.api_key
+
+
+def stack_settings() -> Settings:
+    """The settings of the environment, with what the stack in ``CHORUS_HOME`` adds where there is one."""
+    settings = load_settings()
+    if "CHORUS_REDIS_URL" not in os.environ and settings.home.exists():
+        for name, value in Home(settings.home).environment().items():
+            os.environ.setdefault(name, value)
+        settings = load_settings()
+    return settings

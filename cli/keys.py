@@ -24,9 +24,10 @@ def keys() -> None:
 @keys.command()
 @click.argument("owner")
 @click.option("--name", default="", help="What the key is for; shown in lists.")
-def create(owner: str, name: str) -> None:
+@click.option("--max-expires-in", type=click.IntRange(60), help="Seconds that its jobs' results are kept at most.")
+def create(owner: str, name: str, max_expires_in: int | None) -> None:
     """Make a key for OWNER and print it. It is shown this once."""
-    click.echo(create_key(ledger_client(), owner, name))
+    click.echo(create_key(ledger_client(), owner, name, max_expires_in=max_expires_in))
 
 
 @keys.command("list")

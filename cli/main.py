@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": ("cli.serve:worker", "Run a worker: 'cpu', or models by name."),
     "reaper": ("cli.serve:reaper", "Run a reaper."),
     "keys": ("cli.keys:keys", "Create, list and revoke API keys."),
+    "sweep": ("cli.sweep:sweep", "Delete objects that nobody needs."),
     "weights": ("cli.weights:weights", "Fetch, list and check model weights."),
 }
 

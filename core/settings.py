@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     max_unfinished: int = Field(200_000, ge=1, description="Unfinished utterances of all owners together")
     job_deadline: float = Field(86_400.0, gt=0, description="Seconds a job may take unless it says otherwise")
     expires_in: int = Field(30 * 86_400, ge=60, description="Seconds that results are kept unless a job says otherwise")
+    max_expires_in: int = Field(
+        365 * 86_400, ge=60, description="Seconds that any job may ask for its results to be kept"
+    )
+    destinations: str = Field(
+        "", description="Buckets that jobs may have results copied to: name=s3://bucket/prefix, commas between"
+    )
+    sweep_interval: float = Field(3600.0, ge=1, description="Seconds between two searches for objects nobody needs")
+    orphan_age: float = Field(86_400.0, ge=0, description="Seconds after which an object that nobody knows is deleted")
     lease: float = Field(30.0, ge=1, description="Seconds after which a silent worker's items run elsewhere")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -37,6 +37,9 @@ class Output(BaseModel):
     format: AudioFormat = AudioFormat.WAV
     sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz; null keeps the voice's own")
     loudness: float | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
+    destination: Name | None = Field(
+        None, description="A bucket that the administrator named, for a copy of the result"
+    )
 
 
 class RecordingInput(BaseModel):

@@ -29,6 +29,7 @@ from pipelines.definitions import Gift, Pipeline, get_pipeline
 from pipelines.intake import Intake, of_field
 from pipelines.plan import Route, Wish, route
 from pipelines.requests import JobRequest, ReferenceInput, WebhookInput
+from storage.destinations import find_destination
 from storage.ledger import Ledger, NewJob
 from storage.objects import Objects
 from storage.voices import Voices
@@ -92,13 +93,19 @@ class Submitter:
         )
 
     def submit(
-        self, body: JobRequest, owner: str, files: Files | None = None, job_id: str | None = None, **facts: Any
+        self,
+        body: JobRequest,
+        owner: str,
+        files: Files | None = None,
+        job_id: str | None = None,
+        ceiling: int | None = None,
+        **facts: Any,
     ) -> bool:
         """Writes a job down and lets its first step go; False where the id ``job_id`` is there already.
 
-        Nothing is written where it is refused, but for a recording that is kept under its hash. ``facts`` are
-        added to its document."""
-        job = self.prepare(body, owner, files, job_id)
+        Nothing is written where it is refused, but for a recording that is kept under its hash. ``ceiling``: seconds
+        that results may be kept at most; ``facts`` are added to its document."""
+        job = self.prepare(body, owner, files, job_id, ceiling)
         job = replace(job, document={**job.document, **facts})
         written = self.ledger.create(job)
         reach("api.created")
@@ -114,6 +121,7 @@ class Submitter:
         owner: str,
         files: Files | None = None,
         job_id: str | None = None,
+        ceiling: int | None = None,
         batch: ItemRef | None = None,
     ) -> NewJob:
         """The job as the ledger will have it: routed, its recordings taken in. Raises `RequestError`."""
@@ -124,6 +132,9 @@ class Submitter:
         found = self._route(body, _given(body, files))
         if body.output.sample_rate is not None:
             check_rate(body.output.format, body.output.sample_rate)
+        if body.output.destination is not None:
+            find_destination(self.settings.destinations, body.output.destination)
+        keep = self.retention(body.expires_in, ceiling)
         job_id = job_id or new_job_id()
         document = _document(body, owner, found, chapters)
         document |= self._take_in(body, owner, files, found)
@@ -141,12 +152,21 @@ class Submitter:
             document=document,
             text=text,
             deadline=body.deadline or self.settings.job_deadline,
-            keep=body.expires_in or self.settings.expires_in,
+            keep=keep,
             silence=body.on_error is OnError.SILENCE,
             load=estimated_load(document["characters"]),
             hook=hook,
             batch=batch,
         )
+
+    def retention(self, asked: int | None, ceiling: int | None) -> int:
+        """Seconds that results are kept. Raises `InvalidRequest` (``expires_in_too_long``) past the key's ceiling."""
+        most = min(ceiling or self.settings.max_expires_in, self.settings.max_expires_in)
+        if asked is not None and asked > most:
+            detail = f"Results may be kept for {most} seconds at most."
+            fields = [FieldError("expires_in", "expires_in_too_long", detail)]
+            raise InvalidRequest(detail, code="expires_in_too_long", fields=fields)
+        return asked or min(self.settings.expires_in, most)
 
     def hook(self, webhook: str | WebhookInput | None, owner: str, document: dict[str, Any]) -> str | None:
         """Who is told of a job or batch: nobody in particular, one endpoint, or the URL that it brought.

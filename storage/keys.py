@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -24,6 +25,7 @@ class ApiKey:
     owner: str
     name: str
     created: float
+    max_expires_in: int | None = None  #: seconds that its jobs' results are kept at most
 
 
 def _digest(secret: str) -> str:
@@ -37,10 +39,11 @@ def _read(digest: str, record: dict[bytes, bytes]) -> ApiKey:
         owner=fields["owner"],
         name=fields["name"],
         created=float(fields["created"]),
+        max_expires_in=int(fields["max_expires_in"]) if fields.get("max_expires_in") else None,
     )
 
 
-def create_key(client: redis.Redis, owner: str, name: str = "") -> str:
+def create_key(client: redis.Redis, owner: str, name: str = "", *, max_expires_in: int | None = None) -> str:
     """Makes a key for ``owner`` and returns its secret, which is shown this once.
 
     Raises `InvalidRequest` where the owner's name could not begin an object name."""
@@ -49,7 +52,13 @@ def create_key(client: redis.Redis, owner: str, name: str = "") -> str:
     secret = "chorus_" + secrets.token_urlsafe(32)
     digest = _digest(secret)
     pipe = client.pipeline()
-    pipe.hset(f"ch:key:{digest}", mapping={"owner": owner, "name": name[:200], "created": time.time()})
+    record: dict[Any, Any] = {
+        "owner": owner,
+        "name": name[:200],
+        "created": time.time(),
+        "max_expires_in": max_expires_in or "",
+    }
+    pipe.hset(f"ch:key:{digest}", mapping=record)
     pipe.sadd("ch:keys", digest)
     with redis_errors():
         pipe.execute()

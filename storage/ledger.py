@@ -91,6 +91,7 @@ class Job:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
+    keep: float = 0.0  #: seconds that its results are kept once it has ended
     batch: str | None = None  #: the batch whose job it is
     load: int = 0  #: unfinished utterances that it counts for
     log: str = ""  #: its state changes in order, a word each: see `storage.events`
@@ -178,6 +179,7 @@ class Ledger:
             batch=job.batch.job if job.batch else None,
             batch_gen=job.batch.generation if job.batch else None,
             items=job.items,
+            objects=" ".join(_objects(job.document)) or None,
             owner_bound=self._bounds[0],
             bound=self._bounds[1],
         )
@@ -333,14 +335,20 @@ class Ledger:
             return sorted(owner.decode() for owner in self.client.smembers("ch:everyone"))  # type: ignore[union-attr]
 
     def outdated(self, owner: str, limit: int = 500) -> list[str]:
-        """Forgets artifacts that none of the owner's jobs needs any more; their object names."""
-        digests = self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)
-        return [f"{owner}/utterances/{digest.decode()}.flac" for digest in digests]
+        """Forgets artifacts and recordings that none of the owner's jobs needs any more; their object names."""
+        names = [n.decode() for n in self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)]
+        return [f"{owner}/{name}" if "/" in name else f"{owner}/utterances/{name}.flac" for name in names]
 
     def end_overdue(self, limit: int = 100) -> int:
         """Ends jobs past their deadline as failed; how many were looked at."""
         error = json.dumps(DeadlineExceeded().to_dict())
         return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
+
+
+def _objects(document: Mapping[str, Any]) -> list[str]:
+    """The objects that a job brought: recordings and embeddings."""
+    parts = [document[name] for name in ("reference", "recording", "embedding") if name in document]
+    return [str(part["object"]) for part in parts if "object" in part]
 
 
 def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
@@ -408,6 +416,7 @@ def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], e
             {"utterance": int(index), **json.loads(error)}
             for index, error in sorted(errors.items(), key=lambda pair: int(pair[0]))
         ),
+        keep=float(fields["keep"]),
         batch=fields.get("batch"),
         load=int(fields.get("load", 0)),
         log=fields.get("log", ""),

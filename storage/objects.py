@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -49,6 +50,15 @@ def _storage_errors(name: str = "") -> Iterator[None]:
             raise ArtifactMissing(f"There is no object {name!r}.") from error
         raise StorageUnavailable(f"The object storage answered {code or 'an error'}; try again shortly.") from error
     except (BotoCoreError, OSError) as error:
+        raise StorageUnavailable from error
+
+
+@contextmanager
+def _upload_errors() -> Iterator[None]:
+    """boto3's transfers have an error of their own."""
+    try:
+        yield
+    except S3UploadFailedError as error:
         raise StorageUnavailable from error
 
 
@@ -126,10 +136,10 @@ class Objects:
             raise
         return True
 
-    def put_file(self, name: str, path: Path, content_type: str) -> None:
-        """Uploads a file, in parts where it is large; it appears whole or not at all."""
-        with _storage_errors(name):
-            self._client.upload_file(str(path), self.bucket, name, ExtraArgs={"ContentType": content_type})
+    def put_file(self, name: str, path: Path, content_type: str, *, bucket: str | None = None) -> None:
+        """Uploads a file, in parts where it is large; it appears whole or not at all. ``bucket``: another than ours."""
+        with _upload_errors(), _storage_errors(name):
+            self._client.upload_file(str(path), bucket or self.bucket, name, ExtraArgs={"ContentType": content_type})
 
     def get(self, name: str) -> bytes:
         """A whole object."""
@@ -176,11 +186,35 @@ class Objects:
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of all objects below ``prefix``."""
+        return (name for name, _ in self.ages(prefix))
+
+    def ages(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """The names of all objects below ``prefix``, and when each was written (Unix seconds)."""
         with _storage_errors(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield entry["Key"]
+                    yield entry["Key"], entry["LastModified"].timestamp()
+
+    def folders(self, prefix: str = "") -> list[str]:
+        """What stands between ``prefix`` and the next slash in the names of objects, slash included."""
+        with _storage_errors(prefix):
+            paginator = self._client.get_paginator("list_objects_v2")
+            pages = paginator.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+            return [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+
+    def abort_uploads(self, before: float) -> int:
+        """Ends uploads in parts that began before ``before`` (Unix seconds) and were never completed; how many."""
+        ended = 0
+        with _storage_errors():
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
+            for upload in [upload for page in pages for upload in page.get("Uploads", [])]:
+                if upload["Initiated"].timestamp() < before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    ended += 1
+        return ended
 
     def link(self, name: str, *, seconds: int, filename: str) -> str | None:
         """A presigned URL under the address that clients see, None where there is no such address."""

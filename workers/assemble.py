@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from core.failpoints import reach
 from core.names import AudioFormat
 from core.work import ItemRef, UtteranceWork
 from models.base import Samples
+from storage.destinations import find_destination
 from storage.ledger import Outcome, Work
+from storage.records import pack_record, record_name
 from workers.services import Services, patiently
 
 #: Seconds of silence where a failed utterance is left out with ``on_error: silence``.
@@ -41,6 +44,7 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
             encoded = encoder.close()
         reach("assemble.encoded")
         patiently(lambda: services.objects.put_file(name, path, CONTENT_TYPES[kind]))
+        copied = _copy(services, ref, work, path)
     reach("assemble.uploaded")
     audio: dict[str, Any] = {
         "object": name,
@@ -49,11 +53,34 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
         "sample_rate": encoded.sample_rate,
         "bytes": encoded.bytes,
         "sha256": encoded.sha256,
+        **copied,
     }
     result = {"audio": audio, "characters": request["characters"], "seed": request["seed"]}
     if "match" in work.gifts:
         result["match"] = json.loads(work.gifts["match"])
+    _write_record(services, ref, result)
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
+
+
+def _copy(services: Services, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
+    """Copies the result to the destination that the job names, where it names one; says where it is."""
+    named = work.document["output"].get("destination")
+    if named is None:
+        return {}
+    destination = find_destination(services.settings.destinations, named)
+    name = f"{destination.prefix}{work.document['owner']}/{ref.job}/{path.name}"
+    kind = CONTENT_TYPES[AudioFormat(work.document["output"]["format"])]
+    patiently(lambda: services.objects.put_file(name, path, kind, bucket=destination.bucket))
+    return {"destination": f"s3://{destination.bucket}/{name}"}
+
+
+def _write_record(services: Services, ref: ItemRef, result: Mapping[str, Any]) -> None:
+    """The job's record beside its audio. What it says holds once the ledger has recorded the same."""
+    job = services.ledger.get(ref.job)
+    if job is not None:
+        name = record_name(job.owner, ref.job, ref.generation)
+        data = pack_record(job, result, time.time())
+        patiently(lambda: services.objects.put(name, data, "application/json"))
 
 
 def _sample_rate(services: Services, work: Work) -> int:

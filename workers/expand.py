@@ -101,7 +101,7 @@ def _item(line: bytes, seen: set[str]) -> BatchItem:
 def _job(services: Services, ref: ItemRef, document: Mapping[str, Any], index: int, item: BatchItem) -> NewJob:
     body = JobRequest.model_validate(laid_under(document["defaults"], item.job))
     job_id, owner = job_of(ref.job, index), document["owner"]
-    job = patiently(lambda: services.submitter.prepare(body, owner, None, job_id, batch=ref))
+    job = patiently(lambda: services.submitter.prepare(body, owner, None, job_id, document["ceiling"], ref))
     return replace(job, document={**job.document, "custom_id": item.custom_id})
 
 

@@ -51,8 +51,9 @@ class VadStation(ListeningStation):
     """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        name = self._name(spec, work)
         try:
-            return self._stored(work, json.loads(self._objects.get(self._name(spec, work))))
+            return self._stored(work, json.loads(self._objects.get(name)), name)
         except ArtifactMissing:
             return self._item(spec, work)
 
@@ -63,14 +64,15 @@ class VadStation(ListeningStation):
         if not isinstance(output, Segments):
             raise ModelFailed("The model gave no segments.")
         found = {"segments": [s.to_dict() for s in output.segments], "duration": round(output.duration, 3)}
-        self._objects.put(self._name(spec, work), json.dumps(found).encode(), "application/json", if_absent=True)
-        return self._stored(work, found)
+        name = self._name(spec, work)
+        self._objects.put(name, json.dumps(found).encode(), "application/json", if_absent=True)
+        return self._stored(work, found, name)
 
-    def _stored(self, work: Work, found: Mapping[str, Any]) -> Stored:
+    def _stored(self, work: Work, found: Mapping[str, Any], name: str) -> Stored:
         if not found["segments"] and work.plan.find(Role.EMBED):
             raise NoSpeech("The reference holds no speech." if "reference" in work.document else None)
         spans = [[s["start"], s["end"]] for s in found["segments"]]
-        return Stored(gifts={"segments": json.dumps(spans)}, result=dict(found))
+        return Stored(gifts={"segments": json.dumps(spans), "segments_object": name}, result=dict(found))
 
     def _name(self, spec: ModelSpec, work: Work) -> str:
         options = json.dumps(options_of(spec, work), sort_keys=True)

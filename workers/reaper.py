@@ -20,12 +20,16 @@ from core.failpoints import reach
 from core.redis import redis_errors
 from core.work import CPU
 from workers.services import Services
+from workers.sweep import sweep_when_due
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two rounds, and that an item may be between release and queue.
 INTERVAL = 2.0
 GRACE = 3.0
+
+#: Seconds between two looks whether a sweep is due.
+SWEEP_INTERVAL = 60.0
 
 
 class Reaper:
@@ -51,7 +55,8 @@ class Reaper:
         """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
         ledger, objects = self._services.ledger, self._services.objects
         for owner, job in ledger.expired():
-            objects.delete(*objects.names(f"{owner}/jobs/{job}/"))
+            folder = "batches" if job.startswith("ba_") else "jobs"
+            objects.delete(*objects.names(f"{owner}/{folder}/{job}/"))
             ledger.purge(owner, job)
         for owner in ledger.owners():
             objects.delete(*ledger.outdated(owner))
@@ -103,10 +108,20 @@ def _held_item(entry: bytes) -> str:
 
 
 def run_reaper(services: Services, stop: threading.Event) -> None:
-    """Rounds until ``stop``."""
+    """Rounds until ``stop``; sweeps go on beside them, since they take longer than what was lost may wait."""
+    sweeper = threading.Thread(target=_sweep_until, args=(services, stop), name="sweep", daemon=True)
+    sweeper.start()
     reaper = Reaper(services)
     while not stop.wait(INTERVAL):
         try:
             reaper.round()
         except ChorusError as error:
             log.warning("this round failed: %s", error)
+
+
+def _sweep_until(services: Services, stop: threading.Event) -> None:
+    while not stop.wait(min(SWEEP_INTERVAL, services.settings.sweep_interval)):
+        try:
+            sweep_when_due(services)
+        except ChorusError as error:
+            log.warning("this sweep failed: %s", error)

@@ -73,7 +73,9 @@ def _decoded(
     digests = [str(part["sha256"]) for part in parts]
     digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
     target = f"{folder}/recordings/{digest}.16k.flac"
-    gifts: dict[str, bytes | str] = {"samples": target, "sha256": digest}
+    # Their names are gifts too, so that the ledger knows how long they are needed.
+    brought = {f"recording_{n}": str(part["object"]) for n, part in enumerate(parts)}
+    gifts: dict[str, bytes | str] = {"samples": target, "sha256": digest, **brought}
     if patiently(lambda: services.objects.head(target)) is not None:
         return gifts
     share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import redis
 import tenacity
+from redis import Redis
 
 from broker.dispatch import Dispatcher
 from core.errors import ChorusError, Unavailable
@@ -41,7 +41,7 @@ class Services:
     """The connections of one process. Made after a fork, never before it."""
 
     settings: Settings
-    redis: redis.Redis
+    redis: Redis
     ledger: Ledger
     objects: Objects
     dispatcher: Dispatcher
@@ -51,7 +51,7 @@ class Services:
     frontends: dict[str, Frontend] = field(default_factory=dict)  #: by model, as they are needed
 
     @staticmethod
-    def connect(settings: Settings, client: redis.Redis | None = None, catalog: Catalog | None = None) -> Services:
+    def connect(settings: Settings, client: Redis | None = None, catalog: Catalog | None = None) -> Services:
         """The connections that ``settings`` name; another client or catalog may stand in."""
         client, catalog = client or connect(settings.redis_url), catalog or load_catalog()
         ledger, objects, dispatcher = Ledger(client), Objects(settings), Dispatcher(client)

@@ -24,7 +24,9 @@
 -- ch:delivery:{event}/{target}   hash: one event on its way to one endpoint
 -- ch:due                         zset: event/target -> when it is to be sent
 -- ch:sent:{owner}                zset: event/target -> when it came to be
--- ch:artifacts:{owner}           zset: digest of an utterance's artifact -> when nobody needs it any more
+-- ch:artifacts:{owner}           zset: digest of an utterance's artifact, or another object's name without its owner
+--                                -> when nobody needs it any more
+-- ch:inuse:{owner}               hash: such an object -> unfinished jobs that need it, whatever its time
 -- ch:tries:{job}                 hash: index -> how often it has been tried again
 -- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone
 -- ch:delayed                     zset: item to be tried again -> when
@@ -231,6 +233,23 @@ local function open_batch(j, state, now)
   look_at_batch(j.id, now)
 end
 
+-- Counts the job among the users of an object that lies under its owner's name; an utterance's artifact needs none,
+-- since it is rendered again where it is gone, and what belongs to a voice goes with the voice.
+local function use(j, value, by)
+  local kind, rest = string.match(value, '^' .. string.gsub(j.owner, '%W', '%%%0') .. '/(%l+)/(%S+)$')
+  if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' then return nil end
+  local name, key = kind .. '/' .. rest, K('inuse', j.owner)
+  if call('HINCRBY', key, name, by) <= 0 then call('HDEL', key, name) end
+  return name
+end
+
+-- What the job brought (`objects` in its record) and what steps gave it, as far as these are objects.
+local function objects_of(j)
+  local found = call('HVALS', K('gift', j.id))
+  for name in string.gmatch(call('HGET', K('job', j.id), 'objects') or '', '%S+') do found[#found + 1] = name end
+  return found
+end
+
 -- Ends a job: its result or error is set, everything that only the work needed goes.
 local function finish(j, state, document, now)
   j.over = true
@@ -246,6 +265,10 @@ local function finish(j, state, document, now)
     end
   end
   keep_artifacts(j, expires)
+  for _, value in ipairs(objects_of(j)) do
+    local name = use(j, value, -1)
+    if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
+  end
   set_load(j, 0)
   call('DEL', K('utt', j.id), K('at', j.id), K('gift', j.id), K('tries', j.id), K('started', j.id))
   call('SET', K('end', j.id), document)

@@ -41,7 +41,9 @@ for n, it in ipairs(A.items) do
   end
   if wanted and index < 0 then
     out[n] = 1
-    if gifts and #gifts > 0 then call('HSET', K('gift', job), unpack(gifts)) end
+    for i = 1, gifts and #gifts or 0, 2 do
+      if call('HSET', K('gift', job), gifts[i], gifts[i + 1]) == 1 then use(j, gifts[i + 1], 1) end
+    end
     if it[9] then
       call('HSET', K('job', job), 'plan', it[9])
       j.plan = plan_of(it[9])

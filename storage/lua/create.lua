@@ -3,7 +3,8 @@
 -- An owner with no unfinished work is never refused for its own.
 -- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound,
 --    listed (whether it shows up in its owner's list), hook (endpoint, or event types for a URL of its own),
---    batch and batch_gen (whose job it is), items (of a new batch)
+--    batch and batch_gen (whose job it is), items (of a new batch),
+--    objects (names of those that it brought, spaces between)
 local key = K('job', A.job)
 if call('EXISTS', key) == 1 then return 0 end
 if A.batch and not fence(A.batch, A.batch_gen) then return -3 end
@@ -26,6 +27,10 @@ call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
 if A.listed then call('ZADD', listed(A.owner, A.job), A.now, A.job) end
 call('SADD', 'ch:everyone', A.owner)
 local j = fence(A.job, 1)
+if A.objects then
+  call('HSET', key, 'objects', A.objects)
+  for _, name in ipairs(objects_of(j)) do use(j, name, 1) end
+end
 set_load(j, A.load)
 set_state(j, 'queued', A.now)
 begin(j, 0, A.now)

@@ -1,5 +1,12 @@
--- Takes artifacts that nobody needs any more off the owner's index; their digests. A: owner, now, limit
-local key = K('artifacts', A.owner)
-local digests = call('ZRANGEBYSCORE', key, '-inf', A.now, 'LIMIT', 0, A.limit)
-if #digests > 0 then call('ZREM', key, unpack(digests)) end
-return digests
+-- Takes artifacts that nobody needs any more off the owner's index; their digests or names. What an unfinished job
+-- still uses is looked at again later. A: owner, now, limit
+local key, gone = K('artifacts', A.owner), {}
+for _, name in ipairs(call('ZRANGEBYSCORE', key, '-inf', A.now, 'LIMIT', 0, A.limit)) do
+  if call('HEXISTS', K('inuse', A.owner), name) == 1 then
+    call('ZADD', key, A.now + 60, name)
+  else
+    call('ZREM', key, name)
+    gone[#gone + 1] = name
+  end
+end
+return gone

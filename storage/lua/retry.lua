@@ -20,6 +20,7 @@ if is_batch(A.job) then
 end
 local j = fence(A.job, call('HGET', key, 'gen'))
 j.state = v[1]
+for _, name in ipairs(objects_of(j)) do use(j, name, 1) end
 set_state(j, 'queued', A.now)
 set_load(j, A.load)
 begin(j, 0, A.now)

@@ -135,7 +135,8 @@ def _examine_job(chaos: Chaos, report: Report, job: str, results: list[str]) -> 
     if not (done == total == expected and failed == 0):
         report.double[job] = f"{done} of {total} utterances were counted, {expected} there are"
     sound = view["result"]["audio"]
-    if results != [f"local/jobs/{job}/{generation}/audio.{sound['format']}"]:
+    folder = f"local/jobs/{job}/{generation}"
+    if results != [f"{folder}/audio.{sound['format']}", f"{folder}/job.json"]:
         report.double[job] = f"its results are {results}"
     audio = chaos.access.http.get(f"/v1/jobs/{job}/audio")
     if audio.status_code != 200 or hashlib.sha256(audio.content).hexdigest() != sound["sha256"]:
@@ -146,7 +147,21 @@ def _left(chaos: Chaos) -> list[str]:
     """What should not lie in Redis once every job has ended."""
     redis = chaos.access.redis
     counts = Counter(key.decode().split(":")[1] for key in redis.scan_iter("ch:*", count=1000))
-    gone = ("utt", "at", "gift", "started", "tries", "wait", "out", "delayed", "deadlines", "ring", "owners", "text")
+    gone = (
+        "utt",
+        "at",
+        "gift",
+        "started",
+        "tries",
+        "wait",
+        "out",
+        "delayed",
+        "deadlines",
+        "ring",
+        "owners",
+        "text",
+        "inuse",
+    )
     found = [f"{counts[kind]} keys ch:{kind}:*" for kind in gone if counts[kind]]
     load = {owner: n for owner, n in redis.hgetall("ch:load").items() if int(n)}  # type: ignore[union-attr]
     return found + ([f"ch:load {load}"] if load else [])

@@ -1,0 +1,33 @@
+"""``chorus sweep``: what lies in storage and nobody needs."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.connection import stack_settings
+
+
+@click.command()
+@click.option("--older-than", type=click.FloatRange(0), default=86_400.0, show_default=True, metavar="SECONDS",
+              help="Leave alone what is younger: it may belong to work in progress.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only count.")
+def sweep(older_than: float, dry_run: bool) -> None:
+    """Delete objects that no job, voice or upload needs.
+
+    A reaper does the same every hour (CHORUS_SWEEP_INTERVAL). Ledger and storage are those of CHORUS_REDIS_URL and
+    CHORUS_S3_*, else those of 'chorus up'.
+    """
+    from workers.services import Services
+    from workers.sweep import Sweep
+
+    swept = Sweep(Services.connect(stack_settings()), older_than, delete=not dry_run).run()
+    table = Table("kind", "would be deleted" if dry_run else "deleted")
+    for kind, count in sorted(swept.orphans.items()):
+        table.add_row(kind, str(count))
+    if not dry_run:
+        table.add_row("unfinished uploads", str(swept.uploads))
+    console = Console()
+    console.print(f"{swept.looked_at} objects looked at")
+    console.print(table)
