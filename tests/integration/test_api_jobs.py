@@ -16,8 +16,10 @@ from api import create_app
 from core.errors import ModelFailed
 from core.redis import connect
 from core.work import CPU, ItemRef
+from storage.events import events_of
 from storage.keys import create_key
 from storage.ledger import Ledger, Outcome
+from storage.registry import WorkerRecord, announce
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
 
@@ -164,3 +166,74 @@ def test_too_much_unfinished_work_is_a_503(valkey: str, seaweedfs: S3) -> None:
     assert (full.status_code, full.get_json()["code"]) == (503, "overloaded")
     assert int(full.headers["Retry-After"]) >= 1
     assert len(connect(valkey).keys("ch:job:*")) == 3  # type: ignore[arg-type]
+
+
+def test_a_job_under_an_id_of_ones_own(client: FlaskClient, valkey: str) -> None:
+    first = client.put("/v1/jobs/chapter-1", json=job())
+    again = client.put("/v1/jobs/chapter-1", json=job())
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.get_json()["id"] == again.get_json()["id"]
+    assert again.get_json()["custom_id"] == "chapter-1"
+    other = client.put("/v1/jobs/chapter-1", json=job(text="Something else."))
+    assert (other.status_code, other.get_json()["code"]) == (409, "id_taken")
+    assert client.get("/v1/jobs/chapter-1").get_json()["id"] == first.get_json()["id"]
+    assert client.post("/v1/jobs/chapter-1/cancel").get_json()["state"] == "canceled"
+    assert client.get("/v1/jobs/chapter-2").status_code == 404
+    # Another owner's id of the same name is another job.
+    eve = {"X-API-Key": create_key(connect(valkey), "eve")}
+    assert client.get("/v1/jobs/chapter-1", headers=eve).status_code == 404
+    theirs = client.put("/v1/jobs/chapter-1", json=job(text="Theirs."), headers=eve)
+    assert theirs.status_code == 202 and theirs.get_json()["id"] != first.get_json()["id"]
+
+
+@pytest.mark.parametrize("name", ["job_0123456789abcdef01234567", "job_mine", "a%20b", "x" * 129, "%00", "ä"])
+def test_an_id_of_ones_own_is_plain(client: FlaskClient, name: str) -> None:
+    answer = client.put(f"/v1/jobs/{name}", json=job())
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_id")
+
+
+def test_forty_puts_at_once_make_one_job(app: Flask, valkey: str) -> None:
+    key = create_key(connect(valkey), "ann")
+
+    def put(number: int) -> tuple[int, str]:
+        body = job(text="The same." if number % 2 else "Another.")
+        answer = app.test_client().put("/v1/jobs/mine", json=body, headers={"X-API-Key": key})
+        return answer.status_code, answer.get_json().get("id", "")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(put, range(40)))
+    assert len({found for status, found in answers if status in (200, 202)}) == 1
+    assert {status for status, _ in answers} <= {200, 202, 409}
+    assert len(connect(valkey).keys("ch:job:*")) == 1  # type: ignore[arg-type]
+
+
+def test_the_eta_is_told_by_the_workers_and_then_by_the_job(client: FlaskClient, valkey: str) -> None:
+    job_id = created(client, text="One sentence. " * 60)
+    assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] is None  # no worker has said how fast it is
+    redis = connect(valkey)
+    announce(redis, WorkerRecord(name="w", pid=1, host="h", rooms={"piper-joe": 8}, pace={"piper-joe": 0.5}))
+    alone = client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"]
+    load = Ledger(redis).get(job_id).load  # type: ignore[union-attr]
+    assert alone == pytest.approx(load * 0.5)
+    announce(redis, WorkerRecord(name="v", pid=2, host="h", rooms={"piper-joe": 8}, pace={"piper-joe": 0.5}))
+    assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] == pytest.approx(alone / 2, abs=0.06)
+    bob = {"X-API-Key": create_key(redis, "bob")}
+    client.post("/v1/jobs", json=job(), headers=bob)
+    assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] == pytest.approx(alone)
+    redis.hset(f"ch:job:{job_id}", mapping={"state": "running", "started": time.time() - 10, "done": 20, "total": 60})
+    assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] == pytest.approx(20, abs=1)
+    assert client.post(f"/v1/jobs/{job_id}/cancel").get_json()["progress"]["eta"] is None
+
+
+def test_the_log_of_a_job_tells_its_events(client: FlaskClient, valkey: str) -> None:
+    ledger = Ledger(connect(valkey))
+    job_id = created(client)
+    assert [e.type for e in events_of(ledger.get(job_id))] == ["job.queued"]  # type: ignore[arg-type]
+    ledger.take(CPU, [ItemRef(job_id, 1, 0)])
+    end(valkey, job_id, error=ModelFailed())
+    events = events_of(ledger.get(job_id))  # type: ignore[arg-type]
+    assert [e.type for e in events] == ["job.queued", "job.running", "step.running", "step.failed", "job.failed"]
+    assert [e.id for e in events] == [f"{job_id}:1:{n}" for n in range(1, 6)]
+    assert events[2].step is not None and events[2].step.name == "prepare" and events[2].at
+    client.post(f"/v1/jobs/{job_id}/retry")
+    assert [e.id for e in events_of(ledger.get(job_id))] == [f"{job_id}:2:1"]  # type: ignore[arg-type]
