@@ -69,7 +69,8 @@ def _check_start(settings: Settings, client: object) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    from api import batches, doors, health, history, jobs, listing, uploads, voices
+    from api import batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices
 
-    for module in (batches, doors, health, history, jobs, listing, uploads, voices):
+    for module in (batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices):
         app.register_blueprint(module.routes)
+    openapi.publish(app)

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
 from api.views import rfc3339, root
-from core.errors import TooLarge
+from core.errors import InvalidRequest, TooLarge
 from storage.uploads import UPLOAD_SECONDS, new_upload, upload_object
 
 routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
@@ -50,5 +50,7 @@ def put(upload: str) -> tuple[Response, int]:
                 if size > limit:
                     raise TooLarge(f"An upload may have {limit} bytes.")
                 file.write(chunk)
+        if not size:
+            raise InvalidRequest("The request has no bytes.", code="upload_empty")
         context().objects.put_file(target, path, "application/octet-stream")
     return jsonify({"id": upload, "bytes": size}), 200

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
@@ -45,6 +46,7 @@ RATES: Mapping[AudioFormat, tuple[int, ...]] = {
 MAX_WAV_BYTES = 2**32 - 4096  #: a RIFF counts its bytes in 32 bits
 MP3_QUALITY = 2  #: LAME's -V, from 0 (best) to 9
 CHUNK = 65_536  #: samples that are worked on at once
+STREAM_PAGE = 20_000  #: microseconds of audio in one page of Ogg, where it is heard as it is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,50 @@ def output_rate(format: AudioFormat, source_rate: int, sample_rate: int | None) 
     return next((rate for rate in rates if rate >= source_rate), rates[-1])
 
 
+class Intake:
+    """What an encoder is given, as it encodes it: in chunks at ``rate`` Hz, clipped to full scale.
+
+    The whole then has ``n * rate / source_rate`` samples, rounded, and one at least. ``taken`` and ``given`` count
+    samples before and after.
+    """
+
+    def __init__(self, source_rate: int, rate: int) -> None:
+        self.taken = self.given = 0
+        self._source_rate = source_rate
+        self._rate = rate
+        self._soxr: Any = None
+        if rate != source_rate:
+            import soxr
+
+            self._soxr = soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="HQ")
+
+    @property
+    def wanted(self) -> int:
+        """Samples of the whole, by what was taken so far."""
+        return max(1, math.floor(self.taken * self._rate / self._source_rate + 0.5))
+
+    def add(self, samples: Samples) -> Iterator[Samples]:
+        """What can be encoded once float32 [n] is there. Raises `ModelFailed` where they are not finite."""
+        if not np.isfinite(samples).all():
+            raise ModelFailed("The audio holds samples that are not finite.")
+        for at in range(0, len(samples), CHUNK):
+            chunk = np.ascontiguousarray(samples[at : at + CHUNK], np.float32)
+            self.taken += len(chunk)
+            yield from self._give(chunk if self._soxr is None else self._soxr.resample_chunk(chunk))
+
+    def finish(self) -> Iterator[Samples]:
+        """What the resampler still holds."""
+        if self._soxr is None or not self.taken:
+            return
+        rest = self._soxr.resample_chunk(np.zeros(0, np.float32), last=True)[: self.wanted - self.given]
+        yield from self._give(np.pad(rest, (0, self.wanted - self.given - len(rest))))
+
+    def _give(self, samples: Samples) -> Iterator[Samples]:
+        self.given += len(samples)
+        if len(samples):
+            yield np.clip(samples, -1.0, 1.0)
+
+
 class Encoder:
     """Writes one audio file at ``path`` from samples at ``source_rate`` Hz; a context manager.
 
@@ -98,41 +144,31 @@ class Encoder:
         self.format = format
         self.source_rate = source_rate
         self.rate = output_rate(format, source_rate, sample_rate)
-        self._taken = self._given = 0
         self._done: Encoded | None = None
-        self._resampler = self._soxr()
+        self._intake = Intake(source_rate, self.rate)
         lossless = format in (AudioFormat.WAV, AudioFormat.FLAC)
-        with _wrapped():
-            self._sink: _Sink = (_Libsndfile if lossless else _Ffmpeg)(path, format, self.rate)
+        with encoding_errors():
+            self._sink: _Sink = (_Libsndfile if lossless else FfmpegSink)(path, format, self.rate)
 
     def write(self, samples: Samples) -> None:
         """Appends float32 [n]. Raises `ModelFailed` where they are not finite, `InvalidRequest`
         (``audio_too_long``) where a WAV would exceed 4 GB."""
-        if not np.isfinite(samples).all():
-            raise ModelFailed("The audio holds samples that are not finite.")
-        for at in range(0, len(samples), CHUNK):
-            chunk = np.ascontiguousarray(samples[at : at + CHUNK], np.float32)
-            self._taken += len(chunk)
-            self._give(chunk if self._resampler is None else self._resampler.resample_chunk(chunk))
+        self._encode(self._intake.add(samples))
 
     def close(self) -> Encoded:
         """Ends the file and says what it is. Raises `ModelFailed` (``no_audio``) if nothing was written."""
         if self._done is not None:
             return self._done
-        if not self._taken:
+        if not self._intake.taken:
             raise ModelFailed("There is no audio to encode.", code="no_audio")
-        wanted = max(1, math.floor(self._taken * self.rate / self.source_rate + 0.5))
-        if self._resampler is not None:
-            rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-            rest = rest[: wanted - self._given]
-            self._give(np.pad(rest, (0, wanted - self._given - len(rest))))
-        with _wrapped():
+        self._encode(self._intake.finish())
+        with encoding_errors():
             self._sink.close()
             size = self.path.stat().st_size
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         heard = OPUS_RATE if self.format is AudioFormat.OPUS else self.rate
-        self._done = Encoded(size, wanted / self.rate, heard, digest)
+        self._done = Encoded(size, self._intake.wanted / self.rate, heard, digest)
         return self._done
 
     def __enter__(self) -> Self:
@@ -146,25 +182,16 @@ class Encoder:
                 self._sink.abandon()
             self.path.unlink(missing_ok=True)
 
-    def _soxr(self) -> Any:
-        if self.rate == self.source_rate:
-            return None
-        import soxr
-
-        return soxr.ResampleStream(self.source_rate, self.rate, 1, dtype="float32", quality="HQ")
-
-    def _give(self, samples: Samples) -> None:
-        if not len(samples):
-            return
-        self._given += len(samples)
-        if self.format is AudioFormat.WAV and 2 * self._given > MAX_WAV_BYTES:
-            raise InvalidRequest("A WAV holds at most 4 GB: ask for flac.", code="audio_too_long")
-        with _wrapped():
-            self._sink.write(np.clip(samples, -1.0, 1.0))
+    def _encode(self, chunks: Iterator[Samples]) -> None:
+        for samples in chunks:
+            if self.format is AudioFormat.WAV and 2 * self._intake.given > MAX_WAV_BYTES:
+                raise InvalidRequest("A WAV holds at most 4 GB: ask for flac.", code="audio_too_long")
+            with encoding_errors():
+                self._sink.write(samples)
 
 
 @contextmanager
-def _wrapped() -> Iterator[None]:
+def encoding_errors() -> Iterator[None]:
     """Gives what the libraries and the disk raise as an `InternalError`."""
     try:
         yield
@@ -178,8 +205,14 @@ class _Sink(Protocol):
     def abandon(self) -> None: ...
 
 
+def to_pcm16(samples: Samples) -> NDArray[np.int16]:
+    """Samples as 16-bit integers, without dither."""
+    whole: NDArray[np.int16] = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
+    return whole
+
+
 class _Libsndfile:
-    """WAV and FLAC with 16 bits, without dither."""
+    """WAV and FLAC with 16 bits."""
 
     def __init__(self, path: Path, format: AudioFormat, rate: int) -> None:
         import soundfile
@@ -187,7 +220,7 @@ class _Libsndfile:
         self._file = soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format=format.value.upper())
 
     def write(self, samples: Samples) -> None:
-        self._file.write(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16))
+        self._file.write(to_pcm16(samples))
 
     def close(self) -> None:
         self._file.close()
@@ -195,20 +228,21 @@ class _Libsndfile:
     abandon = close
 
 
-class _Ffmpeg:
-    """MP3 (LAME), Opus in Ogg (libopus), AAC in MPEG-4 with its index in front."""
+class FfmpegSink:
+    """MP3 (LAME), Opus in Ogg (libopus), AAC in MPEG-4 with its index in front.
 
-    def __init__(self, path: Path, format: AudioFormat, rate: int) -> None:
+    To a file; or MP3 and Opus to whatever has a ``write``, at once and without what is only known at the end.
+    """
+
+    def __init__(self, target: Path | RawIOBase, format: AudioFormat, rate: int) -> None:
         import av
 
-        container, codec, options = {
-            AudioFormat.MP3: ("mp3", "libmp3lame", {}),
-            AudioFormat.OPUS: ("ogg", "libopus", {}),
-            AudioFormat.M4A: ("ipod", "aac", {"movflags": "+faststart"}),
-        }[format]
+        container, codec, for_file, for_stream = _FFMPEG[format]
+        options = for_file if isinstance(target, Path) else {**for_stream, "flush_packets": "1"}
+        place = f"file:{target.absolute()}" if isinstance(target, Path) else target
         self._rate = rate
         self._count = 0
-        self._container: Any = av.open(f"file:{path.absolute()}", "w", format=container, options=options)
+        self._container: Any = av.open(place, "w", format=container, options=options)
         self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono")
         if format is AudioFormat.MP3:
             # variable bit rate: at constant ones LAME turns everything down by 5 %
@@ -234,6 +268,14 @@ class _Ffmpeg:
 
     def abandon(self) -> None:
         self._container.close()
+
+
+#: container, codec, and the container's options in a file and in a stream
+_FFMPEG: Mapping[AudioFormat, tuple[str, str, Mapping[str, str], Mapping[str, str]]] = {
+    AudioFormat.MP3: ("mp3", "libmp3lame", {}, {"write_xing": "0", "id3v2_version": "0"}),
+    AudioFormat.OPUS: ("ogg", "libopus", {}, {"page_duration": str(STREAM_PAGE)}),
+    AudioFormat.M4A: ("ipod", "aac", {"movflags": "+faststart"}, {}),
+}
 
 
 def _bit_rate(format: AudioFormat, rate: int) -> int:

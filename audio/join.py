@@ -18,6 +18,12 @@ Piece: TypeAlias = tuple[Callable[[], Samples], float]
 
 FADE = 0.005  #: seconds at both edges of a piece, against clicks
 CEILING = -1.0  #: dBTP that a gain may bring the peak to (EBU R 128)
+SILENCE = 0.5  #: seconds of silence where a failed utterance is left out with ``on_error: silence``
+
+
+def left_out(rate: int) -> Samples:
+    """What stands for an utterance that is left out, at ``rate`` Hz."""
+    return np.zeros(round(SILENCE * rate), np.float32)
 
 
 def pause_length(pause: float, rate: int) -> int:

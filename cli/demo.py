@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from cli.jobs import Api
+    from chorus_client import Client
 
 #: What the stack serves.
 MODELS = ("piper-joe", "silero", "campplus")
@@ -38,7 +38,7 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
     audio, and lets Whisper (tiny.en) say what it hears. Then finds the stock voice that is nearest to a recording
     (VAD, speaker embedding, match, synthesis). Ends all of it again.
     """
-    from cli.jobs import Api
+    from cli.jobs import client, told
     from cli.stack import Stack
     from cli.weights import pull_models
 
@@ -48,11 +48,12 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
     pull_models([*MODELS, "whisper-tiny.en"], console)
     try:
         console.print("Starting broker, storage, API, workers and reaper ...")
-        with Stack(home, model_workers=1, models=MODELS) as stack:
+        with Stack(home, model_workers=1, models=MODELS) as stack, contextlib.ExitStack() as closing:
             stack.wait_ready(180)
-            api = Api(stack.url, stack.api_key)
+            chorus = closing.enter_context(client(stack.url, stack.api_key))
+            closing.enter_context(told())
             console.print(f"The API listens at {stack.url}. POST /v1/jobs with {len(SENTENCES)} characters of text:")
-            audio = _run(api, {"pipeline": "piper", "text": SENTENCES}, output, console)["audio"]
+            audio = _run(chorus, {"pipeline": "piper", "text": SENTENCES}, output, console)["audio"]
             console.print(f"[bold]{output}[/]: {audio['duration']:.1f} s of speech at {audio['sample_rate']} Hz")
             heard = hear(output)
             console.print(f"Whisper hears: {heard}")
@@ -60,7 +61,7 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
             console.print(f"Word error rate: {rate:.3f}")
             if rate > 0.1:
                 raise click.ClickException("that is more than 0.1")
-            _match(api, reference or output, output, console)
+            _match(chorus, reference or output, output, console)
     finally:
         if keep:
             console.print(f"Data and logs: {home}")
@@ -68,24 +69,24 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _run(api: Api, body: dict[str, Any], output: Path, console: Console) -> dict[str, Any]:
+def _run(chorus: Client, body: dict[str, Any], output: Path, console: Console) -> dict[str, Any]:
     """Submits a job, shows its way, saves its audio; its result."""
-    job = api.follow(api.submit(body)["id"], console)
-    for step in job["steps"]:
-        console.print(f"  {step['name']:<12}{step['model'] or 'cpu':<16}{step['state']}")
-    if job["state"] != "succeeded":
-        raise click.ClickException(f"the job {job['state']}: {job['error']}")
-    api.save_audio(job["id"], output)
-    result: dict[str, Any] = job["result"]
-    return result
+    from cli.jobs import follow
+
+    job = follow(chorus, chorus.create(**body).id, console)
+    for step in job.steps:
+        console.print(f"  {step.name:<12}{step.model or 'cpu':<16}{step.state}")
+    if job.state != "succeeded" or job.result is None:
+        raise click.ClickException(f"the job {job.state}: {job.error}")
+    chorus.save(job, output)
+    return dict(job.result.raw)
 
 
-def _match(api: Api, reference: Path, output: Path, console: Console) -> None:
+def _match(chorus: Client, reference: Path, output: Path, console: Console) -> None:
     target = output.with_name(f"{output.stem}-matched{output.suffix}")
     console.print(f"Which stock voice is nearest to the one in {reference}? POST /v1/jobs with a reference:")
-    recording = {"base64": base64.b64encode(reference.read_bytes()).decode()}
-    body = {"pipeline": "voice_match", "text": SENTENCES, "reference": recording}
-    match = _run(api, body, target, console)["match"]
+    body = {"pipeline": "voice_match", "text": SENTENCES, "reference": reference}
+    match = _run(chorus, body, target, console)["match"]
     console.print(
         f"It is {match['voice']} of {match['model']}, similarity {match['similarity']:.2f}: [bold]{target}[/]"
     )

@@ -37,8 +37,13 @@ def api(host: str | None, port: int | None, processes: int) -> None:
     from gunicorn.app.base import BaseApplication
 
     from api import create_app
+    from api.streams import bound_writes, stop_when
 
     app = create_app(settings)
+
+    def bound(arbiter: Any) -> None:
+        for listener in arbiter.LISTENERS:
+            bound_writes(listener.sock)
 
     class Server(BaseApplication):
         def load_config(self) -> None:
@@ -46,7 +51,7 @@ def api(host: str | None, port: int | None, processes: int) -> None:
                 "bind": f"{settings.api_host}:{settings.api_port}",
                 "workers": processes,
                 "worker_class": "gthread",
-                "threads": settings.api_threads,
+                "threads": settings.api_threads + settings.api_streams,
                 "graceful_timeout": 8,
                 "timeout": 60,
                 "keepalive": 30,
@@ -54,6 +59,8 @@ def api(host: str | None, port: int | None, processes: int) -> None:
                 "limit_request_line": 8190,
                 "limit_request_field_size": 16_380,
                 "control_socket_disable": True,
+                "when_ready": bound,
+                "post_worker_init": lambda worker: stop_when(lambda: not worker.alive),
             }
             for name, value in options.items():
                 if name in self.cfg.settings:

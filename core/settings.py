@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="Port that the API listens on")
     api_threads: int = Field(16, ge=1, le=256, description="Requests that one API process serves at once")
+    api_streams: int = Field(
+        32, ge=1, le=256, description="Streams of audio and events that one API process has open beside them"
+    )
     auth: Literal["keys", "off"] = Field("keys", description="'off' serves everyone as owner 'local': loopback only")
 
     models_file: Path | None = Field(None, description="Another models.yaml")

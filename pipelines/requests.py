@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from core.errors import InvalidRequest
@@ -16,6 +25,17 @@ MAX_RECORDINGS = 16
 
 _Strict = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 60.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# Numbers and truth values are JSON's own alone: pydantic would take "60" and 1 as well.
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+SampleRate = Annotated[int, Strict(), Field(ge=8000, le=48_000), BeforeValidator(_whole)]
+Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValidator(_whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
@@ -35,8 +55,8 @@ class Output(BaseModel):
 
     model_config = _Strict
     format: AudioFormat = AudioFormat.WAV
-    sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz; null keeps the voice's own")
-    loudness: float | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
+    sample_rate: SampleRate | None = Field(None, description="Hz; null keeps the voice's own")
+    loudness: Number | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
     destination: Name | None = Field(
         None, description="A bucket that the administrator named, for a copy of the result"
     )
@@ -66,7 +86,7 @@ class EmbeddingInput(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
     model: Name
-    values: Annotated[list[float], Field(min_length=1, max_length=4096)]
+    values: Annotated[list[Number], Field(min_length=1, max_length=4096)]
 
 
 class ReferenceInput(RecordingInput):
@@ -90,8 +110,8 @@ class SegmentInput(BaseModel):
     """A stretch of speech in a recording, in seconds."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-    start: float = Field(ge=0, le=86_400, allow_inf_nan=False)
-    end: float = Field(gt=0, le=86_400, allow_inf_nan=False)
+    start: Number = Field(ge=0, le=86_400, allow_inf_nan=False)
+    end: Number = Field(gt=0, le=86_400, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def forwards(self) -> SegmentInput:
@@ -138,8 +158,8 @@ class JobRequest(BaseModel):
     on_error: OnError = OnError.FAIL
     webhook: WebhookId | WebhookInput | None = Field(None, description="An endpoint, or a URL of the job's own")
     metadata: Metadata = {}
-    expires_in: int | None = Field(None, ge=60, le=365 * 86_400, description="Seconds that results are kept")
-    deadline: float | None = Field(None, ge=1, le=30 * 86_400, description="Seconds that the job may take")
+    expires_in: Retention | None = Field(None, description="Seconds that results are kept")
+    deadline: Number | None = Field(None, ge=1, le=30 * 86_400, description="Seconds that the job may take")
 
 
 class BatchItem(BaseModel):
@@ -157,10 +177,10 @@ class BatchRequest(BaseModel):
     defaults: Annotated[dict[str, Any], Field(max_length=64)] = {}
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
     upload: Name | None = Field(None, description="JSON Lines: one item a line")
-    strict: bool = Field(False, description="True: one bad item fails the batch, and no job is made")
+    strict: Flag = Field(False, description="True: one bad item fails the batch, and no job is made")
     webhook: WebhookId | WebhookInput | None = None
     metadata: Metadata = {}
-    expires_in: int | None = Field(None, ge=60, le=365 * 86_400, description="Seconds that results are kept")
+    expires_in: Retention | None = Field(None, description="Seconds that results are kept")
 
     @model_validator(mode="after")
     def one_way(self) -> BatchRequest:

@@ -6,14 +6,13 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audio.artifact import unpack
 from audio.encode import CONTENT_TYPES, Encoder
-from audio.join import join
+from audio.join import join, left_out
 from core.errors import ArtifactMissing
 from core.failpoints import reach
 from core.names import AudioFormat
@@ -23,9 +22,6 @@ from storage.destinations import find_destination
 from storage.ledger import Outcome, Work
 from storage.records import pack_record, record_name
 from workers.services import Services, patiently
-
-#: Seconds of silence where a failed utterance is left out with ``on_error: silence``.
-SILENCE = 0.5
 
 
 def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
@@ -113,11 +109,8 @@ def _pieces(
 
         return samples
 
-    def silent() -> Samples:
-        return np.zeros(round(SILENCE * rate), np.float32)
-
     return [
-        (read(index, work) if state == "Z" else silent, work.pause)
+        (read(index, work) if state == "Z" else partial(left_out, rate), work.pause)
         for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
 

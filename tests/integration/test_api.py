@@ -104,6 +104,9 @@ BAD = [
     (job(metadata={"a": {"b": 1}}), "invalid_value", "metadata.a"),
     (job(metadata={str(n): "x" for n in range(51)}), "invalid_value", "metadata"),
     (job(expires_in=1), "invalid_value", "expires_in"),
+    (job(expires_in="3600"), "invalid_value", "expires_in"),
+    (job(deadline=True), "invalid_value", "deadline"),
+    (job(output={"loudness": "-18"}), "invalid_value", "output.loudness"),
     (job(deadline=-1), "invalid_value", "deadline"),
     (job(markup="html"), "invalid_value", "markup"),
 ]

@@ -1,0 +1,203 @@
+"""Answers that go on while a job runs: how many at once, for how long, and whether anybody still reads them.
+
+Each holds a thread of gunicorn's. So they have threads of their own (``api_streams``) beside those of all other
+requests, and whoever comes past that is turned away with 503.
+
+gunicorn writes with a blocking ``sendall``: a client that stops reading would hold its thread for ever, and while
+nothing is written nobody notices a client that left. `bound_writes` is against the first, `Reader.wait` against the
+second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeAlias
+
+from flask import Response, request
+
+from api.context import context
+from core.errors import ChorusError, Overloaded
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a stream lives at most.
+LONGEST = 4 * 3600.0
+
+#: Seconds that a client may leave what it is sent unread, once the buffers between are full.
+STALLED = 60
+
+#: Seconds that a stream waits for ledger or storage to come back.
+PATIENCE = 60.0
+
+#: Bytes that are handed to the server at once.
+PORTION = 32 * 1024
+
+#: Seconds between two looks at whether this process is to stop.
+_GLANCE = 0.5
+
+#: What makes the bytes of one stream.
+Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
+
+_lock = threading.Lock()
+_open = 0
+_stopping: Callable[[], bool] = lambda: False  # noqa: E731
+
+
+class StreamCut(ConnectionResetError):
+    """A stream ends before its time. To gunicorn this is a connection that is gone: it closes without the end of a
+    chunked body, which tells the client that something is missing, and without a traceback in the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ECONNRESET, reason)
+
+
+def stop_when(stopping: Callable[[], bool]) -> None:
+    """Lets all streams of this process end once ``stopping`` says so."""
+    global _stopping
+    _stopping = stopping
+
+
+def bound_writes(sock: socket.socket) -> None:
+    """Lets a write fail after `STALLED` seconds in which the other side took nothing (SO_SNDTIMEO), or acknowledged
+    nothing (TCP_USER_TIMEOUT, where there is such a thing). What a listening socket is told, its connections have."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", STALLED, 0))
+    if hasattr(socket, "TCP_USER_TIMEOUT") and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
+
+
+class Reader:
+    """The client at the other end of one stream; ``sock`` is None where the server does not show it."""
+
+    def __init__(self, sock: socket.socket | None) -> None:
+        self._end = time.monotonic() + LONGEST
+        self._sock = sock
+        self._poll: select.poll | None = None
+        if sock is not None and hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(sock, getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR)
+
+    def wait(self, seconds: float) -> None:
+        """Waits. Raises `StreamCut` once nobody reads any more, the stream has lived for `LONGEST`, or this process
+        is to stop."""
+        until = time.monotonic() + seconds
+        while True:
+            left = until - time.monotonic()
+            self._look(max(0.0, min(left, _GLANCE)))
+            if left <= _GLANCE:
+                return
+
+    def _look(self, seconds: float) -> None:
+        if self._poll is None:
+            time.sleep(seconds)
+        elif self._poll.poll(seconds * 1000):
+            raise StreamCut("the client left")
+        if time.monotonic() > self._end:
+            raise StreamCut("the stream has lived for long enough")
+        if _stopping():
+            raise StreamCut("this process is to stop")
+
+    def dismiss(self) -> None:
+        """Readies a connection for a quick end: gunicorn's main thread, that of all requests, would else wait two
+        seconds for a client that does not close its side."""
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RD)
+
+
+class Patience:
+    """How long what is away has been away."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def met(self) -> None:
+        """It is there."""
+        self._since = None
+
+    def missed(self, error: ChorusError) -> None:
+        """It is not. Raises ``error`` once that has been so for `PATIENCE` seconds."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since > PATIENCE:
+            raise error
+
+
+def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Response:
+    """The answer whose body is what ``make`` yields, outside of the request's context. HEAD costs no place.
+
+    Where ``make`` raises, the client can tell that the body is not whole. Raises `Overloaded` (``too_many_streams``).
+    """
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
+    if request.method == "HEAD":
+        return Response(headers=headers, content_type=content_type)
+    flow = _Flow(make, Reader(request.environ.get("gunicorn.socket")), _Place())
+    try:
+        answer = Response(flow.chunks(), headers=headers, content_type=content_type)
+        answer.call_on_close(flow.close)
+    except BaseException:
+        flow.close()
+        raise
+    return answer
+
+
+class _Place:
+    """One of the places for streams in this process. Raises `Overloaded` where there is none."""
+
+    def __init__(self) -> None:
+        global _open
+        with _lock:
+            if _open >= context().settings.api_streams:
+                raise Overloaded("There are too many streams; try again later.", code="too_many_streams", retry_after=5)
+            _open += 1
+        self._held = True
+
+    def leave(self) -> None:
+        """Gives it to another; once."""
+        global _open
+        with _lock:
+            if self._held:
+                _open -= 1
+            self._held = False
+
+
+class _Flow:
+    """The body of one stream on its way."""
+
+    def __init__(self, make: Make, reader: Reader, place: _Place) -> None:
+        self._make = make
+        self._reader = reader
+        self._place = place
+        self._whole = False
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """What ``make`` yields, in portions, with a look at the reader before each."""
+        yield b""  # gunicorn sends the head of the answer now
+        try:
+            with contextlib.closing(self._make(self._reader)) as made:
+                for data in made:
+                    for at in range(0, len(data), PORTION):
+                        self._reader.wait(0)
+                        yield data[at : at + PORTION]
+        except StreamCut as cut:
+            log.info("a stream was cut: %s", cut.strerror)
+            raise
+        except ChorusError as error:
+            log.warning("a stream was cut: %s: %s", error.code, error.message)
+            raise StreamCut(error.code) from error
+        finally:
+            self._place.leave()
+        self._whole = True
+
+    def close(self) -> None:
+        """The answer is over, one way or another, and perhaps before it began."""
+        self._place.leave()
+        if not self._whole or _stopping():
+            self._reader.dismiss()

@@ -1,0 +1,126 @@
+"""Samples to audio that can be heard while it is still being made.
+
+What a whole file has and a stream cannot: a WAV header that knows its length, and MP3's table of seek points. The
+encoders are those of `audio.encode`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from audio.encode import CONTENT_TYPES, FfmpegSink, Intake, Samples, encoding_errors, output_rate, to_pcm16
+from core.names import AudioFormat
+
+
+class StreamFormat(StrEnum):
+    """Container and codec of audio that flows."""
+
+    WAV = "wav"  #: 16-bit PCM behind a header that leaves the length open
+    MP3 = "mp3"
+    OPUS = "opus"  #: Opus in Ogg, always 48 kHz
+    PCM = "pcm"  #: 16-bit PCM, little-endian, mono, and nothing else
+
+    @property
+    def as_file(self) -> AudioFormat:
+        """The format of files that knows the same rates."""
+        return AudioFormat.WAV if self is StreamFormat.PCM else AudioFormat(self.value)
+
+
+#: What a length says that is not known.
+_OPEN_END = 0xFFFF_FFFF
+
+
+def content_type(format: StreamFormat, rate: int) -> str:
+    """The media type. That of PCM says all that its bytes do not."""
+    if format is StreamFormat.PCM:
+        return f"audio/pcm; rate={rate}; channels=1; bits=16"
+    return CONTENT_TYPES[format.as_file]
+
+
+class StreamEncoder:
+    """Audio in pieces, from samples at ``source_rate`` Hz; a context manager that frees the encoder.
+
+    ``header()``, then ``write()`` as often as there is something, then ``close()``; what they give, one behind the
+    other, is the stream. Whatever was given can be decoded, but for some hundredths of a second that encoder and
+    resampler hold back until more comes. Samples beyond 1 are clipped; ``sample_rate`` is as in
+    `audio.encode.output_rate`. Raises `InvalidRequest` for a rate that the format cannot have, `InternalError`
+    where the encoder fails.
+    """
+
+    def __init__(self, format: StreamFormat, source_rate: int, sample_rate: int | None = None) -> None:
+        self.format = format
+        self.rate = output_rate(format.as_file, source_rate, sample_rate)  #: Hz
+        self._intake = Intake(source_rate, self.rate)
+        self._made = io.BytesIO()
+        self._sink: FfmpegSink | None = None
+        if format in (StreamFormat.MP3, StreamFormat.OPUS):
+            with encoding_errors():
+                self._sink = FfmpegSink(_Writer(self._made), format.as_file, self.rate)
+
+    def header(self) -> bytes:
+        """What stands before the first sample: nothing in MP3 and PCM."""
+        return _wav_header(self.rate) if self.format is StreamFormat.WAV else self._take()
+
+    def write(self, samples: Samples) -> bytes:
+        """float32 [n] encoded. Raises `ModelFailed` where they are not finite."""
+        return self._encode(self._intake.add(samples))
+
+    def close(self) -> bytes:
+        """What encoder and resampler still hold."""
+        rest = self._encode(self._intake.finish())
+        if self._sink is None:
+            return rest
+        sink, self._sink = self._sink, None
+        with encoding_errors():
+            sink.close()
+        return rest + self._take()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sink is not None:
+            with suppress(OSError, RuntimeError, ValueError):
+                self._sink.abandon()
+
+    def _encode(self, chunks: Iterable[Samples]) -> bytes:
+        for samples in chunks:
+            if self._sink is None:
+                self._made.write(to_pcm16(samples).tobytes())
+            else:
+                with encoding_errors():
+                    self._sink.write(samples)
+        return self._take()
+
+    def _take(self) -> bytes:
+        made = self._made.getvalue()
+        self._made.seek(0)
+        self._made.truncate()
+        return made
+
+
+class _Writer(io.RawIOBase):
+    """A file that can only be written to: FFmpeg then does not try to go back and mend what is gone."""
+
+    def __init__(self, target: io.BytesIO) -> None:
+        self._target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        return self._target.write(data)
+
+
+def _wav_header(rate: int) -> bytes:
+    """RIFF, the format and the head of the data, both of unknown length (mono, 16 bits)."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return struct.pack("<4sI4s", b"RIFF", _OPEN_END, b"WAVE") + form + struct.pack("<4sI", b"data", _OPEN_END)

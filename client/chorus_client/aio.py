@@ -1,0 +1,413 @@
+"""The client for asyncio: see `AsyncClient`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from chorus_client.connection import Connection, answer_of, connection, failed, hashed
+from chorus_client.errors import BadDownload, ChorusError, ConnectionFailed
+from chorus_client.models import Audio, Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.operations import Operations, Recording, job_id
+from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry
+
+T = TypeVar("T")
+
+_CHUNK = 1 << 16
+
+
+class AsyncClient:
+    """As `chorus_client.Client`, for asyncio: the same methods, to be awaited."""
+
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, *, timeout: float = 60.0, retry: Retry | None = None
+    ) -> None:
+        self._connection: Connection = connection(url, api_key)
+        self._retry = retry or Retry()
+        self._operations = Operations(self._retry)
+        self._http = httpx.AsyncClient(timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._http.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self._connection.url!r})"
+
+    async def create(
+        self,
+        pipeline: str | None = None,
+        text: str | None = None,
+        *,
+        id: str | None = None,
+        wait: float = 0.0,
+        **job: Any,
+    ) -> Job:
+        """Submits a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
+
+        ``reference`` and ``recording`` may be paths or bytes. ``id``: one of your own, so that the same call made twice
+        is one job. ``wait``: seconds that the answer may wait for the job's end."""
+        return await self._run(self._operations.create({"pipeline": pipeline, "text": text, **job}, id, wait))
+
+    async def get(self, job: str | Job) -> Job:
+        """The job as it stands."""
+        return await self._run(self._operations.get(job))
+
+    async def wait(
+        self, job: str | Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None
+    ) -> Job:
+        """The job once it has ended, however it did. Raises `WaitTimeout`."""
+        return await self._run(self._operations.wait(job, timeout, on_progress))
+
+    async def cancel(self, job: str | Job) -> Job:
+        """Ends a job at once."""
+        return await self._run(self._operations.act(job, "cancel"))
+
+    async def retry(self, job: str | Job) -> Job:
+        """Begins a job anew that failed or was canceled."""
+        return await self._run(self._operations.act(job, "retry"))
+
+    async def delete(self, job: str | Job) -> None:
+        """Takes a job and its results away."""
+        await self._run(self._operations.delete(f"/v1/jobs/{job_id(job)}"))
+
+    async def page(self, **filters: Any) -> Page[Job]:
+        """A page of jobs, newest first: ``limit``, ``cursor``, ``state``, ``pipeline``, ``batch`` …"""
+        return await self._run(self._operations.page(filters))
+
+    async def upload(self, content: Path | bytes) -> Upload:
+        """Brings a file or bytes to a place that requests may name."""
+        return await self._run(self._operations.upload(content))
+
+    async def transcribe(self, recording: Recording, **job: Any) -> Job:
+        """What is said in a recording: ``result.transcript``. Raises `JobFailed`."""
+        return await self._run(self._operations.door("transcribe", recording, job))
+
+    async def embed(self, recording: Recording, **job: Any) -> Job:
+        """The speaker embedding of a recording: ``result.embedding``. Raises `JobFailed`."""
+        return await self._run(self._operations.door("embed", recording, job))
+
+    async def vad(self, recording: Recording, **job: Any) -> Job:
+        """Where speech is in a recording: ``result.segments``. Raises `JobFailed`."""
+        return await self._run(self._operations.door("vad", recording, job))
+
+    async def create_batch(
+        self,
+        items: Iterable[Mapping[str, Any]] | Path,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        strict: bool | None = None,
+        **more: Any,
+    ) -> Batch:
+        """Submits many jobs as one: items, or a file of JSON Lines."""
+        return await self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
+
+    async def batch(self, batch: str | Batch) -> Batch:
+        """The batch as it stands."""
+        return await self._run(self._operations.get_batch(batch))
+
+    async def batches(self) -> list[Batch]:
+        """All batches, newest first."""
+        return await self._run(self._operations.batches())
+
+    async def wait_batch(
+        self, batch: str | Batch, timeout: float | None = None, on_progress: Callable[[Batch], None] | None = None
+    ) -> Batch:
+        """The batch once all its jobs have ended. Raises `WaitTimeout`."""
+        return await self._run(self._operations.wait_batch(batch, timeout, on_progress))
+
+    async def manifest(self, batch: str | Batch) -> list[dict[str, Any]]:
+        """What became of each item, in order."""
+        return await self._run(self._operations.manifest(batch))
+
+    async def cancel_batch(self, batch: str | Batch) -> Batch:
+        """Ends a batch and all its jobs at once."""
+        return await self._run(self._operations.act_batch(batch, "cancel"))
+
+    async def retry_batch(self, batch: str | Batch) -> Batch:
+        """Begins the jobs anew that failed or were canceled."""
+        return await self._run(self._operations.act_batch(batch, "retry"))
+
+    async def delete_batch(self, batch: str | Batch) -> None:
+        """Takes a batch, its jobs and their results away."""
+        await self._run(self._operations.delete(f"/v1/batches/{batch if isinstance(batch, str) else batch.id}"))
+
+    async def create_voice(
+        self,
+        name: str,
+        recordings: Iterable[Recording],
+        *,
+        pipelines: Iterable[str] | None = None,
+        consent: str | None = None,
+    ) -> Voice:
+        """Makes a voice from recordings; it is ready a little later: see `wait_voice`."""
+        return await self._run(self._operations.create_voice(name, recordings, pipelines, consent))
+
+    async def voices(self) -> list[Voice]:
+        """The models' voices and the stored ones."""
+        return await self._run(self._operations.voices())
+
+    async def voice(self, voice: str | Voice) -> Voice:
+        """One voice as it stands."""
+        return await self._run(self._operations.get_voice(voice))
+
+    async def wait_voice(self, voice: str | Voice, timeout: float | None = 300.0) -> Voice:
+        """The voice once it is ready. Raises `VoiceFailed`, `WaitTimeout`."""
+        return await self._run(self._operations.wait_voice(voice, timeout))
+
+    async def rename_voice(self, voice: str | Voice, name: str) -> Voice:
+        """Gives a stored voice another name."""
+        return await self._run(self._operations.rename_voice(voice, name))
+
+    async def delete_voice(self, voice: str | Voice) -> None:
+        """Takes a stored voice away everywhere."""
+        await self._run(self._operations.delete(f"/v1/voices/{voice if isinstance(voice, str) else voice.id}"))
+
+    async def preview_voice(
+        self,
+        voice: str | Voice,
+        text: str | None = None,
+        *,
+        pipeline: str | None = None,
+        output: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """A job that lets a voice say a sentence."""
+        return await self._run(
+            self._operations.preview_voice(voice, {"text": text, "pipeline": pipeline, "output": output})
+        )
+
+    async def create_webhook(
+        self, url: str, events: Iterable[str] | None = None, description: str | None = None
+    ) -> WebhookEndpoint:
+        """Makes an endpoint; its ``secret`` is shown this once."""
+        return await self._run(
+            self._operations.create_webhook(
+                {"url": url, "events": None if events is None else list(events), "description": description}
+            )
+        )
+
+    async def webhooks(self) -> list[WebhookEndpoint]:
+        """All endpoints, without their secrets."""
+        return await self._run(self._operations.webhooks())
+
+    async def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
+        """Changes ``url``, ``events``, ``enabled`` or ``description``."""
+        return await self._run(self._operations.change_webhook(webhook, changes))
+
+    async def rotate_webhook(self, webhook: str | WebhookEndpoint) -> str:
+        """A new secret; the old one stays good for a day."""
+        return str((await self._run(self._operations.act_webhook(webhook, "rotate")))["secret"])
+
+    async def test_webhook(self, webhook: str | WebhookEndpoint) -> dict[str, Any]:
+        """Sends a test event; its delivery."""
+        return await self._run(self._operations.act_webhook(webhook, "test"))
+
+    async def delete_webhook(self, webhook: str | WebhookEndpoint) -> None:
+        """Takes an endpoint away."""
+        await self._run(self._operations.delete(f"/v1/webhooks/{webhook if isinstance(webhook, str) else webhook.id}"))
+
+    async def deliveries(self, webhook: str | WebhookEndpoint) -> list[dict[str, Any]]:
+        """The latest deliveries of an endpoint, with their attempts."""
+        return await self._run(self._operations.deliveries(webhook))
+
+    async def redeliver(self, delivery: str) -> dict[str, Any]:
+        """Sends an event once more."""
+        return await self._run(self._operations.redeliver(delivery))
+
+    async def pipelines(self) -> list[dict[str, Any]]:
+        """Every pipeline: what it needs, gives and may be told."""
+        return await self._run(self._operations.listed("pipelines"))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Every model, and how many workers serve it."""
+        return await self._run(self._operations.listed("models"))
+
+    async def ready(self) -> bool:
+        """Whether the service takes jobs."""
+        return await self._run(self._operations.ready())
+
+    async def jobs(self, **filters: Any) -> AsyncIterator[Job]:
+        """All jobs that fit, newest first, page by page."""
+        cursor = None
+        while True:
+            page = await self.page(**filters, cursor=cursor)
+            for job in page.data:
+                yield job
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def speak(self, text: str, *, pipeline: str = "piper", timeout: float | None = None, **job: Any) -> bytes:
+        """Speech as the bytes of a file: submits, waits, downloads. Raises `JobFailed`, `WaitTimeout`."""
+        made = await self.create(pipeline, text, **job)
+        return await self.audio(await self._run(self._operations.ended_well(made, timeout, None)))
+
+    async def audio(self, job: str | Job) -> bytes:
+        """A finished job's audio, whole, checked against its sha256."""
+        audio = await self._audio_of(job)
+        attempt = 0
+        while True:
+            try:
+                async with self._opened(Call("GET", audio.url)) as answer:
+                    data = await answer.aread()
+                break
+            except (httpx.TransportError, ConnectionFailed) as error:
+                attempt += 1
+                if attempt >= self._retry.attempts:
+                    raise failed(error) from error
+                await asyncio.sleep(self._retry.delay(attempt, failed(error)))
+        if hashed([data]) != audio.sha256:
+            raise BadDownload("the audio is not what the job says")
+        return data
+
+    async def save(
+        self, job: str | Job, path: str | Path, on_progress: Callable[[int, int], None] | None = None
+    ) -> Path:
+        """Saves a finished job's audio; ``path`` appears whole or not at all. A broken connection is taken up where it
+        broke. ``on_progress`` is told of bytes done and in all."""
+        audio = await self._audio_of(job)
+        target = Path(path)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            await self._download(audio, part, on_progress)
+            with part.open("rb") as file:
+                if hashed(iter(lambda: file.read(_CHUNK), b"")) != audio.sha256:
+                    raise BadDownload("the audio is not what the job says")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    async def _download(self, audio: Audio, part: Path, told: Callable[[int, int], None] | None) -> None:
+        attempt, done = 0, 0
+        with part.open("wb") as file:
+            while done < audio.bytes:
+                headers = {"Range": f"bytes={done}-"} if done else {}
+                try:
+                    async with self._opened(Call("GET", audio.url, headers=headers)) as answer:
+                        if done and answer.status_code != 206:
+                            done = 0
+                            file.seek(0)
+                            file.truncate()
+                        async for chunk in answer.aiter_bytes(_CHUNK):
+                            file.write(chunk)
+                            done += len(chunk)
+                            if told:
+                                told(done, audio.bytes)
+                except (httpx.TransportError, ConnectionFailed) as error:
+                    attempt += 1
+                    if attempt >= self._retry.attempts:
+                        raise failed(error) from error
+                    await asyncio.sleep(self._retry.delay(attempt, failed(error)))
+
+    async def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
+        """Saves every finished file of a batch, and its manifest, as one ZIP."""
+        target = Path(path)
+        part = target.with_name(f".{target.name}.part")
+        name = batch if isinstance(batch, str) else batch.id
+        try:
+            async with self._opened(Call("GET", f"/v1/batches/{name}/zip")) as answer:
+                with part.open("wb") as file:
+                    async for chunk in answer.aiter_bytes(_CHUNK):
+                        file.write(chunk)
+            part.replace(target)
+        except httpx.TransportError as error:
+            raise failed(error) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    async def stream(self, job: str | Job, format: str | None = None) -> AsyncIterator[bytes]:
+        """A job's audio as it is made, in order. Raises `ConnectionFailed` where it breaks off, as it does when the job
+        fails."""
+        params = {"stream": "1", **({"format": format} if format else {})}
+        call = Call("GET", f"/v1/jobs/{job_id(job)}/audio", params=params, timeout=120.0)
+        try:
+            async with self._opened(call) as answer:
+                async for chunk in answer.aiter_bytes():
+                    yield chunk
+        except httpx.TransportError as error:
+            raise failed(error) from error
+
+    async def events(self, job: str | Job) -> AsyncIterator[Event]:
+        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
+        reader, attempt = EventReader(), 0
+        while True:
+            headers = {"Accept": "text/event-stream"}
+            if reader.last_id:
+                headers["Last-Event-ID"] = reader.last_id
+            try:
+                async with self._opened(Call("GET", f"/v1/jobs/{job_id(job)}/events", headers=headers)) as answer:
+                    if answer.status_code == 204:
+                        return
+                    async for line in answer.aiter_lines():
+                        if found := reader.line(line):
+                            attempt = 0
+                            event = Event(found[0], json.loads(found[1]), found[2])
+                            yield event
+                            if event.type in ("job.succeeded", "job.failed", "job.canceled"):
+                                return
+            except (httpx.TransportError, ConnectionFailed) as error:
+                attempt += 1
+                if attempt >= self._retry.attempts:
+                    raise failed(error) from error
+            await asyncio.sleep(reader.retry)
+
+    async def _audio_of(self, job: str | Job) -> Audio:
+        found = job if isinstance(job, Job) and job.result else await self.get(job)
+        if found.result is None or found.result.audio is None:
+            raise ChorusError(f"the job {found.id} is {found.state} and has no audio")
+        return found.result.audio
+
+    @asynccontextmanager
+    async def _opened(self, call: Call) -> AsyncIterator[httpx.Response]:
+        async with self._http.stream(**self._connection.request(call, None)) as answer:
+            if answer.is_error:
+                await answer.aread()
+                answer_of(answer)
+            yield answer
+
+    async def _run(self, operation: Operation[T]) -> T:
+        try:
+            step: Call | Pause = next(operation)
+            while True:
+                try:
+                    answer = await self._do(step)
+                except ChorusError as error:
+                    step = operation.throw(error)
+                else:
+                    step = operation.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _do(self, step: Call | Pause) -> Answer | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        content = _chunks(step.content) if isinstance(step.content, Path) else step.content
+        try:
+            return answer_of(await self._http.request(**self._connection.request(step, content)))
+        except httpx.TransportError as error:
+            raise failed(error) from error
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, 1 << 20):
+            yield chunk

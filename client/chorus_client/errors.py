@@ -1,0 +1,70 @@
+"""What the client raises.
+
+::
+
+    ChorusError
+    ├── ApiError          the API answered with a problem document (RFC 9457)
+    ├── ConnectionFailed  the API cannot be reached
+    ├── WaitTimeout       what was waited for has not ended in time
+    ├── JobFailed         a job ended otherwise than well
+    ├── VoiceFailed       a voice could not be made
+    ├── BadDownload       what arrived is not what was promised
+    └── BadSignature      a webhook is not from where it says, or too old
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chorus_client.models import Job, Voice
+
+
+class ChorusError(Exception):
+    """Anything that this client raises."""
+
+
+class ApiError(ChorusError):
+    """The API refused. ``code`` is stable; ``fields`` says which field is wrong and why."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
+        self.status = status
+        self.code = str(problem.get("code") or "error")
+        self.message = str(problem.get("detail") or f"the API answered {status}")
+        self.retryable = bool(problem.get("retryable", status in (429, 502, 503, 504)))
+        self.fields = {str(e.get("field")): str(e.get("detail")) for e in problem.get("errors") or ()}
+        self.retry_after = retry_after  #: seconds
+        super().__init__(f"{self.code}: {self.message}")
+
+
+class ConnectionFailed(ChorusError):
+    """The API cannot be reached."""
+
+
+class WaitTimeout(ChorusError):
+    """What was waited for has not ended in time; it goes on."""
+
+
+class JobFailed(ChorusError):
+    """A job failed or was canceled; ``job`` is how it ended."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        super().__init__(f"the job {job.state}" + (f": {job.error.message}" if job.error else ""))
+
+
+class VoiceFailed(ChorusError):
+    """A voice could not be made; ``voice`` says why."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+        super().__init__(voice.error.message if voice.error else "the voice could not be made")
+
+
+class BadDownload(ChorusError):
+    """What arrived is not what was promised."""
+
+
+class BadSignature(ChorusError):
+    """The webhook's signature does not fit, or its time is too far from now."""

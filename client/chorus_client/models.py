@@ -1,0 +1,247 @@
+"""The API's answers as frozen dataclasses. What is not known here is ignored, and kept in ``raw``.
+
+Times are RFC 3339 texts as the API sends them, durations seconds, rates Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, Self, TypeVar
+
+Json = Mapping[str, Any]
+T = TypeVar("T")
+
+#: States in which nothing more comes.
+ENDED = frozenset({"succeeded", "failed", "canceled", "expired"})
+
+
+def _known(kind: Any, data: Json) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a job, an utterance or an item failed."""
+
+    code: str = "error"
+    message: str = ""
+    step: str | None = None
+    retryable: bool = False
+    utterance: int | None = None
+    line: int | None = None
+    custom_id: str | None = None
+
+    @classmethod
+    def of(cls, data: Json | None) -> Self | None:
+        return cls(**_known(cls, data)) if data else None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a job."""
+
+    name: str
+    state: str
+    model: str | None = None
+    started: str | None = None
+    ended: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, in utterances; ``eta`` is in seconds."""
+
+    done: int = 0
+    total: int = 0
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A finished job's audio."""
+
+    url: str
+    format: str
+    duration: float
+    sample_rate: int
+    bytes: int
+    sha256: str
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a job gave; what it did not is None."""
+
+    audio: Audio | None = None
+    characters: int | None = None
+    seed: int | None = None
+    embedding: Json | None = None
+    segments: list[Json] | None = None
+    transcript: Json | None = None
+    match: Json | None = None
+    duration: float | None = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json | None) -> Self | None:
+        if data is None:
+            return None
+        found = _known(cls, data)
+        audio = data.get("audio")
+        return cls(**{**found, "audio": Audio(**_known(Audio, audio)) if audio else None, "raw": data})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stood when it was asked for."""
+
+    id: str
+    state: str
+    pipeline: str | None = None
+    custom_id: str | None = None
+    batch: str | None = None
+    created: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    expires: str | None = None
+    step: str | None = None
+    steps: tuple[Step, ...] = ()
+    progress: Progress = field(default_factory=Progress)
+    result: Result | None = None
+    error: Problem | None = None
+    errors: tuple[Problem, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state in ENDED
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(
+            **{
+                **_known(cls, data),
+                "steps": tuple(Step(**_known(Step, s)) for s in data.get("steps", ())),
+                "progress": Progress(**_known(Progress, data.get("progress") or {})),
+                "result": Result.of(data.get("result")),
+                "error": Problem.of(data.get("error")),
+                "errors": tuple(p for e in data.get("errors", ()) if (p := Problem.of(e))),
+                "raw": data,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of a batch's jobs are in each state."""
+
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it stood when it was asked for."""
+
+    id: str
+    state: str
+    counts: Counts
+    created: str | None = None
+    ended: str | None = None
+    error: Problem | None = None
+    errors: tuple[Problem, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state in ("completed", "failed", "canceled")
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(
+            **{
+                **_known(cls, data),
+                "counts": Counts(**_known(Counts, data.get("counts") or {})),
+                "error": Problem.of(data.get("error")),
+                "errors": tuple(p for e in data.get("errors", ()) if (p := Problem.of(e))),
+                "raw": data,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice: one of a model, or a stored one with its ``state``."""
+
+    id: str
+    name: str | None = None
+    state: str = "ready"
+    pipelines: tuple[str, ...] = ()
+    language: str | None = None
+    consent: str | None = None
+    created: str | None = None
+    error: Problem | None = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        more = {"pipelines": tuple(data.get("pipelines", ())), "error": Problem.of(data.get("error")), "raw": data}
+        return cls(**{**_known(cls, data), **more})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A place to PUT bytes to."""
+
+    id: str
+    url: str
+    max_bytes: int | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpoint:
+    """Where events go. ``secret`` is there where it was just made."""
+
+    id: str
+    url: str = ""
+    events: tuple[str, ...] = ()
+    enabled: bool = True
+    description: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(**{**_known(cls, data), "events": tuple(data.get("events", ())), "raw": data})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job; ``id`` is None for progress."""
+
+    type: str
+    data: Json
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of a list; ``next`` is the cursor of the page behind it."""
+
+    data: tuple[T, ...]
+    next: str | None

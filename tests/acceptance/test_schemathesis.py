@@ -1,0 +1,148 @@
+"""The API does what its description says: Schemathesis against a whole stack, and every example of the description.
+
+Examples, coverage (each bound from either side, each field missing or of another type, each other method), random
+requests and chains of them along the links; all of its checks: no 5xx, no status, media type, header or shape that is
+not described, nothing let in without a key, nothing refused that fits and nothing taken that does not, what was
+deleted is gone and what was made is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.simulated_stack import simulated_stack
+from tests.stack_access import StackAccess
+
+pytestmark = pytest.mark.slow
+
+FUZZING = Path(__file__).with_name("fuzzing")
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Seconds that all of Schemathesis may take; on two idle cores it takes one or two minutes.
+PATIENCE = 540
+
+
+@pytest.fixture(scope="module")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackAccess]:
+    with simulated_stack(tmp_path_factory.mktemp("described")) as stack:
+        stack.wait_ready(240)
+        with StackAccess(stack) as found:
+            yield found
+
+
+def examples(document: dict[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
+    """Method, path, name and value of every example of a request."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            for name, example in content.get("examples", {}).items():
+                yield method, path, name, example["value"]
+
+
+def test_every_example_works_as_it_is(access: StackAccess) -> None:
+    document = access.http.get("/openapi.json").json()
+    voice = access.http.post("/v1/voices", json=example_of(document, "/v1/voices")).json()["id"]
+    ended = access.run({"pipeline": "voice_match", "text": "Ready?", "reference": example_reference(document)})
+    assert ended["state"] == "succeeded", ended["error"]
+    wait_for_voice(access, voice)
+    names = set()
+    for method, path, name, value in examples(document):
+        address = path.format(job_id=f"example-{name}", voice_id="tone" if "preview" in path else voice)
+        answer = access.http.request(method, address, json=value)
+        assert answer.is_success, (method, path, name, answer.text)
+        made = answer.json()
+        if made["id"].startswith("job_"):
+            ended = access.wait(made["id"])
+            assert ended["state"] == "succeeded", (method, path, name, ended["error"])
+        if made["id"].startswith("vo_"):
+            wait_for_voice(access, made["id"])
+        names.add((method, path))
+    assert {("post", "/v1/jobs"), ("post", "/v1/batches"), ("post", "/v1/voices"), ("post", "/v1/embed")} <= names
+
+
+def example_of(document: dict[str, Any], wanted: str) -> Any:
+    return next(value for _, path, _, value in examples(document) if path == wanted)
+
+
+def example_reference(document: dict[str, Any]) -> Any:
+    return next(value for *_, value in examples(document) if "reference" in value)["reference"]
+
+
+def wait_for_voice(access: StackAccess, voice: str) -> None:
+    end = time.monotonic() + 60
+    while (found := access.http.get(f"/v1/voices/{voice}").json())["state"] == "preparing":
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    assert found["state"] == "ready", found["error"]
+
+
+@pytest.mark.timeout(PATIENCE + 120)
+def test_schemathesis_finds_nothing(access: StackAccess, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(FUZZING / "schemathesis.toml")),
+        *("run", f"{access.stack.url}/openapi.json", "--no-color"),
+        *("--report", "json", "--report-json-path", str(report)),
+    ]
+    env = {
+        **os.environ,
+        "CHORUS_API_KEY": access.stack.api_key,
+        "SCHEMATHESIS_HOOKS": "hooks",
+        "PYTHONPATH": os.pathsep.join((str(FUZZING), str(ROOT))),
+    }
+    ran = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert ran.returncode == 0, ran.stdout[-30_000:] + ran.stderr[-5_000:]
+    check_that_it_looked(json.loads(report.read_text()))
+    check_that_the_stack_is_well(access)
+
+
+def check_that_it_looked(report: dict[str, Any]) -> None:
+    """Every operation was tested in every phase, and requests got as far as to make things."""
+    assert report["complete"]
+    assert report["operations"]["tested"] == report["operations"]["total"] >= 33
+    assert {name: phase["status"] for name, phase in report["phases"].items()} == dict.fromkeys(
+        ("examples", "coverage", "fuzzing", "stateful"), "success"
+    )
+    assert report["test_cases"]["generated"] > 2000
+    for kind in ("missing_auth", "unsupported_regex", "missing_deserializer", "unresolvable_reference"):
+        assert report["warnings"][kind] == []
+    accepted = {
+        operation: sum(phase["accepted"] for phase in phases.values())
+        for operation, phases in report["valid_rates"].items()
+    }
+    for operation in ("POST /v1/jobs", "PUT /v1/jobs/{job_id}", "POST /v1/batches", "POST /v1/voices"):
+        assert accepted[operation] >= 10, accepted
+
+
+def check_that_the_stack_is_well(access: StackAccess) -> None:
+    """Whatever was accepted ends, no process had to be started again, and nothing unforeseen was met."""
+    end = time.monotonic() + 120
+    for state in ("queued", "running"):
+        while left := access.http.get("/v1/jobs", params={"state": state}).raise_for_status().json()["data"]:
+            assert time.monotonic() < end, f"these jobs hang: {json.dumps(left)[:4000]}"
+            time.sleep(0.2)
+    assert access.http.get("/readyz").status_code == 200
+    assert {name: entry["restarts"] for name, entry in access.stack.processes().items() if entry["restarts"]} == {}
+    for log in access.home.logs.glob("*.log"):
+        assert "Traceback" not in log.read_text(errors="replace"), log
+
+
+def test_nothing_is_let_in_without_a_key(access: StackAccess) -> None:
+    document = access.http.get("/openapi.json").json()
+    seen = 0
+    for path, methods in document["paths"].items():
+        for method in methods:
+            answer = httpx.request(method, f"{access.stack.url}{path.replace('{', '').replace('}', '')}")
+            assert (answer.status_code == 401) == path.startswith("/v1/"), (method, path, answer.status_code)
+            seen += answer.status_code == 401
+    assert seen >= 28
