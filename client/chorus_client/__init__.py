@@ -27,6 +27,7 @@ from chorus_client.models import (
     Voice,
     WebhookEndpoint,
 )
+from chorus_client.protocol import Retry
 from chorus_client.webhooks import verify_webhook
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Result",
+    "Retry",
     "Step",
     "Upload",
     "Voice",

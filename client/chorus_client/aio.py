@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import io
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
+from zipfile import is_zipfile
 
 import httpx
 
-from chorus_client.connection import Connection, answer_of, connection, failed, hashed
-from chorus_client.errors import BadDownload, ChorusError, ConnectionFailed
-from chorus_client.models import Audio, Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
-from chorus_client.operations import Operations, Recording, job_id
-from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry
+from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
+from chorus_client.errors import BadDownload, ChorusError
+from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.operations import Operations, Recording
+from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries
+from chorus_client.transfers import Download, arriving, events_in
 
 T = TypeVar("T")
-
-_CHUNK = 1 << 16
 
 
 class AsyncClient:
@@ -32,7 +32,7 @@ class AsyncClient:
         self._connection: Connection = connection(url, api_key)
         self._retry = retry or Retry()
         self._operations = Operations(self._retry)
-        self._http = httpx.AsyncClient(timeout=timeout)
+        self._http = httpx.AsyncClient(timeout=timeouts(timeout))
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,7 +47,7 @@ class AsyncClient:
         await self._http.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self._connection.url!r})"
+        return f"AsyncClient({self._connection.shown!r})"
 
     async def create(
         self,
@@ -84,14 +84,15 @@ class AsyncClient:
 
     async def delete(self, job: str | Job) -> None:
         """Takes a job and its results away."""
-        await self._run(self._operations.delete(f"/v1/jobs/{job_id(job)}"))
+        await self._run(self._operations.delete("jobs", job))
 
     async def page(self, **filters: Any) -> Page[Job]:
-        """A page of jobs, newest first: ``limit``, ``cursor``, ``state``, ``pipeline``, ``batch`` …"""
+        """A page of jobs, newest first: ``limit``, ``cursor``, ``state``, ``pipeline``, ``batch``, ``created_after``,
+        ``created_before``, ``metadata`` …"""
         return await self._run(self._operations.page(filters))
 
-    async def upload(self, content: Path | bytes) -> Upload:
-        """Brings a file or bytes to a place that requests may name."""
+    async def upload(self, content: str | Path | bytes) -> Upload:
+        """Brings a file, by its path, or bytes to a place that requests may name."""
         return await self._run(self._operations.upload(content))
 
     async def transcribe(self, recording: Recording, **job: Any) -> Job:
@@ -108,13 +109,13 @@ class AsyncClient:
 
     async def create_batch(
         self,
-        items: Iterable[Mapping[str, Any]] | Path,
+        items: Iterable[Mapping[str, Any]] | str | Path,
         *,
         defaults: Mapping[str, Any] | None = None,
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or a file of JSON Lines."""
+        """Submits many jobs as one: items, or the path of a file of JSON Lines."""
         return await self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     async def batch(self, batch: str | Batch) -> Batch:
@@ -145,7 +146,7 @@ class AsyncClient:
 
     async def delete_batch(self, batch: str | Batch) -> None:
         """Takes a batch, its jobs and their results away."""
-        await self._run(self._operations.delete(f"/v1/batches/{batch if isinstance(batch, str) else batch.id}"))
+        await self._run(self._operations.delete("batches", batch))
 
     async def create_voice(
         self,
@@ -176,7 +177,7 @@ class AsyncClient:
 
     async def delete_voice(self, voice: str | Voice) -> None:
         """Takes a stored voice away everywhere."""
-        await self._run(self._operations.delete(f"/v1/voices/{voice if isinstance(voice, str) else voice.id}"))
+        await self._run(self._operations.delete("voices", voice))
 
     async def preview_voice(
         self,
@@ -205,6 +206,14 @@ class AsyncClient:
         """All endpoints, without their secrets."""
         return await self._run(self._operations.webhooks())
 
+    async def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
+        """One endpoint as it stands."""
+        return await self._run(self._operations.get_webhook(webhook))
+
+    async def webhook_secret(self) -> str:
+        """The secret with which deliveries to URLs that jobs bring are signed."""
+        return await self._run(self._operations.webhook_secret())
+
     async def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
         """Changes ``url``, ``events``, ``enabled`` or ``description``."""
         return await self._run(self._operations.change_webhook(webhook, changes))
@@ -219,11 +228,24 @@ class AsyncClient:
 
     async def delete_webhook(self, webhook: str | WebhookEndpoint) -> None:
         """Takes an endpoint away."""
-        await self._run(self._operations.delete(f"/v1/webhooks/{webhook if isinstance(webhook, str) else webhook.id}"))
+        await self._run(self._operations.delete("webhooks", webhook))
 
     async def deliveries(self, webhook: str | WebhookEndpoint) -> list[dict[str, Any]]:
-        """The latest deliveries of an endpoint, with their attempts."""
+        """The deliveries of an endpoint, newest first, with their attempts."""
         return await self._run(self._operations.deliveries(webhook))
+
+    async def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
+        """Every delivery of a job's events, oldest first, to a URL of its own too."""
+        return await self._run(self._operations.job_deliveries(job))
+
+    async def delivery(self, delivery: str) -> dict[str, Any]:
+        """A delivery as it stands."""
+        return await self._run(self._operations.delivery(delivery))
+
+    async def wait_delivery(self, delivery: str, timeout: float | None = None) -> dict[str, Any]:
+        """A delivery once it has been tried: ``state`` is ``waiting`` where it will be tried again. Raises
+        `WaitTimeout`."""
+        return await self._run(self._operations.wait_delivery(delivery, timeout))
 
     async def redeliver(self, delivery: str) -> dict[str, Any]:
         """Sends an event once more."""
@@ -242,8 +264,8 @@ class AsyncClient:
         return await self._run(self._operations.ready())
 
     async def jobs(self, **filters: Any) -> AsyncIterator[Job]:
-        """All jobs that fit, newest first, page by page."""
-        cursor = None
+        """All jobs that fit, newest first, page by page: filters as of `page`, ``limit`` is that of each page."""
+        cursor = filters.pop("cursor", None)
         while True:
             page = await self.page(**filters, cursor=cursor)
             for job in page.data:
@@ -258,129 +280,101 @@ class AsyncClient:
         return await self.audio(await self._run(self._operations.ended_well(made, timeout, None)))
 
     async def audio(self, job: str | Job) -> bytes:
-        """A finished job's audio, whole, checked against its sha256."""
-        audio = await self._audio_of(job)
-        attempt = 0
-        while True:
-            try:
-                async with self._opened(Call("GET", audio.url)) as answer:
-                    data = await answer.aread()
-                break
-            except (httpx.TransportError, ConnectionFailed) as error:
-                attempt += 1
-                if attempt >= self._retry.attempts:
-                    raise failed(error) from error
-                await asyncio.sleep(self._retry.delay(attempt, failed(error)))
-        if hashed([data]) != audio.sha256:
-            raise BadDownload("the audio is not what the job says")
-        return data
+        """A finished job's audio, whole, checked against its sha256. Raises `BadDownload`."""
+        file = io.BytesIO()
+        await self._download(job, file, None)
+        return file.getvalue()
 
     async def save(
         self, job: str | Job, path: str | Path, on_progress: Callable[[int, int], None] | None = None
     ) -> Path:
         """Saves a finished job's audio; ``path`` appears whole or not at all. A broken connection is taken up where it
-        broke. ``on_progress`` is told of bytes done and in all."""
-        audio = await self._audio_of(job)
+        broke. ``on_progress`` is told of bytes done and in all. Raises `BadDownload`."""
         target = Path(path)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            await self._download(audio, part, on_progress)
-            with part.open("rb") as file:
-                if hashed(iter(lambda: file.read(_CHUNK), b"")) != audio.sha256:
-                    raise BadDownload("the audio is not what the job says")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with arriving(target) as part, part.open("wb") as file:
+            await self._download(job, file, on_progress)
         return target
 
-    async def _download(self, audio: Audio, part: Path, told: Callable[[int, int], None] | None) -> None:
-        attempt, done = 0, 0
-        with part.open("wb") as file:
-            while done < audio.bytes:
-                headers = {"Range": f"bytes={done}-"} if done else {}
-                try:
-                    async with self._opened(Call("GET", audio.url, headers=headers)) as answer:
-                        if done and answer.status_code != 206:
-                            done = 0
-                            file.seek(0)
-                            file.truncate()
-                        async for chunk in answer.aiter_bytes(_CHUNK):
-                            file.write(chunk)
-                            done += len(chunk)
-                            if told:
-                                told(done, audio.bytes)
-                except (httpx.TransportError, ConnectionFailed) as error:
-                    attempt += 1
-                    if attempt >= self._retry.attempts:
-                        raise failed(error) from error
-                    await asyncio.sleep(self._retry.delay(attempt, failed(error)))
+    async def _download(self, job: str | Job, file: BinaryIO, told: Callable[[int, int], None] | None) -> None:
+        download = Download(await self._run(self._operations.audio(job)), file, told)
+        tries = Tries(self._retry)
+        while not download.complete:
+            try:
+                async with self._opened(download.call()) as answer:
+                    download.begins(answer)
+                    async for chunk in answer.aiter_bytes():
+                        if download.take(chunk):
+                            tries.went_on()
+                download.ends()
+            except ChorusError as error:
+                await asyncio.sleep(tries.failed(error))
+        download.check()
 
     async def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
-        """Saves every finished file of a batch, and its manifest, as one ZIP."""
-        target = Path(path)
-        part = target.with_name(f".{target.name}.part")
-        name = batch if isinstance(batch, str) else batch.id
-        try:
-            async with self._opened(Call("GET", f"/v1/batches/{name}/zip")) as answer:
-                with part.open("wb") as file:
-                    async for chunk in answer.aiter_bytes(_CHUNK):
-                        file.write(chunk)
-            part.replace(target)
-        except httpx.TransportError as error:
-            raise failed(error) from error
-        finally:
-            part.unlink(missing_ok=True)
+        """Saves every finished file of a batch, and its manifest, as one ZIP; ``path`` appears whole or not at all.
+        Raises `BadDownload`."""
+        target, tries = Path(path), Tries(self._retry)
+        with arriving(target) as part:
+            while not part.exists():
+                try:
+                    async with self._opened(self._operations.zip(batch)) as answer:
+                        with part.open("wb") as file:
+                            async for chunk in answer.aiter_bytes():
+                                file.write(chunk)
+                except ChorusError as error:
+                    part.unlink(missing_ok=True)
+                    await asyncio.sleep(tries.failed(error))
+            if not is_zipfile(part):
+                raise BadDownload("what arrived is no ZIP file")
         return target
 
-    async def stream(self, job: str | Job, format: str | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, job: str | Job, format: str | None = None) -> AsyncGenerator[bytes, None]:
         """A job's audio as it is made, in order. Raises `ConnectionFailed` where it breaks off, as it does when the job
-        fails."""
-        params = {"stream": "1", **({"format": format} if format else {})}
-        call = Call("GET", f"/v1/jobs/{job_id(job)}/audio", params=params, timeout=120.0)
-        try:
-            async with self._opened(call) as answer:
-                async for chunk in answer.aiter_bytes():
-                    yield chunk
-        except httpx.TransportError as error:
-            raise failed(error) from error
-
-    async def events(self, job: str | Job) -> AsyncIterator[Event]:
-        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
-        reader, attempt = EventReader(), 0
+        fails, or where nothing comes for ten minutes."""
+        tries, begun = Tries(self._retry), False
         while True:
-            headers = {"Accept": "text/event-stream"}
-            if reader.last_id:
-                headers["Last-Event-ID"] = reader.last_id
             try:
-                async with self._opened(Call("GET", f"/v1/jobs/{job_id(job)}/events", headers=headers)) as answer:
+                async with self._opened(self._operations.stream(job, format)) as answer:
+                    async for chunk in answer.aiter_bytes():
+                        begun = True
+                        yield chunk
+                    return
+            except ChorusError as error:
+                if begun:
+                    raise
+                delay = tries.failed(error)
+            await asyncio.sleep(delay)
+
+    async def events(self, job: str | Job) -> AsyncGenerator[Event, None]:
+        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
+        reader, tries = EventReader(), Tries(self._retry)
+        while True:
+            try:
+                async with self._opened(self._operations.events(job, reader.last_id)) as answer:
                     if answer.status_code == 204:
                         return
-                    async for line in answer.aiter_lines():
-                        if found := reader.line(line):
-                            attempt = 0
-                            event = Event(found[0], json.loads(found[1]), found[2])
+                    reader.connected()
+                    async for chunk in answer.aiter_bytes():
+                        tries.went_on()
+                        for event in events_in(reader, chunk):
                             yield event
-                            if event.type in ("job.succeeded", "job.failed", "job.canceled"):
+                            if event.last:
                                 return
-            except (httpx.TransportError, ConnectionFailed) as error:
-                attempt += 1
-                if attempt >= self._retry.attempts:
-                    raise failed(error) from error
-            await asyncio.sleep(reader.retry)
-
-    async def _audio_of(self, job: str | Job) -> Audio:
-        found = job if isinstance(job, Job) and job.result else await self.get(job)
-        if found.result is None or found.result.audio is None:
-            raise ChorusError(f"the job {found.id} is {found.state} and has no audio")
-        return found.result.audio
+                delay = reader.retry
+            except ChorusError as error:
+                delay = max(tries.failed(error), reader.retry)
+            await asyncio.sleep(delay)
 
     @asynccontextmanager
     async def _opened(self, call: Call) -> AsyncIterator[httpx.Response]:
-        async with self._http.stream(**self._connection.request(call, None)) as answer:
-            if answer.is_error:
-                await answer.aread()
-                answer_of(answer)
-            yield answer
+        try:
+            async with self._http.stream(**self._connection.request(call, None)) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    answer_of(answer)
+                yield answer
+        except httpx.RequestError as error:
+            raise failed(error) from error
 
     async def _run(self, operation: Operation[T]) -> T:
         try:
@@ -403,7 +397,7 @@ class AsyncClient:
         content = _chunks(step.content) if isinstance(step.content, Path) else step.content
         try:
             return answer_of(await self._http.request(**self._connection.request(step, content)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise failed(error) from error
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
+from zipfile import is_zipfile
 
 import httpx
 
-from chorus_client.connection import Connection, answer_of, connection, failed, hashed
-from chorus_client.errors import BadDownload, ChorusError, ConnectionFailed
-from chorus_client.models import Audio, Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
-from chorus_client.operations import Operations, Recording, job_id
-from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry
+from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
+from chorus_client.errors import BadDownload, ChorusError
+from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.operations import Operations, Recording
+from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries
+from chorus_client.transfers import Download, arriving, events_in
 
 T = TypeVar("T")
-
-_CHUNK = 1 << 16
 
 
 class Client:
@@ -36,7 +37,7 @@ class Client:
         self._connection: Connection = connection(url, api_key)
         self._retry = retry or Retry()
         self._operations = Operations(self._retry)
-        self._http = httpx.Client(timeout=timeout)
+        self._http = httpx.Client(timeout=timeouts(timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +52,7 @@ class Client:
         self._http.close()
 
     def __repr__(self) -> str:
-        return f"Client({self._connection.url!r})"
+        return f"Client({self._connection.shown!r})"
 
     def create(
         self,
@@ -88,14 +89,15 @@ class Client:
 
     def delete(self, job: str | Job) -> None:
         """Takes a job and its results away."""
-        self._run(self._operations.delete(f"/v1/jobs/{job_id(job)}"))
+        self._run(self._operations.delete("jobs", job))
 
     def page(self, **filters: Any) -> Page[Job]:
-        """A page of jobs, newest first: ``limit``, ``cursor``, ``state``, ``pipeline``, ``batch`` …"""
+        """A page of jobs, newest first: ``limit``, ``cursor``, ``state``, ``pipeline``, ``batch``, ``created_after``,
+        ``created_before``, ``metadata`` …"""
         return self._run(self._operations.page(filters))
 
-    def upload(self, content: Path | bytes) -> Upload:
-        """Brings a file or bytes to a place that requests may name."""
+    def upload(self, content: str | Path | bytes) -> Upload:
+        """Brings a file, by its path, or bytes to a place that requests may name."""
         return self._run(self._operations.upload(content))
 
     def transcribe(self, recording: Recording, **job: Any) -> Job:
@@ -112,13 +114,13 @@ class Client:
 
     def create_batch(
         self,
-        items: Iterable[Mapping[str, Any]] | Path,
+        items: Iterable[Mapping[str, Any]] | str | Path,
         *,
         defaults: Mapping[str, Any] | None = None,
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or a file of JSON Lines."""
+        """Submits many jobs as one: items, or the path of a file of JSON Lines."""
         return self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     def batch(self, batch: str | Batch) -> Batch:
@@ -149,7 +151,7 @@ class Client:
 
     def delete_batch(self, batch: str | Batch) -> None:
         """Takes a batch, its jobs and their results away."""
-        self._run(self._operations.delete(f"/v1/batches/{batch if isinstance(batch, str) else batch.id}"))
+        self._run(self._operations.delete("batches", batch))
 
     def create_voice(
         self,
@@ -180,7 +182,7 @@ class Client:
 
     def delete_voice(self, voice: str | Voice) -> None:
         """Takes a stored voice away everywhere."""
-        self._run(self._operations.delete(f"/v1/voices/{voice if isinstance(voice, str) else voice.id}"))
+        self._run(self._operations.delete("voices", voice))
 
     def preview_voice(
         self,
@@ -207,6 +209,14 @@ class Client:
         """All endpoints, without their secrets."""
         return self._run(self._operations.webhooks())
 
+    def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
+        """One endpoint as it stands."""
+        return self._run(self._operations.get_webhook(webhook))
+
+    def webhook_secret(self) -> str:
+        """The secret with which deliveries to URLs that jobs bring are signed."""
+        return self._run(self._operations.webhook_secret())
+
     def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
         """Changes ``url``, ``events``, ``enabled`` or ``description``."""
         return self._run(self._operations.change_webhook(webhook, changes))
@@ -221,11 +231,24 @@ class Client:
 
     def delete_webhook(self, webhook: str | WebhookEndpoint) -> None:
         """Takes an endpoint away."""
-        self._run(self._operations.delete(f"/v1/webhooks/{webhook if isinstance(webhook, str) else webhook.id}"))
+        self._run(self._operations.delete("webhooks", webhook))
 
     def deliveries(self, webhook: str | WebhookEndpoint) -> list[dict[str, Any]]:
-        """The latest deliveries of an endpoint, with their attempts."""
+        """The deliveries of an endpoint, newest first, with their attempts."""
         return self._run(self._operations.deliveries(webhook))
+
+    def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
+        """Every delivery of a job's events, oldest first, to a URL of its own too."""
+        return self._run(self._operations.job_deliveries(job))
+
+    def delivery(self, delivery: str) -> dict[str, Any]:
+        """A delivery as it stands."""
+        return self._run(self._operations.delivery(delivery))
+
+    def wait_delivery(self, delivery: str, timeout: float | None = None) -> dict[str, Any]:
+        """A delivery once it has been tried: ``state`` is ``waiting`` where it will be tried again. Raises
+        `WaitTimeout`."""
+        return self._run(self._operations.wait_delivery(delivery, timeout))
 
     def redeliver(self, delivery: str) -> dict[str, Any]:
         """Sends an event once more."""
@@ -244,8 +267,8 @@ class Client:
         return self._run(self._operations.ready())
 
     def jobs(self, **filters: Any) -> Iterator[Job]:
-        """All jobs that fit, newest first, page by page."""
-        cursor = None
+        """All jobs that fit, newest first, page by page: filters as of `page`, ``limit`` is that of each page."""
+        cursor = filters.pop("cursor", None)
         while True:
             page = self.page(**filters, cursor=cursor)
             yield from page.data
@@ -259,120 +282,98 @@ class Client:
         return self.audio(self._run(self._operations.ended_well(made, timeout, None)))
 
     def audio(self, job: str | Job) -> bytes:
-        """A finished job's audio, whole, checked against its sha256."""
-        audio = self._audio_of(job)
-        attempt = 0
-        while True:
-            try:
-                with self._opened(Call("GET", audio.url)) as answer:
-                    data = answer.read()
-                break
-            except (httpx.TransportError, ConnectionFailed) as error:
-                attempt += 1
-                if attempt >= self._retry.attempts:
-                    raise failed(error) from error
-                time.sleep(self._retry.delay(attempt, failed(error)))
-        if hashed([data]) != audio.sha256:
-            raise BadDownload("the audio is not what the job says")
-        return data
+        """A finished job's audio, whole, checked against its sha256. Raises `BadDownload`."""
+        file = io.BytesIO()
+        self._download(job, file, None)
+        return file.getvalue()
 
     def save(self, job: str | Job, path: str | Path, on_progress: Callable[[int, int], None] | None = None) -> Path:
         """Saves a finished job's audio; ``path`` appears whole or not at all. A broken connection is taken up where it
-        broke. ``on_progress`` is told of bytes done and in all."""
-        audio = self._audio_of(job)
+        broke. ``on_progress`` is told of bytes done and in all. Raises `BadDownload`."""
         target = Path(path)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            self._download(audio, part, on_progress)
-            with part.open("rb") as file:
-                if hashed(iter(lambda: file.read(_CHUNK), b"")) != audio.sha256:
-                    raise BadDownload("the audio is not what the job says")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with arriving(target) as part, part.open("wb") as file:
+            self._download(job, file, on_progress)
         return target
 
-    def _download(self, audio: Audio, part: Path, told: Callable[[int, int], None] | None) -> None:
-        attempt, done = 0, 0
-        with part.open("wb") as file:
-            while done < audio.bytes:
-                headers = {"Range": f"bytes={done}-"} if done else {}
-                try:
-                    with self._opened(Call("GET", audio.url, headers=headers)) as answer:
-                        if done and answer.status_code != 206:
-                            done = 0
-                            file.seek(0)
-                            file.truncate()
-                        for chunk in answer.iter_bytes(_CHUNK):
-                            file.write(chunk)
-                            done += len(chunk)
-                            if told:
-                                told(done, audio.bytes)
-                except (httpx.TransportError, ConnectionFailed) as error:
-                    attempt += 1
-                    if attempt >= self._retry.attempts:
-                        raise failed(error) from error
-                    time.sleep(self._retry.delay(attempt, failed(error)))
+    def _download(self, job: str | Job, file: BinaryIO, told: Callable[[int, int], None] | None) -> None:
+        download = Download(self._run(self._operations.audio(job)), file, told)
+        tries = Tries(self._retry)
+        while not download.complete:
+            try:
+                with self._opened(download.call()) as answer:
+                    download.begins(answer)
+                    for chunk in answer.iter_bytes():
+                        if download.take(chunk):
+                            tries.went_on()
+                download.ends()
+            except ChorusError as error:
+                time.sleep(tries.failed(error))
+        download.check()
 
     def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
-        """Saves every finished file of a batch, and its manifest, as one ZIP."""
-        target = Path(path)
-        part = target.with_name(f".{target.name}.part")
-        name = batch if isinstance(batch, str) else batch.id
-        try:
-            with self._opened(Call("GET", f"/v1/batches/{name}/zip")) as answer, part.open("wb") as file:
+        """Saves every finished file of a batch, and its manifest, as one ZIP; ``path`` appears whole or not at all.
+        Raises `BadDownload`."""
+        target, tries = Path(path), Tries(self._retry)
+        with arriving(target) as part:
+            while not part.exists():
                 try:
-                    for chunk in answer.iter_bytes(_CHUNK):
-                        file.write(chunk)
-                except httpx.TransportError as error:
-                    raise failed(error) from error
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+                    with self._opened(self._operations.zip(batch)) as answer, part.open("wb") as file:
+                        for chunk in answer.iter_bytes():
+                            file.write(chunk)
+                except ChorusError as error:
+                    part.unlink(missing_ok=True)
+                    time.sleep(tries.failed(error))
+            if not is_zipfile(part):
+                raise BadDownload("what arrived is no ZIP file")
         return target
 
-    def stream(self, job: str | Job, format: str | None = None) -> Iterator[bytes]:
+    def stream(self, job: str | Job, format: str | None = None) -> Generator[bytes, None, None]:
         """A job's audio as it is made, in order. Raises `ConnectionFailed` where it breaks off, as it does when the job
-        fails."""
-        params = {"stream": "1", **({"format": format} if format else {})}
-        with self._opened(Call("GET", f"/v1/jobs/{job_id(job)}/audio", params=params, timeout=120.0)) as answer:
-            try:
-                yield from answer.iter_bytes()
-            except httpx.TransportError as error:
-                raise failed(error) from error
-
-    def events(self, job: str | Job) -> Iterator[Event]:
-        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
-        reader, attempt = EventReader(), 0
+        fails, or where nothing comes for ten minutes."""
+        tries, begun = Tries(self._retry), False
         while True:
-            headers = {"Accept": "text/event-stream"}
-            if reader.last_id:
-                headers["Last-Event-ID"] = reader.last_id
             try:
-                with self._opened(Call("GET", f"/v1/jobs/{job_id(job)}/events", headers=headers)) as answer:
+                with self._opened(self._operations.stream(job, format)) as answer:
+                    for chunk in answer.iter_bytes():
+                        begun = True
+                        yield chunk
+                    return
+            except ChorusError as error:
+                if begun:
+                    raise
+                delay = tries.failed(error)
+            time.sleep(delay)
+
+    def events(self, job: str | Job) -> Generator[Event, None, None]:
+        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
+        reader, tries = EventReader(), Tries(self._retry)
+        while True:
+            try:
+                with self._opened(self._operations.events(job, reader.last_id)) as answer:
                     if answer.status_code == 204:
                         return
-                    for line in answer.iter_lines():
-                        if found := reader.line(line):
-                            attempt = 0
-                            event = Event(found[0], json.loads(found[1]), found[2])
+                    reader.connected()
+                    for chunk in answer.iter_bytes():
+                        tries.went_on()
+                        for event in events_in(reader, chunk):
                             yield event
-                            if event.type in ("job.succeeded", "job.failed", "job.canceled"):
+                            if event.last:
                                 return
-            except (httpx.TransportError, ConnectionFailed) as error:
-                attempt += 1
-                if attempt >= self._retry.attempts:
-                    raise failed(error) from error
-            time.sleep(reader.retry)
+                delay = reader.retry
+            except ChorusError as error:
+                delay = max(tries.failed(error), reader.retry)
+            time.sleep(delay)
 
-    def _audio_of(self, job: str | Job) -> Audio:
-        found = job if isinstance(job, Job) and job.result else self.get(job)
-        if found.result is None or found.result.audio is None:
-            raise ChorusError(f"the job {found.id} is {found.state} and has no audio")
-        return found.result.audio
-
-    def _opened(self, call: Call) -> _Opened:
-        return _Opened(self._http, self._connection, call)
+    @contextmanager
+    def _opened(self, call: Call) -> Iterator[httpx.Response]:
+        try:
+            with self._http.stream(**self._connection.request(call, None)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    answer_of(answer)
+                yield answer
+        except httpx.RequestError as error:
+            raise failed(error) from error
 
     def _run(self, operation: Operation[T]) -> T:
         try:
@@ -397,28 +398,5 @@ class Client:
                 with step.content.open("rb") as file:
                     return answer_of(self._http.request(**self._connection.request(step, file)))
             return answer_of(self._http.request(**self._connection.request(step, step.content)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise failed(error) from error
-
-
-class _Opened:
-    """An answer whose body is still to be read; one that is an error is raised."""
-
-    def __init__(self, http: httpx.Client, connection: Connection, call: Call) -> None:
-        self._stream = http.stream(**connection.request(call, None))
-
-    def __enter__(self) -> httpx.Response:
-        try:
-            answer = self._stream.__enter__()
-        except httpx.TransportError as error:
-            raise failed(error) from error
-        if answer.is_error:
-            answer.read()
-            self._stream.__exit__(None, None, None)
-            answer_of(answer)
-        return answer
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stream.__exit__(kind, error, trace)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from chorus_client.errors import ChorusError, ConnectionFailed
-from chorus_client.protocol import Answer, Call, problem_of, same_origin
+from chorus_client.protocol import Answer, Call, problem_of
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """The API's address and the key for it, which is shown nowhere."""
 
-    url: str
+    url: str = field(repr=False)  # may hold a password for a proxy
     api_key: str | None = field(repr=False, default=None)
+
+    @property
+    def shown(self) -> str:
+        """The address, without what is secret in it."""
+        return str(httpx.URL(self.url).copy_with(userinfo=b""))
 
     def request(self, call: Call, content: Any) -> dict[str, Any]:
         """A call as the arguments of ``httpx``'s ``request`` or ``stream``; the key goes to the API alone."""
-        url = call.path if "://" in call.path else self.url + call.path
+        url = self.url + call.path if call.path.startswith("/") else call.path
         headers = dict(call.headers)
-        if self.api_key and same_origin(url, self.url):
+        if self.api_key and self._ours(url):
             headers["X-API-Key"] = self.api_key
         found: dict[str, Any] = {"method": call.method, "url": url, "headers": headers, "params": call.params}
         if call.json is not None:
@@ -33,29 +36,49 @@ class Connection:
         if content is not None:
             found["content"] = content
         if call.timeout is not None:
-            found["timeout"] = httpx.Timeout(call.timeout, connect=10.0)
+            found["timeout"] = timeouts(call.timeout)
         return found
+
+    def _ours(self, url: str) -> bool:
+        a, b = httpx.URL(url), httpx.URL(self.url)
+        return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)
+
+
+def timeouts(seconds: float) -> httpx.Timeout:
+    """``seconds`` for each wait; a connection that does not come about is given up earlier."""
+    return httpx.Timeout(seconds, connect=min(seconds, 10.0))
 
 
 def connection(url: str | None, api_key: str | None) -> Connection:
-    """As given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``. Raises `ChorusError` where there is no address."""
-    address = url or os.environ.get("CHORUS_URL")
+    """As given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``. Raises `ChorusError` where there is no address, or where
+    address or key cannot be one."""
+    address = (url or os.environ.get("CHORUS_URL") or "").strip().rstrip("/")
     if not address:
         raise ChorusError("say where Chorus is: Client(url=…), or set CHORUS_URL")
-    key = api_key if api_key is not None else os.environ.get("CHORUS_API_KEY")
-    return Connection(address.rstrip("/"), key or None)
+    try:
+        parsed = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise ChorusError(f"the address of Chorus is not one: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ChorusError("the address of Chorus begins with http:// or https:// and names a host")
+    key = (api_key if api_key is not None else os.environ.get("CHORUS_API_KEY") or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        # Otherwise the key would stand in the words of whoever cannot send it.
+        raise ChorusError("the API key has characters that no key has")
+    return Connection(address, key or None)
 
 
 def answer_of(response: httpx.Response) -> Answer:
-    """An answer that has been read. Raises `ApiError`."""
+    """An answer that has been read. Raises `ApiError`, also for a redirection: Chorus has none."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     document = None
     if "json" in headers.get("content-type", "") and "ndjson" not in headers["content-type"]:
         try:
             document = response.json()
         except ValueError as error:
-            raise ChorusError("the API's answer is not JSON") from error
-    if response.is_error:
+            if response.is_success:
+                raise ChorusError("the API's answer is not JSON") from error
+    if not response.is_success:
         raise problem_of(response.status_code, headers, document)
     return Answer(response.status_code, headers, response.content, document)
 
@@ -63,11 +86,3 @@ def answer_of(response: httpx.Response) -> Answer:
 def failed(error: Exception) -> ConnectionFailed:
     """What httpx raised, as ours."""
     return error if isinstance(error, ConnectionFailed) else ConnectionFailed(str(error) or type(error).__name__)
-
-
-def hashed(chunks: Iterable[bytes]) -> str:
-    """sha256 in hexadecimal."""
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -4,7 +4,7 @@
 
     ChorusError
     ├── ApiError          the API answered with a problem document (RFC 9457)
-    ├── ConnectionFailed  the API cannot be reached
+    ├── ConnectionFailed  the API cannot be reached, or the connection broke
     ├── WaitTimeout       what was waited for has not ended in time
     ├── JobFailed         a job ended otherwise than well
     ├── VoiceFailed       a voice could not be made
@@ -33,13 +33,18 @@ class ApiError(ChorusError):
         self.code = str(problem.get("code") or "error")
         self.message = str(problem.get("detail") or f"the API answered {status}")
         self.retryable = bool(problem.get("retryable", status in (429, 502, 503, 504)))
-        self.fields = {str(e.get("field")): str(e.get("detail")) for e in problem.get("errors") or ()}
+        errors = problem.get("errors")
+        self.fields = {
+            str(e.get("field")): str(e.get("detail"))
+            for e in (errors if isinstance(errors, list) else ())
+            if isinstance(e, dict)
+        }
         self.retry_after = retry_after  #: seconds
         super().__init__(f"{self.code}: {self.message}")
 
 
 class ConnectionFailed(ChorusError):
-    """The API cannot be reached."""
+    """The API cannot be reached, or the connection broke."""
 
 
 class WaitTimeout(ChorusError):

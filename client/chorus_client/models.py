@@ -60,9 +60,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A finished job's audio."""
+    """A finished job's audio. ``url`` may open it to whoever has it, for an hour."""
 
-    url: str
+    url: str = field(repr=False)
     format: str
     duration: float
     sample_rate: int
@@ -202,10 +202,10 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place to PUT bytes to."""
+    """A place to PUT bytes to. ``url`` may let in whoever has it."""
 
     id: str
-    url: str
+    url: str = field(repr=False)
     max_bytes: int | None = None
 
     @classmethod
@@ -237,6 +237,11 @@ class Event:
     type: str
     data: Json
     id: str | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing more comes."""
+        return self.type in ("job.succeeded", "job.failed", "job.canceled")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from chorus_client.errors import ChorusError, JobFailed, VoiceFailed
-from chorus_client.models import Batch, Job, Page, Upload, Voice, WebhookEndpoint
-from chorus_client.protocol import Answer, Call, Operation, Retry, once, sent, until
+from chorus_client.errors import ApiError, ChorusError, JobFailed, VoiceFailed
+from chorus_client.models import Audio, Batch, Job, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.protocol import Answer, Call, Operation, Retry, once, sent, settled, until
 
 #: A recording: a path, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or {"url": "https://…"}.
 Recording = str | Path | bytes | Mapping[str, Any]
@@ -23,13 +25,46 @@ UPLOAD_FROM = 8 * 2**20
 Told = Callable[[Job], None]
 
 
-def job_id(job: str | Job) -> str:
-    """The id of a job, escaped for a path."""
-    return quote(job if isinstance(job, str) else job.id, safe="")
+#: Refusals that mean that an earlier attempt at the same call arrived.
+_ARRIVED = {
+    "cancel": frozenset({"job_canceled", "batch_canceled"}),
+    "retry": frozenset({f"{kind}_{state}" for kind in ("job", "batch") for state in ("queued", "running")}),
+}
 
 
-def _id(thing: str | Batch | Voice | WebhookEndpoint) -> str:
-    return quote(thing if isinstance(thing, str) else thing.id, safe="")
+def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint) -> str:
+    """The id of a thing, escaped for a path. Raises `ChorusError` where it is empty."""
+    name = quote(thing if isinstance(thing, str) else thing.id, safe="")
+    if not name:
+        raise ChorusError("an id is empty")
+    # Dots alone would be taken for steps in the path.
+    return name.replace(".", "%2E") if name in (".", "..") else name
+
+
+def ours(url: str, path: str) -> str:
+    """``path`` where ``url`` is the API's own address of it: behind a proxy the API may not know how it is reached."""
+    return path if urlsplit(url).path.endswith(path) else url
+
+
+def _arrived(action: str) -> Callable[[ApiError], bool]:
+    return lambda error: error.code in _ARRIVED[action]
+
+
+def _given(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    found = _given(filters)
+    for name, value in _given(found.pop("metadata", {})).items():
+        found[f"metadata.{name}"] = value
+    return {k: v.astimezone().isoformat() if isinstance(v, datetime) else v for k, v in found.items()}
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    if not isinstance(answer.json, dict):
+        raise ChorusError("the answer is not one of Chorus: is the address right?")
+    return answer.json
 
 
 def _nothing(_: Any) -> None:
@@ -42,12 +77,22 @@ class Operations:
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
 
-    def _sent(self, call: Call) -> Operation[Answer]:
-        return sent(call, self._retry)
+    def _sent(self, call: Call, within: float = math.inf) -> Operation[Answer]:
+        return sent(call, self._retry, within)
 
-    def _json(self, method: str, path: str, **more: Any) -> Operation[Any]:
-        answer = yield from self._sent(Call(method, path, **more))
-        return answer.json
+    def _json(self, method: str, path: str, **more: Any) -> Operation[dict[str, Any]]:
+        return _document((yield from self._sent(Call(method, path, **more))))
+
+    def _all(self, path: str) -> Operation[list[dict[str, Any]]]:
+        """What is on all pages of a list."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = yield from self._json("GET", path, params=_given({"limit": 100, "cursor": cursor}))
+            found += page["data"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
 
     # -- jobs
 
@@ -58,12 +103,13 @@ class Operations:
         if own_id is None:
             call = once(Call("POST", "/v1/jobs", json=whole, headers=headers))
         else:
-            call = Call("PUT", f"/v1/jobs/{quote(own_id, safe='')}", json=whole, headers=headers)
-        answer = yield from self._sent(replace(call, timeout=60.0 + wait))
-        return Job.of(answer.json)
+            call = Call("PUT", f"/v1/jobs/{path_of(own_id)}", json=whole, headers=headers)
+        if wait:
+            call = replace(call, timeout=60.0 + wait)
+        return Job.of(_document((yield from self._sent(call))))
 
     def _with_recordings(self, body: Mapping[str, Any]) -> Operation[dict[str, Any]]:
-        whole = {name: value for name, value in body.items() if value is not None}
+        whole = _given(body)
         for name in ("reference", "recording"):
             if name in whole:
                 whole[name] = yield from self._recording(whole[name])
@@ -83,93 +129,94 @@ class Operations:
             return {"upload": upload.id}
         return {"base64": base64.b64encode(given).decode()}
 
-    def upload(self, content: Path | bytes) -> Operation[Upload]:
+    def upload(self, content: str | Path | bytes) -> Operation[Upload]:
         """Brings bytes to a place that requests may name."""
+        content = Path(content) if isinstance(content, str) else content
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
         upload = Upload.of((yield from self._json("POST", "/v1/uploads")))
-        headers = {"Content-Type": "application/octet-stream"}
-        yield from self._sent(Call("PUT", upload.url, content=content, headers=headers, timeout=3600.0))
+        # The length is said before: object storage takes nothing without.
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        url = ours(upload.url, f"/v1/uploads/{path_of(upload.id)}")
+        yield from self._sent(Call("PUT", url, content=content, headers=headers, timeout=3600.0))
         return upload
 
-    def get(self, job: str | Job, wait: float = 0.0) -> Operation[Job]:
-        headers = {"Prefer": f"wait={round(wait)}"} if wait >= 1 else {}
-        found = yield from self._json("GET", f"/v1/jobs/{job_id(job)}", headers=headers, timeout=60.0 + wait)
-        return Job.of(found)
+    def get(self, job: str | Job, wait: float = 0.0, within: float = math.inf) -> Operation[Job]:
+        call = Call("GET", f"/v1/jobs/{path_of(job)}")
+        if wait >= 1:
+            call = replace(call, headers={"Prefer": f"wait={int(wait)}"}, timeout=60.0 + wait)
+        return Job.of(_document((yield from self._sent(call, within))))
 
     def wait(self, job: str | Job, timeout: float | None, told: Told | None) -> Operation[Job]:
         # Somebody who is told of progress is told often.
         longest = 1.0 if told else 20.0
-        return until(lambda wait: self.get(job, min(wait, longest)), lambda j: j.done, timeout, told or _nothing)
+        return until(lambda left: self.get(job, min(left, longest), left), lambda j: j.done, timeout, told or _nothing)
 
     def ended_well(self, job: str | Job, timeout: float | None, told: Told | None) -> Operation[Job]:
         """As `wait`. Raises `JobFailed` where the job ended otherwise than well."""
         found = yield from self.wait(job, timeout, told)
-        if found.state != "succeeded":
-            raise JobFailed(found)
-        return found
+        return _well(found)
 
     def act(self, job: str | Job, action: str) -> Operation[Job]:
         """``cancel`` or ``retry``."""
-        return Job.of((yield from self._json("POST", f"/v1/jobs/{job_id(job)}/{action}")))
+        call = Call("POST", f"/v1/jobs/{path_of(job)}/{action}")
+        answer = yield from settled(call, self._retry, _arrived(action))
+        return Job.of(_document(answer)) if answer else (yield from self.get(job))
 
-    def delete(self, path: str) -> Operation[None]:
-        yield from self._sent(Call("DELETE", path))
+    def delete(self, kind: str, thing: str | Job | Batch | Voice | WebhookEndpoint) -> Operation[None]:
+        """``kind``: ``jobs``, ``batches``, ``voices`` or ``webhooks``."""
+        call = Call("DELETE", f"/v1/{kind}/{path_of(thing)}")
+        yield from settled(call, self._retry, lambda error: error.status == 404)
 
     def page(self, filters: Mapping[str, Any]) -> Operation[Page[Job]]:
-        found = yield from self._json("GET", "/v1/jobs", params={k: v for k, v in filters.items() if v is not None})
+        found = yield from self._json("GET", "/v1/jobs", params=_filters(filters))
         return Page(tuple(map(Job.of, found["data"])), found["next"])
 
     def door(self, name: str, recording: Recording, options: Mapping[str, Any]) -> Operation[Job]:
         """``embed``, ``vad`` or ``transcribe``, waited for."""
         body = yield from self._with_recordings({**options, "recording": recording})
         call = once(Call("POST", f"/v1/{name}", json=body, timeout=120.0))
-        answer = yield from self._sent(call)
-        job = Job.of(answer.json)
+        job = Job.of(_document((yield from self._sent(call))))
         return (yield from self.ended_well(job, None, None)) if not job.done else _well(job)
 
     # -- batches
 
-    def create_batch(self, items: Iterable[Mapping[str, Any]] | Path, more: Mapping[str, Any]) -> Operation[Batch]:
-        body = {name: value for name, value in more.items() if value is not None}
-        if isinstance(items, Path):
-            upload = yield from self.upload(items)
-            body["upload"] = upload.id
+    def create_batch(
+        self, items: Iterable[Mapping[str, Any]] | str | Path, more: Mapping[str, Any]
+    ) -> Operation[Batch]:
+        body = _given(more)
+        if isinstance(items, str | Path):
+            body["upload"] = (yield from self.upload(items)).id
         else:
             lines = [dict(item) for item in items]
             data = "\n".join(json.dumps(line) for line in lines).encode()
             if len(data) >= UPLOAD_FROM:
-                upload = yield from self.upload(data)
-                body["upload"] = upload.id
+                body["upload"] = (yield from self.upload(data)).id
             else:
                 body["items"] = lines
         answer = yield from self._sent(once(Call("POST", "/v1/batches", json=body, timeout=120.0)))
-        return Batch.of(answer.json)
+        return Batch.of(_document(answer))
 
-    def get_batch(self, batch: str | Batch) -> Operation[Batch]:
-        return Batch.of((yield from self._json("GET", f"/v1/batches/{_id(batch)}")))
+    def get_batch(self, batch: str | Batch, within: float = math.inf) -> Operation[Batch]:
+        return Batch.of(_document((yield from self._sent(Call("GET", f"/v1/batches/{path_of(batch)}"), within))))
 
     def wait_batch(
         self, batch: str | Batch, timeout: float | None, told: Callable[[Batch], None] | None
     ) -> Operation[Batch]:
-        return until(lambda _: self.get_batch(batch), lambda b: b.done, timeout, told or _nothing)
+        return until(lambda left: self.get_batch(batch, left), lambda b: b.done, timeout, told or _nothing)
 
     def act_batch(self, batch: str | Batch, action: str) -> Operation[Batch]:
         """``cancel`` or ``retry``."""
-        return Batch.of((yield from self._json("POST", f"/v1/batches/{_id(batch)}/{action}")))
+        call = Call("POST", f"/v1/batches/{path_of(batch)}/{action}")
+        answer = yield from settled(call, self._retry, _arrived(action))
+        return Batch.of(_document(answer)) if answer else (yield from self.get_batch(batch))
 
     def manifest(self, batch: str | Batch) -> Operation[list[dict[str, Any]]]:
-        answer = yield from self._sent(Call("GET", f"/v1/batches/{_id(batch)}/manifest", timeout=600.0))
-        return [json.loads(line) for line in answer.content.decode().splitlines()]
+        answer = yield from self._sent(Call("GET", f"/v1/batches/{path_of(batch)}/manifest", timeout=600.0))
+        # Not splitlines: a name may hold what that takes for the end of a line.
+        return [json.loads(line) for line in answer.content.split(b"\n") if line]
 
     def batches(self) -> Operation[list[Batch]]:
-        found: list[Batch] = []
-        cursor = None
-        while True:
-            params = {"limit": 100, **({"cursor": cursor} if cursor else {})}
-            page = yield from self._json("GET", "/v1/batches", params=params)
-            found += map(Batch.of, page["data"])
-            cursor = page["next"]
-            if cursor is None:
-                return found
+        return list(map(Batch.of, (yield from self._all("/v1/batches"))))
 
     # -- voices
 
@@ -185,57 +232,100 @@ class Operations:
             body["consent"] = consent
         # Not tried again: a second voice would be another one.
         answer: Answer = yield Call("POST", "/v1/voices", json=body, timeout=300.0)
-        return Voice.of(answer.json)
+        return Voice.of(_document(answer))
 
     def voices(self) -> Operation[list[Voice]]:
         return [Voice.of(v) for v in (yield from self._json("GET", "/v1/voices"))["data"]]
 
-    def get_voice(self, voice: str | Voice) -> Operation[Voice]:
-        return Voice.of((yield from self._json("GET", f"/v1/voices/{_id(voice)}")))
+    def get_voice(self, voice: str | Voice, within: float = math.inf) -> Operation[Voice]:
+        return Voice.of(_document((yield from self._sent(Call("GET", f"/v1/voices/{path_of(voice)}"), within))))
 
     def wait_voice(self, voice: str | Voice, timeout: float | None) -> Operation[Voice]:
         """Raises `VoiceFailed` where it could not be made."""
-        made = until(lambda _: self.get_voice(voice), lambda v: v.state != "preparing", timeout, _nothing)
+        made = until(lambda left: self.get_voice(voice, left), lambda v: v.state != "preparing", timeout, _nothing)
         found: Voice = yield from made
         if found.state != "ready":
             raise VoiceFailed(found)
         return found
 
     def rename_voice(self, voice: str | Voice, name: str) -> Operation[Voice]:
-        return Voice.of((yield from self._json("PATCH", f"/v1/voices/{_id(voice)}", json={"name": name})))
+        return Voice.of((yield from self._json("PATCH", f"/v1/voices/{path_of(voice)}", json={"name": name})))
 
     def preview_voice(self, voice: str | Voice, body: Mapping[str, Any]) -> Operation[Job]:
-        asked = {name: value for name, value in body.items() if value is not None}
-        return Job.of((yield from self._json("POST", f"/v1/voices/{_id(voice)}/preview", json=asked)))
+        return Job.of((yield from self._json("POST", f"/v1/voices/{path_of(voice)}/preview", json=_given(body))))
 
     # -- webhooks
 
     def create_webhook(self, body: Mapping[str, Any]) -> Operation[WebhookEndpoint]:
-        asked = {name: value for name, value in body.items() if value is not None}
-        answer: Answer = yield Call("POST", "/v1/webhooks", json=asked)
-        return WebhookEndpoint.of(answer.json)
+        answer: Answer = yield Call("POST", "/v1/webhooks", json=_given(body))
+        return WebhookEndpoint.of(_document(answer))
 
     def webhooks(self) -> Operation[list[WebhookEndpoint]]:
         return [WebhookEndpoint.of(w) for w in (yield from self._json("GET", "/v1/webhooks"))["data"]]
 
+    def get_webhook(self, webhook: str | WebhookEndpoint) -> Operation[WebhookEndpoint]:
+        return WebhookEndpoint.of((yield from self._json("GET", f"/v1/webhooks/{path_of(webhook)}")))
+
+    def webhook_secret(self) -> Operation[str]:
+        return str((yield from self._json("GET", "/v1/webhooks/secret"))["secret"])
+
     def change_webhook(self, webhook: str | WebhookEndpoint, body: Mapping[str, Any]) -> Operation[WebhookEndpoint]:
-        asked = {name: value for name, value in body.items() if value is not None}
-        return WebhookEndpoint.of((yield from self._json("PATCH", f"/v1/webhooks/{_id(webhook)}", json=asked)))
+        path = f"/v1/webhooks/{path_of(webhook)}"
+        return WebhookEndpoint.of((yield from self._json("PATCH", path, json=_given(body))))
 
     def act_webhook(self, webhook: str | WebhookEndpoint, action: str) -> Operation[dict[str, Any]]:
         """``rotate`` (gives the new ``secret``) or ``test``."""
-        answer: Answer = yield Call("POST", f"/v1/webhooks/{_id(webhook)}/{action}")
-        found: dict[str, Any] = answer.json
-        return found
+        answer: Answer = yield Call("POST", f"/v1/webhooks/{path_of(webhook)}/{action}")
+        return _document(answer)
+
+    def job_deliveries(self, job: str | Job) -> Operation[list[dict[str, Any]]]:
+        return (yield from self._all(f"/v1/jobs/{path_of(job)}/deliveries"))
 
     def deliveries(self, webhook: str | WebhookEndpoint) -> Operation[list[dict[str, Any]]]:
-        found = yield from self._json("GET", f"/v1/webhooks/{_id(webhook)}/deliveries", params={"limit": 100})
-        data: list[dict[str, Any]] = found["data"]
-        return data
+        return (yield from self._all(f"/v1/webhooks/{path_of(webhook)}/deliveries"))
+
+    def delivery(self, delivery: str, within: float = math.inf) -> Operation[dict[str, Any]]:
+        return _document((yield from self._sent(Call("GET", f"/v1/deliveries/{path_of(delivery)}"), within)))
+
+    def wait_delivery(self, delivery: str, timeout: float | None) -> Operation[dict[str, Any]]:
+        """Until it has ended, or has been tried at least once."""
+        tried: Operation[dict[str, Any]] = until(
+            lambda left: self.delivery(delivery, left),
+            lambda d: bool(d["attempts"]) or d["state"] != "waiting",
+            timeout,
+            _nothing,
+        )
+        return (yield from tried)
 
     def redeliver(self, delivery: str) -> Operation[dict[str, Any]]:
-        found: dict[str, Any] = yield from self._json("POST", f"/v1/deliveries/{quote(delivery, safe='')}/redeliver")
-        return found
+        # Not tried again: the event might go out twice.
+        answer: Answer = yield Call("POST", f"/v1/deliveries/{path_of(delivery)}/redeliver")
+        return _document(answer)
+
+    # -- answers that are read bit by bit
+
+    def events(self, job: str | Job, last_id: str) -> Call:
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
+        return Call("GET", f"/v1/jobs/{path_of(job)}/events", headers=headers, timeout=60.0)
+
+    def stream(self, job: str | Job, format: str | None) -> Call:
+        params = _given({"stream": "1", "format": format})
+        return Call("GET", f"/v1/jobs/{path_of(job)}/audio", params=params, timeout=600.0)
+
+    def zip(self, batch: str | Batch) -> Call:
+        return Call("GET", f"/v1/batches/{path_of(batch)}/zip", timeout=600.0)
+
+    def audio(self, job: str | Job) -> Operation[Audio]:
+        """Where a finished job's audio is, and what it must be. Raises `ChorusError` where there is none."""
+        found = job
+        # A link into the storage is good for an hour: one that was not made just now is asked for anew.
+        if isinstance(job, str) or not job.result or not job.result.audio or not _at_api(job):
+            found = yield from self.get(job)
+        assert isinstance(found, Job)
+        if found.result is None or found.result.audio is None:
+            raise ChorusError(f"the job {found.id} is {found.state} and has no audio")
+        audio = found.result.audio
+        return replace(audio, url=ours(audio.url, f"/v1/jobs/{path_of(found)}/audio"))
 
     # -- what there is
 
@@ -257,3 +347,8 @@ def _well(job: Job) -> Job:
     if job.state != "succeeded":
         raise JobFailed(job)
     return job
+
+
+def _at_api(job: Job) -> bool:
+    assert job.result is not None and job.result.audio is not None
+    return ours(job.result.audio.url, f"/v1/jobs/{path_of(job)}/audio") != job.result.audio.url

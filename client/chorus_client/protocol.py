@@ -6,17 +6,26 @@ client drives it in its own way, so that waiting, retrying and parsing are writt
 
 from __future__ import annotations
 
+import math
 import random
+import re
 import time
 import uuid
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from chorus_client.errors import ApiError, ChorusError, ConnectionFailed, WaitTimeout
 
 T = TypeVar("T")
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+#: Seconds before connecting again, whatever a stream of events says.
+_LONGEST_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,6 @@ class Call:
     json: Any = None
     params: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    files: list[tuple[str, Any]] | None = None
-    data: Mapping[str, Any] | None = None
     content: Any = None
     timeout: float | None = None
 
@@ -56,7 +63,8 @@ Operation = Generator[Call | Pause, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often, and for how long in all (seconds), a call is tried again that failed in a way that may pass."""
+    """How often, and for how long (seconds from its first failure on), a call is tried again that failed in a way that
+    may pass."""
 
     attempts: int = 6
     seconds: float = 60.0
@@ -65,9 +73,34 @@ class Retry:
 
     def delay(self, attempt: int, error: ChorusError) -> float:
         """Seconds before attempt number ``attempt`` + 1."""
-        wanted: float = min(self.longest, self.first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+        wanted: float = min(self.longest, self.first * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.0)
         asked = error.retry_after if isinstance(error, ApiError) else None
         return max(wanted, asked or 0.0)
+
+
+class Tries:
+    """The attempts at one thing. ``within``: seconds from the first failure on, where they are fewer than usual."""
+
+    def __init__(self, retry: Retry, within: float = math.inf) -> None:
+        self._retry = retry
+        self._seconds = min(retry.seconds, within)
+        self._end = math.inf
+        self.failures = 0
+
+    def failed(self, error: ChorusError) -> float:
+        """Seconds until the next attempt. Raises ``error`` where there is none."""
+        now = time.monotonic()
+        if not self.failures:
+            self._end = now + self._seconds
+        self.failures += 1
+        delay = self._retry.delay(self.failures, error)
+        if not may_pass(error) or self.failures >= self._retry.attempts or now + delay > self._end:
+            raise error
+        return delay
+
+    def went_on(self) -> None:
+        """Something has come of it: what fails from here on is counted anew."""
+        self.failures = 0
 
 
 def may_pass(error: ChorusError) -> bool:
@@ -79,25 +112,45 @@ def may_pass(error: ChorusError) -> bool:
 
 def problem_of(status: int, headers: Mapping[str, str], document: Any) -> ApiError:
     """The error that an answer tells of."""
-    retry_after = headers.get("retry-after", "")
-    seconds = float(retry_after) if retry_after.isdigit() else None
-    return ApiError(status, document if isinstance(document, dict) else {}, seconds)
+    problem = document if isinstance(document, dict) else {}
+    return ApiError(status, problem, _retry_after(headers.get("retry-after", "").strip()))
 
 
-def sent(call: Call, retry: Retry) -> Operation[Answer]:
-    """Sends a call, again where that may help."""
-    end = time.monotonic() + retry.seconds
-    attempt = 0
+def _retry_after(value: str) -> float | None:
+    """Seconds, from seconds or from a date (RFC 9110, 10.2.3)."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (then.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def settled(
+    call: Call, retry: Retry, arrived: Callable[[ApiError], bool], within: float = math.inf
+) -> Operation[Answer | None]:
+    """Sends a call, again where that may help.
+
+    None where a later attempt is refused in a way that says, by ``arrived``, that an earlier one arrived and only its
+    answer was lost."""
+    tries = Tries(retry, within)
     while True:
-        attempt += 1
         try:
             answer: Answer = yield call
             return answer
         except ChorusError as error:
-            delay = retry.delay(attempt, error)
-            if not may_pass(error) or attempt >= retry.attempts or time.monotonic() + delay > end:
-                raise
+            if tries.failures and isinstance(error, ApiError) and arrived(error):
+                return None
+            delay = tries.failed(error)
         yield Pause(delay)
+
+
+def sent(call: Call, retry: Retry, within: float = math.inf) -> Operation[Answer]:
+    """Sends a call, again where that may help."""
+    answer = yield from settled(call, retry, lambda _: False, within)
+    assert answer is not None
+    return answer
 
 
 def once(call: Call) -> Call:
@@ -108,48 +161,61 @@ def once(call: Call) -> Call:
 def until(
     ask: Callable[[float], Operation[T]], over: Callable[[T], bool], timeout: float | None, each: Callable[[T], None]
 ) -> Operation[T]:
-    """Asks again and again until it is over. ``ask`` gets the seconds that its answer may wait.
+    """Asks again and again until it is over. ``ask`` gets the seconds that are left.
 
     Raises `WaitTimeout` after ``timeout`` seconds."""
-    end = None if timeout is None else time.monotonic() + timeout
+    end = math.inf if timeout is None else time.monotonic() + timeout
     pause = 0.1
     while True:
-        left = 20.0 if end is None else max(0.0, end - time.monotonic())
         began = time.monotonic()
-        found = yield from ask(min(20.0, left))
+        found = yield from ask(max(0.0, end - began))
         each(found)
         if over(found):
             return found
-        if end is not None and time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise WaitTimeout("it has not ended in time")
-        if time.monotonic() - began < 1.0:  # the answer did not wait
-            yield Pause(pause if end is None else min(pause, max(0.0, end - time.monotonic())))
+        if now - began < 1.0:  # the answer did not wait
+            yield Pause(min(pause, end - now))
             pause = min(2.0, pause * 1.4)
 
 
-def same_origin(url: str, base: str) -> bool:
-    """Whether ``url`` is the API's own: only then does the key go with the request."""
-    a, b = urlsplit(url), urlsplit(base)
-    return not a.netloc or (a.scheme, a.netloc) == (b.scheme, b.netloc)
-
-
 class EventReader:
-    """Lines of a ``text/event-stream`` to events (WHATWG HTML, 9.2.6)."""
+    """Bytes of a ``text/event-stream`` to events (WHATWG HTML, 9.2.6), over one connection after the other."""
 
     def __init__(self) -> None:
-        self._id: str | None = None
-        self._type = ""
-        self._data: list[str] = []
-        self.last_id: str | None = None
+        self.last_id = ""
         self.retry = 2.0  #: seconds before connecting again
+        self.connected()
 
-    def line(self, text: str) -> tuple[str, str, str | None] | None:
-        """Takes a line; gives type, data and id where an event is complete."""
+    def connected(self) -> None:
+        """A new connection: what the one before left half said is forgotten, its last id is not."""
+        self._decoder = getincrementaldecoder("utf-8-sig")("replace")
+        self._rest, self._after_cr = "", False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._type = ""
+        self._id: str | None = None
+        self._data: list[str] = []
+
+    def feed(self, data: bytes) -> list[tuple[str, str, str | None]]:
+        """Type, data and id of each event that ``data`` completes; the id is None where the event has none."""
+        text = self._decoder.decode(data)
+        if not text:
+            return []
+        if self._after_cr:
+            text = text.removeprefix("\n")
+        self._after_cr = text.endswith("\r")
+        *lines, self._rest = _LINE_END.split(self._rest + text)
+        return [event for line in lines if (event := self._line(line))]
+
+    def _line(self, text: str) -> tuple[str, str, str | None] | None:
         if text == "":
             found = (self._type or "message", "\n".join(self._data), self._id) if self._data else None
             if self._id is not None:
                 self.last_id = self._id
-            self._type, self._data, self._id = "", [], None
+            self._forget()
             return found
         name, _, value = text.partition(":")
         value = value.removeprefix(" ")
@@ -159,6 +225,6 @@ class EventReader:
             self._data.append(value)
         elif name == "id" and "\0" not in value:
             self._id = value
-        elif name == "retry" and value.isdigit():
-            self.retry = int(value) / 1000
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self.retry = min(int(value[:9]) / 1000, _LONGEST_RETRY)
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -31,16 +30,16 @@ def verify_webhook(
     lower = {name.lower(): value for name, value in headers.items()}
     try:
         identity, moment = lower["webhook-id"], lower["webhook-timestamp"]
-        given = [part.partition(",")[2] for part in lower["webhook-signature"].split() if part.startswith("v1,")]
+        given = [part[3:].encode() for part in lower["webhook-signature"].split() if part.startswith("v1,")]
         age = abs((time.time() if now is None else now) - int(moment))
+        head = f"{identity}.{moment}.".encode()
     except (KeyError, ValueError) as error:
         raise BadSignature("the headers of a signed webhook are missing") from error
     if age > tolerance:
-        raise BadSignature("the webhook is too old")
+        raise BadSignature("the webhook's time is too far from now")
     data = body.encode() if isinstance(body, str) else body
-    signed = f"{identity}.{moment}.".encode() + data
     for known in [secret] if isinstance(secret, str) else secret:
-        expected = base64.b64encode(hmac.new(_key(known), signed, hashlib.sha256).digest()).decode()
+        expected = base64.b64encode(hmac.new(_key(known), head + data, hashlib.sha256).digest())
         if any(hmac.compare_digest(expected, one) for one in given):
             event: dict[str, Any] = json.loads(data)
             return event
@@ -49,6 +48,9 @@ def verify_webhook(
 
 def _key(secret: str) -> bytes:
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error as error:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError as error:
         raise BadSignature("this is no secret of a webhook endpoint") from error
+    if not key:  # with no key, anybody could sign
+        raise BadSignature("the secret of the webhook endpoint is empty")
+    return key

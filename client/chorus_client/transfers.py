@@ -1,0 +1,90 @@
+"""Files on their way here, and events: what both clients keep of them from one connection to the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from chorus_client.errors import BadDownload, ChorusError, ConnectionFailed
+from chorus_client.models import Audio, Event
+from chorus_client.protocol import Call, EventReader
+
+
+@contextmanager
+def arriving(target: Path) -> Iterator[Path]:
+    """A path beside ``target`` to write to; at the end it becomes ``target``, or nothing where something is raised."""
+    part = target.with_name(f".chorus-{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class Download:
+    """A job's audio on its way into ``file``, taken up where the connection broke, and checked at the end."""
+
+    def __init__(self, audio: Audio, file: BinaryIO, told: Callable[[int, int], None] | None = None) -> None:
+        self._audio = audio
+        self._file = file
+        self._told = told
+        self._digest = hashlib.sha256()
+        self._done = self._most = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are there."""
+        return self._done >= self._audio.bytes
+
+    def call(self) -> Call:
+        """Asks for what is missing, as it lies there: packed bytes could not be taken up in the middle."""
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={self._done}-"} if self._done else {})}
+        return Call("GET", self._audio.url, headers=headers)
+
+    def begins(self, answer: httpx.Response) -> None:
+        """Begins anew where the answer is not what was asked for but the whole."""
+        rest = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {self._done}-")
+        if self._done and not rest:
+            self._file.seek(0)
+            self._file.truncate()
+            self._digest = hashlib.sha256()
+            self._done = 0
+
+    def take(self, chunk: bytes) -> bool:
+        """Whether it is further than it ever was. Raises `BadDownload` where more comes than the audio has bytes."""
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self._done += len(chunk)
+        if self._done > self._audio.bytes:
+            raise BadDownload("more arrives than the audio has bytes")
+        if self._told:
+            self._told(self._done, self._audio.bytes)
+        further = self._done > self._most
+        self._most = max(self._most, self._done)
+        return further
+
+    def ends(self) -> None:
+        """Raises `ConnectionFailed` where the answer ended too early."""
+        if not self.complete:
+            raise ConnectionFailed(f"{self._done} of {self._audio.bytes} bytes arrived")
+
+    def check(self) -> None:
+        """Raises `BadDownload` where the audio is not what the job says."""
+        if self._digest.hexdigest() != self._audio.sha256:
+            raise BadDownload("the audio is not what the job says")
+
+
+def events_in(reader: EventReader, chunk: bytes) -> Iterator[Event]:
+    """The events that ``chunk`` completes. Raises `ChorusError` where they are not Chorus's."""
+    for kind, data, identity in reader.feed(chunk):
+        try:
+            yield Event(kind, json.loads(data), identity)
+        except ValueError as error:
+            raise ChorusError("an event is not JSON") from error
