@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 #
 #   docker build --target api -t chorus-api .                       the API: no torch
-#   docker build --target worker-cpu -t chorus-worker-cpu .         CPU steps and the reaper: no torch
+#   docker build --target worker-cpu -t chorus-worker-cpu .         CPU steps, reaper, sender: no torch
 #   docker build --target worker-models -t chorus-worker-models .   models
 #
 # No system packages: audio, espeak-ng and the rest come with the wheels.

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.names import (
     AudioFormat,
     BatchState,
-    EventType,
     JobState,
     ModelType,
     Priority,
@@ -28,7 +27,8 @@ Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, description="Seconds")]
 
 
-def _id(prefix: str) -> Any:
+def identifier(prefix: str) -> Any:
+    """What an id of ours looks like."""
     return Field(pattern=f"^{prefix}_[0-9a-f]{{24}}$")
 
 
@@ -103,7 +103,7 @@ class JobLinks(Answer):
 class AcceptedJob(Answer):
     """A job that was taken in."""
 
-    id: Annotated[str, _id("job")]
+    id: Annotated[str, identifier("job")]
     state: JobState
     created: Time
     links: JobLinks
@@ -188,7 +188,7 @@ class Result(Answer):
 class Job(Answer):
     """A job as polled."""
 
-    id: Annotated[str, _id("job")]
+    id: Annotated[str, identifier("job")]
     custom_id: str | None = Field(description="The client's own id, or the item's in a batch")
     batch: str | None
     state: JobState
@@ -257,7 +257,7 @@ class BatchLinks(Answer):
 class Batch(Answer):
     """Many jobs followed as one."""
 
-    id: Annotated[str, _id("ba")]
+    id: Annotated[str, identifier("ba")]
     object: Literal["batch"]
     state: BatchState
     counts: BatchCounts
@@ -284,7 +284,7 @@ class ManifestEntry(Answer):
     """A line of a batch's manifest."""
 
     custom_id: str | None
-    job: Annotated[str, _id("job")] | None
+    job: Annotated[str, identifier("job")] | None
     state: JobState
     file: str | None
     url: Url | None
@@ -323,7 +323,7 @@ class VoiceLinks(Answer):
 class StoredVoice(Answer):
     """A voice made from recordings."""
 
-    id: Annotated[str, _id("vo")]
+    id: Annotated[str, identifier("vo")]
     object: Literal["voice"]
     name: str
     state: VoiceState
@@ -349,7 +349,7 @@ class VoiceList(Answer):
 class Upload(Answer):
     """A place to PUT bytes to."""
 
-    id: Annotated[str, _id("up")]
+    id: Annotated[str, identifier("up")]
     method: Literal["PUT"]
     url: Url
     expires: Time
@@ -359,7 +359,7 @@ class Upload(Answer):
 class Uploaded(Answer):
     """What has arrived."""
 
-    id: Annotated[str, _id("up")]
+    id: Annotated[str, identifier("up")]
     bytes: Count
 
 
@@ -429,39 +429,6 @@ class ModelList(Answer):
 
     object: Literal["list"]
     data: list[ModelView]
-
-
-# -- webhooks
-
-
-class WebhookEndpoint(Answer):
-    """Where events are sent to."""
-
-    id: Annotated[str, _id("we")]
-    url: Url
-    events: list[EventType]
-    enabled: bool
-    description: str | None
-    created: Time
-
-
-class NewWebhookEndpoint(WebhookEndpoint):
-    """A webhook endpoint with its secret, which is shown this once."""
-
-    secret: Annotated[str, Field(pattern="^whsec_")]
-
-
-class WebhookSecret(Answer):
-    """A secret that deliveries are signed with."""
-
-    secret: Annotated[str, Field(pattern="^whsec_")]
-
-
-class WebhookEndpointList(Answer):
-    """Every webhook endpoint."""
-
-    object: Literal["list"]
-    data: list[WebhookEndpoint]
 
 
 # -- health

@@ -69,8 +69,22 @@ def _check_start(settings: Settings, client: object) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    from api import batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices
+    from api import (
+        batches,
+        docs,
+        doors,
+        following,
+        health,
+        history,
+        jobs,
+        listing,
+        openapi,
+        uploads,
+        voices,
+        webhooks,
+    )
 
-    for module in (batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices):
+    modules = (batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices, webhooks)
+    for module in modules:
         app.register_blueprint(module.routes)
     openapi.publish(app)

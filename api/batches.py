@@ -13,7 +13,7 @@ from api.archive import zip_stream
 from api.context import ceiling, context, owner
 from api.history import page_number
 from api.idempotency import fingerprint, once
-from api.views import LINK_SECONDS, rfc3339, root
+from api.views import root, views
 from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
 from core.failpoints import reach
 from core.names import BatchState, JobState, Priority
@@ -21,9 +21,10 @@ from core.validation import parse_json
 from core.work import CPU
 from pipelines.requests import MAX_ITEMS, BatchRequest
 from pipelines.submission import estimated_load
-from storage.batches import PLAN, Batch, Batches, Entry, items_object, new_batch_id
+from storage.batches import PLAN, Batches, Entry, items_object, new_batch_id
 from storage.ledger import Job, NewJob
 from storage.uploads import fetch_upload
+from storage.views import LINK_SECONDS
 
 routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
 
@@ -45,7 +46,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
     key = request.headers.get("Idempotency-Key")
     job = make(new_batch_id()) if key is None else once(owner(), key, fingerprint(body, {}), new_batch_id(), make)
-    view = batch_view(batches().get(owner(), job.id))
+    view = views().batch(batches().get(owner(), job.id))
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
 
@@ -60,13 +61,13 @@ def list_batches() -> Response:
     limit = page_number("limit", 20, 1, 100)
     found = batches().page(owner(), request.args.get("cursor"), limit + 1)
     following = found[limit - 1].id if len(found) > limit else None
-    return jsonify({"object": "list", "data": [batch_view(batch) for batch in found[:limit]], "next": following})
+    return jsonify({"object": "list", "data": [views().batch(batch) for batch in found[:limit]], "next": following})
 
 
 @routes.get("/<batch_id>")
 def get(batch_id: str) -> Response:
     """A batch: how many of its jobs are in each state, and the first hundred items that will not do."""
-    return jsonify(batch_view(batches().get(owner(), batch_id)))
+    return jsonify(views().batch(batches().get(owner(), batch_id)))
 
 
 @routes.get("/<batch_id>/manifest")
@@ -96,7 +97,7 @@ def cancel(batch_id: str) -> Response:
         raise Conflict(f"The batch is {batch.state.value} already.", code=f"batch_{batch.state.value}")
     batches().cancel(batch)
     context().dispatcher.release([CPU, *context().catalog.models])
-    return jsonify(batch_view(batches().get(owner(), batch_id)))
+    return jsonify(views().batch(batches().get(owner(), batch_id)))
 
 
 @routes.post("/<batch_id>/retry")
@@ -106,7 +107,7 @@ def retry(batch_id: str) -> tuple[Response, int]:
     if not batches().retry(batch, load=1):
         raise Conflict("No job of this batch has failed or was canceled.", code=f"batch_{batch.state.value}")
     context().dispatcher.release([CPU])
-    return jsonify(batch_view(batches().get(owner(), batch_id))), 202
+    return jsonify(views().batch(batches().get(owner(), batch_id))), 202
 
 
 @routes.delete("/<batch_id>")
@@ -139,7 +140,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
             "pipeline": "batch",
             "ceiling": ceiling(),
         }
-        hook = ctx.submitter.hook(asked.webhook, owner(), document)
+        hook = ctx.submitter.hook(asked.webhook, owner())
         load = items + estimated_load(path.stat().st_size)
         ctx.objects.put_file(name, path, "application/x-ndjson")
     batch = NewJob(
@@ -175,27 +176,6 @@ def _count(path: Path) -> int:
         detail = f"A batch has 1 to {MAX_ITEMS} items, not {items}."
         raise InvalidRequest(detail, code="invalid_value", fields=[FieldError("items", "invalid_value", detail)])
     return items
-
-
-def batch_view(batch: Batch) -> dict[str, Any]:
-    """A batch as the API shows it."""
-    job = batch.job
-    own = f"{root()}/v1/batches/{batch.id}"
-    return {
-        "id": batch.id,
-        "object": "batch",
-        "state": batch.state.value,
-        "counts": dict(batch.counts),
-        "created": rfc3339(job.created),
-        "started": rfc3339(job.started),
-        "ended": rfc3339(batch.completed or (job.ended if batch.state is BatchState.FAILED else None)),
-        "expires": rfc3339(job.expires),
-        "strict": job.document["strict"],
-        "error": job.error,
-        "errors": [{name: value for name, value in error.items() if name != "utterance"} for error in job.errors],
-        "metadata": job.document["metadata"],
-        "links": {"self": own, **{name: f"{own}/{name}" for name in ("manifest", "zip", "cancel", "retry")}},
-    }
 
 
 def entry_view(entry: Entry, here: str) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Bodies:
             "RecordingInput": self._source("RecordingInput", "upload", "base64", "url"),
             "ReferenceInput": self._source("ReferenceInput", "upload", "base64", "url", "embedding", "voice"),
             "BatchRequest": self._changed("BatchRequest", oneOf=exactly_one("items", "upload")),
-            "WebhookInput": self._webhook(),
+            **{name: self._webhook(name) for name in ("WebhookInput", "WebhookRequest", "WebhookChange")},
             "Output": self._output(),
             "VoiceRequest": self._voice_request(),
             "VoiceForm": self._voice_form(),
@@ -230,9 +230,10 @@ class Bodies:
         }
         return {**declared, "properties": properties, "oneOf": exactly_one(*ways)}
 
-    def _webhook(self) -> Schema:
-        declared = self.declared["WebhookInput"]
-        return {**declared, "properties": {**declared["properties"], "url": _URL}}
+    def _webhook(self, name: str) -> Schema:
+        declared = self.declared[name]
+        url: Schema = _URL if "url" in declared.get("required", ()) else {"anyOf": [_URL, _NULL], "default": None}
+        return {**declared, "properties": {**declared["properties"], "url": url}}
 
     def _output(self) -> Schema:
         declared = self.declared["Output"]

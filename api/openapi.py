@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from api import answers
+from api import answers, webhook_answers
 from api.bodies import DOORS, Bodies, ref
 from api.context import Context
 from api.operations import OPERATIONS, TAGS, Operation, Reply
@@ -117,7 +117,7 @@ def _declared() -> dict[str, Any]:
     """Components of all models of requests and answers."""
     found = [
         model
-        for module in (requests, answers)
+        for module in (requests, answers, webhook_answers)
         for model in vars(module).values()
         if inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from api import answers
+from api import webhook_answers as told
 from api.parameters import (
     CURSOR,
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
+    IF_RANGE,
     JOB_FILTERS,
     LAST_EVENT_ID,
     LIMIT,
@@ -107,7 +109,7 @@ _MADE = {
 _JOB = _json(answers.Job, "The job.", links="job")
 _BATCH = _json(answers.Batch, "The batch.", links="batch")
 _VOICE = _json(answers.StoredVoice, "The voice.", links="voice")
-_WEBHOOK = _json(answers.WebhookEndpoint, "The endpoint.", links="webhook")
+_WEBHOOK = _json(told.WebhookEndpoint, "The endpoint.", links="webhook")
 
 
 def _door(name: str, body: str) -> Operation:
@@ -155,7 +157,7 @@ OPERATIONS: dict[str, Operation] = {
     "jobs.audio": Operation(
         id="getJobAudio",
         tag="Jobs",
-        parameters=(STREAM, STREAM_FORMAT, RANGE, IF_NONE_MATCH),
+        parameters=(STREAM, STREAM_FORMAT, RANGE, IF_RANGE, IF_NONE_MATCH),
         replies={
             200: Reply(
                 text="The audio.", media={**_BINARY, "audio/pcm": {}}, headers=("Accept-Ranges", "Content-Disposition")
@@ -250,16 +252,60 @@ OPERATIONS: dict[str, Operation] = {
         id="createWebhook",
         tag="Webhooks",
         json="WebhookRequest",
-        replies={201: _json(answers.NewWebhookEndpoint, "The endpoint, with its secret.", links="webhook")},
+        replies={
+            201: _json(
+                told.NewWebhookEndpoint,
+                "The endpoint, with its secret.",
+                headers=("Location",),
+                links="webhook",
+            )
+        },
+        problems=(409,),
     ),
     "webhooks.list_endpoints": Operation(
-        id="listWebhooks", tag="Webhooks", replies={200: _json(answers.WebhookEndpointList, "Every endpoint.")}
+        id="listWebhooks", tag="Webhooks", replies={200: _json(told.WebhookEndpointList, "Every endpoint.")}
     ),
     "webhooks.get": Operation(id="getWebhook", tag="Webhooks", replies={200: _WEBHOOK}),
     "webhooks.change": Operation(id="changeWebhook", tag="Webhooks", json="WebhookChange", replies={200: _WEBHOOK}),
     "webhooks.delete": Operation(id="deleteWebhook", tag="Webhooks", replies={204: _GONE}),
     "webhooks.rotate": Operation(
-        id="rotateWebhookSecret", tag="Webhooks", replies={200: _json(answers.WebhookSecret, "The new secret.")}
+        id="rotateWebhookSecret", tag="Webhooks", replies={200: _json(told.RotatedSecret, "The new secret.")}
+    ),
+    "webhooks.test": Operation(
+        id="testWebhook",
+        tag="Webhooks",
+        replies={202: _json(told.Delivery, "It is on its way.", links="delivery")},
+    ),
+    "webhooks.list_deliveries": Operation(
+        id="listDeliveries",
+        tag="Webhooks",
+        parameters=(LIMIT, CURSOR),
+        replies={200: _json(told.DeliveryList, "A page of deliveries.")},
+        problems=(422,),
+    ),
+    "webhooks.list_job_deliveries": Operation(
+        id="listJobDeliveries",
+        tag="Webhooks",
+        replies={200: _json(told.DeliveryList, "All of them.")},
+    ),
+    "webhooks.get_delivery": Operation(
+        id="getDelivery",
+        tag="Webhooks",
+        replies={200: _json(told.Delivery, "The delivery.", links="delivery")},
+    ),
+    "webhooks.redeliver": Operation(
+        id="redeliver",
+        tag="Webhooks",
+        replies={202: _json(told.Delivery, "It is on its way.", links="delivery")},
+        problems=(409,),
+    ),
+    "webhooks.own_secret": Operation(
+        id="getWebhookSecret", tag="Webhooks", replies={200: _json(told.WebhookSecret, "The secret.")}
+    ),
+    "webhooks.rotate_own_secret": Operation(
+        id="rotateOwnWebhookSecret",
+        tag="Webhooks",
+        replies={200: _json(told.RotatedSecret, "The new secret.")},
     ),
     "listing.pipelines": Operation(
         id="listPipelines", tag="What there is", replies={200: _json(answers.PipelineList, "Every pipeline.")}

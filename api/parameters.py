@@ -57,6 +57,7 @@ IDEMPOTENCY_KEY = header(
 )
 PREFER = header("Prefer", "`wait=N`: the answer waits up to N seconds (60 at most) for the job's end")
 RANGE = header("Range", "`bytes=FIRST-LAST`: one part of the audio; several parts are answered with the whole")
+IF_RANGE = header("If-Range", "An ETag: the part only where the audio is still the same, else all of it")
 IF_NONE_MATCH = header("If-None-Match", "An ETag: 304 where the audio is still the same")
 LAST_EVENT_ID = header(
     "Last-Event-ID",
@@ -125,5 +126,5 @@ LINKS: dict[str, tuple[str, tuple[str, ...]]] = {
         "endpoint_id",
         ("getWebhook", "changeWebhook", "deleteWebhook", "rotateWebhookSecret", "testWebhook", "listDeliveries"),
     ),
-    "delivery": ("delivery_id", ("redeliver",)),
+    "delivery": ("delivery_id", ("getDelivery", "redeliver")),
 }

@@ -9,9 +9,10 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
-from api.views import rfc3339, root
+from api.views import root
 from core.errors import InvalidRequest, TooLarge
 from storage.uploads import UPLOAD_SECONDS, new_upload, upload_object
+from storage.views import rfc3339
 
 routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
 

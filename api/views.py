@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, request
@@ -11,38 +10,23 @@ from flask import g, request
 from api.context import context
 from core.names import JobState
 from core.redis import redis_errors
-from storage.ledger import Job, StepRecord
+from storage.ledger import Job
 from storage.registry import seconds_per_item
+from storage.views import Views, rfc3339
 
 #: Utterances done after which a job's own pace says more than that of the workers.
 _ENOUGH = 5
 
-#: Seconds that a presigned link stays good.
-LINK_SECONDS = 3600
-
-
-def rfc3339(moment: float | None) -> str | None:
-    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
 
 def root() -> str:
-    """The address under which the present request came in, without a slash behind it."""
-    return request.url_root.rstrip("/")
+    """The API's address: the public one where there is, else that of the present request; no slash behind it."""
+    settings = context().settings
+    return settings.public_url if settings.api_public_url else request.url_root.rstrip("/")
 
 
-def links(job: Job) -> dict[str, str]:
-    """Where else to look."""
-    own = f"{root()}/v1/jobs/{job.id}"
-    return {
-        "self": own,
-        "events": f"{own}/events",
-        "audio": f"{own}/audio",
-        "cancel": f"{own}/cancel",
-        "retry": f"{own}/retry",
-    }
+def views() -> Views:
+    """Views for the present request."""
+    return Views(root(), context().objects)
 
 
 def accepted_view(job: Job) -> dict[str, Any]:
@@ -51,43 +35,13 @@ def accepted_view(job: Job) -> dict[str, Any]:
         "id": job.id,
         "state": job.state.value,
         "created": rfc3339(job.created),
-        "links": links(job),
+        "links": views().links(job),
     }
 
 
 def job_view(job: Job) -> dict[str, Any]:
     """The job as polled."""
-    running = job.state in (JobState.QUEUED, JobState.RUNNING)
-    return {
-        "id": job.id,
-        "custom_id": job.document.get("custom_id"),
-        "batch": job.batch,
-        "state": job.state.value,
-        "pipeline": job.document["pipeline"],
-        "priority": job.priority.value,
-        "created": rfc3339(job.created),
-        "started": rfc3339(job.started),
-        "ended": rfc3339(job.ended),
-        "expires": rfc3339(job.expires),
-        "step": job.plan.steps[job.step].role.value if running else None,
-        "steps": [_step_view(step) for step in job.steps],
-        "progress": {"done": job.done, "total": job.total, "eta": eta(job)},
-        "result": _result_view(job),
-        "error": job.error,
-        "errors": list(job.errors),
-        "metadata": job.document["metadata"],
-        "links": links(job),
-    }
-
-
-def _step_view(step: StepRecord) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "model": step.model,
-        "state": step.state.value,
-        "started": rfc3339(step.started),
-        "ended": rfc3339(step.ended),
-    }
+    return views().job(job, eta(job))
 
 
 def eta(job: Job) -> float | None:
@@ -112,26 +66,3 @@ def _pace() -> dict[str, float]:
         g.pace = seconds_per_item(context().redis)
     found: dict[str, float] = g.pace
     return found
-
-
-def _result_view(job: Job) -> dict[str, Any] | None:
-    if job.result is None:
-        return None
-    result = {
-        "audio": None,
-        "characters": None,
-        "seed": None,
-        "timestamps": None,
-        "embedding": None,
-        "segments": None,
-        "transcript": None,
-        **job.result,
-    }
-    if audio := result["audio"]:
-        name = f"{job.id}.{audio['format']}"
-        url = context().objects.link(audio["object"], seconds=LINK_SECONDS, filename=name)
-        result["audio"] = {
-            "url": url or links(job)["audio"],
-            **{k: v for k, v in audio.items() if k != "object"},
-        }
-    return result

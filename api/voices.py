@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import IO, Any
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
@@ -12,13 +12,14 @@ from werkzeug.datastructures import FileStorage
 from api.context import context, owner
 from api.jobs import accepted, submit
 from api.listing import stock_voices
-from api.views import rfc3339, root
+from api.views import root
 from api.waiting import wait_for_end
 from core.errors import FieldError, InvalidRequest, Malformed, NotFound
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
-from pipelines.requests import MAX_RECORDINGS, PreviewRequest, VoiceChange, VoiceRequest
+from pipelines.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
 from pipelines.submission import new_job_id
+from storage.views import rfc3339
 from storage.voices import StoredVoice, new_voice_id, voice_folder
 
 routes = Blueprint("voices", __name__, url_prefix="/v1/voices")
@@ -41,7 +42,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
     asked = VoiceRequest.model_validate(body)
     ctx = context()
     models = encoders(asked.pipelines, ctx.pipelines, ctx.catalog)
-    given = [file.stream for file in files] + list(asked.recordings)
+    given: list[tuple[str, RecordingInput | IO[bytes]]] = [(f"files.{n}", file.stream) for n, file in enumerate(files)]
+    given += [(f"recordings.{n}", recording) for n, recording in enumerate(asked.recordings)]
     if not 1 <= len(given) <= MAX_RECORDINGS:
         detail = f"A voice needs 1 to {MAX_RECORDINGS} recordings."
         fields = [FieldError("recordings", "missing_recording", detail)]
@@ -49,7 +51,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
     voice_id = new_voice_id()
     folder = voice_folder(owner(), voice_id)
     try:
-        recordings = [ctx.submitter.intake.recording(owner(), "reference", one, folder) for one in given]
+        take_in = ctx.submitter.intake.recording
+        recordings = [take_in(owner(), "reference", one, folder, field) for field, one in given]
         voice = StoredVoice(
             id=voice_id,
             owner=owner(),

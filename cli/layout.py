@@ -156,6 +156,9 @@ def processes(home: Home, layout: Layout) -> list[Process]:
     reaper = Process(
         name="reaper", command=program("reaper"), env=env, after=needs, log=home.logs / "reaper.log", stop_timeout=3.0
     )
+    sender = Process(
+        name="sender", command=program("sender"), env=env, after=needs, log=home.logs / "sender.log", stop_timeout=3.0
+    )
     workers = [_worker("cpu", ("cpu",), home, env, valkey.url, needs)]
     # One thread per process: a second one waits for the first more than it helps.
     on_cpu = not os.environ.get("CHORUS_DEVICE", "").startswith("cuda")
@@ -163,7 +166,7 @@ def processes(home: Home, layout: Layout) -> list[Process]:
     specs = [load_catalog().get(name) for name in layout.models]
     for name, served in groups(specs, layout.model_workers):
         workers.append(_worker(name, served, home, model_env, valkey.url, needs))
-    return [*servers, api, reaper, *workers]
+    return [*servers, api, reaper, sender, *workers]
 
 
 def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str, ...]]]:

@@ -1,4 +1,4 @@
-"""``chorus api``, ``chorus worker``, ``chorus reaper``: one process each, as a supervisor runs them."""
+"""``chorus api``, ``worker``, ``reaper`` and ``sender``: one process each, as a supervisor runs them."""
 
 from __future__ import annotations
 
@@ -98,3 +98,12 @@ def reaper() -> None:
     from workers.run import run_reaper_process
 
     sys.exit(run_reaper_process(settings))
+
+
+@click.command()
+def sender() -> None:
+    """Run a sender: it brings events to webhook endpoints. Any number may run; without one, events wait."""
+    settings = _settings()
+    from workers.run import run_sender_process
+
+    sys.exit(run_sender_process(settings))

@@ -23,6 +23,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "chorus_items_failed_total": ("Items that ended with an error.", ("station", "code")),
     "chorus_run_seconds_total": ("Seconds spent inside run().", ("model",)),
     "chorus_busy_seconds_total": ("Seconds in which a model worker held at least one item.", ("model",)),
+    "chorus_webhook_attempts_total": ("Attempts at deliveries.", ("outcome",)),
     "chorus_audio_seconds_total": ("Seconds of speech rendered.", ("model",)),
 }
 

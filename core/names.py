@@ -78,6 +78,25 @@ class EventType(StrEnum):
     BATCH_COMPLETED = "batch.completed"
 
 
+#: What a webhook endpoint is sent when its owner asks for a test; nobody asks for it otherwise.
+TEST_EVENT = "webhook.test"
+
+
+class DeliveryState(StrEnum):
+    """``waiting → delivered | failed``; waiting again where it is sent once more by hand."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Lane(StrEnum):
+    """Where deliveries wait: their receiver answered well the last time, or it did not, or never was asked."""
+
+    LIVE = "live"
+    DOUBTFUL = "doubtful"
+
+
 class BatchState(StrEnum):
     """``queued → running → completed``; ``failed`` where it made no job, ``canceled`` at once."""
 

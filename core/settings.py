@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     api_streams: int = Field(
         32, ge=1, le=256, description="Streams of audio and events that one API process has open beside them"
     )
+    api_public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Address under which clients reach the API, for links; unset: that of the request",
+    )
     auth: Literal["keys", "off"] = Field("keys", description="'off' serves everyone as owner 'local': loopback only")
 
     models_file: Path | None = Field(None, description="Another models.yaml")
@@ -50,6 +55,16 @@ class Settings(BaseSettings):
         "", description="What URLs of users may reach besides public addresses: CIDR or host:port, commas between"
     )
     egress_ports: str = Field("80,443", description="Ports that URLs of users may name")
+
+    webhook_slots: int = Field(
+        32, ge=1, le=512, description="Deliveries that a sender has under way at once in each lane"
+    )
+    webhook_timeout: float = Field(15.0, gt=0, le=60, description="Seconds that a webhook's receiver has to answer")
+    webhook_gaps: str = Field(
+        "5,300,1800,7200,18000,36000,50400,72000,86400",
+        pattern=r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$",
+        description="Seconds between the attempts at a delivery",
+    )
 
     max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
     max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
@@ -70,6 +85,16 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one object a line")
+
+    @property
+    def public_url(self) -> str:
+        """The API's address for links that are made where there is no request, without a slash at its end."""
+        return (self.api_public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    @property
+    def webhook_gap_seconds(self) -> tuple[float, ...]:
+        """Seconds between the first attempt at a delivery and the second, and so on."""
+        return tuple(map(float, self.webhook_gaps.split(",")))
 
     @property
     def on_loopback(self) -> bool:

@@ -48,21 +48,27 @@ class Intake:
         self.egress = egress
 
     def recording(
-        self, owner: str, name: str, given: RecordingInput | IO[bytes], folder: str | None = None
+        self,
+        owner: str,
+        name: str,
+        given: RecordingInput | IO[bytes],
+        folder: str | None = None,
+        field: str | None = None,
     ) -> dict[str, Any]:
         """Keeps a recording as ``{folder}/recordings/{hash}`` and says what it is.
 
-        ``name`` is the field, ``reference`` or ``recording``; ``folder`` is the owner's unless it is given. A URL is
-        looked at, and fetched when the job is prepared. Raises `InvalidAudio`, `TooLarge` or `NotFound`.
+        ``name`` is what it is, ``reference`` or ``recording``, and the field that errors name unless ``field`` is
+        given; ``folder`` is the owner's unless it is given. A URL is looked at, and fetched when the job is prepared.
+        Raises `InvalidAudio`, `TooLarge` or `NotFound`.
         """
-        folder = folder or owner
+        folder, field = folder or owner, field or name
         if isinstance(given, RecordingInput) and given.url is not None:
-            with of_field(f"{name}.url"):
+            with of_field(f"{field}.url"):
                 self.egress.check(given.url)
             return {"url": given.url}
         with tempfile.TemporaryDirectory(prefix="chorus-intake-") as place:
             path = Path(place) / "recording"
-            with of_field(name):
+            with of_field(field):
                 self._bring(owner, given, path)
                 return self.keep(folder, name, path)
 

@@ -121,16 +121,38 @@ class SegmentInput(BaseModel):
         return self
 
 
+#: The events that tell of a job's end.
+ENDS = (EventType.JOB_SUCCEEDED, EventType.JOB_FAILED, EventType.JOB_CANCELED)
+
+WebhookUrl = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))]
+
+
 class WebhookInput(BaseModel):
     """Where a job's events go, signed with the owner's own secret (``GET /v1/webhooks/secret``)."""
 
     model_config = _Strict
-    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-    events: Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))] = [
-        EventType.JOB_SUCCEEDED,
-        EventType.JOB_FAILED,
-        EventType.JOB_CANCELED,
-    ]
+    url: WebhookUrl
+    events: Events = list(ENDS)
+
+
+class WebhookRequest(BaseModel):
+    """An endpoint to be made."""
+
+    model_config = _Strict
+    url: WebhookUrl
+    events: Events = [*ENDS, EventType.BATCH_COMPLETED]
+    description: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+class WebhookChange(BaseModel):
+    """What may be changed of an endpoint; what is left out stays as it is."""
+
+    model_config = _Strict
+    url: WebhookUrl | None = None
+    events: Events | None = None
+    description: Annotated[str, StringConstraints(max_length=500)] | None = None
+    enabled: Flag | None = None
 
 
 WebhookId = Annotated[str, StringConstraints(pattern=r"^we_[0-9a-f]{24}$")]

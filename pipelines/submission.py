@@ -17,11 +17,10 @@ import redis
 from audio.encode import check_rate
 from broker.dispatch import Dispatcher
 from core.egress import Egress
-from core.errors import ChorusError, FieldError, InvalidRequest, InvalidText, LedgerUnavailable, Unroutable
+from core.errors import ChorusError, FieldError, InvalidRequest, InvalidText, LedgerUnavailable, NotFound, Unroutable
 from core.failpoints import reach
 from core.metrics import count
 from core.names import OnError, Role
-from core.redis import redis_errors
 from core.settings import Settings
 from core.work import ItemRef
 from models.catalog import Catalog
@@ -30,9 +29,10 @@ from pipelines.intake import Intake, of_field
 from pipelines.plan import Route, Wish, route
 from pipelines.requests import JobRequest, ReferenceInput, WebhookInput
 from storage.destinations import find_destination
-from storage.ledger import Ledger, NewJob
+from storage.ledger import Hook, Ledger, NewJob
 from storage.objects import Objects
 from storage.voices import Voices
+from storage.webhooks import Webhooks, own_hook
 from text.speakable import has_word
 
 #: Bytes of text that the ledger keeps beside a job; what is longer goes to storage.
@@ -138,7 +138,7 @@ class Submitter:
         job_id = job_id or new_job_id()
         document = _document(body, owner, found, chapters)
         document |= self._take_in(body, owner, files, found)
-        hook = self.hook(body.webhook, owner, document)
+        hook = self.hook(body.webhook, owner)
         text = json.dumps(chapters, ensure_ascii=False) if chapters else None
         if text is not None and len(text.encode()) > TEXT_IN_LEDGER:
             document["text_object"] = f"{owner}/jobs/{job_id}/text.json"
@@ -168,23 +168,22 @@ class Submitter:
             raise InvalidRequest(detail, code="expires_in_too_long", fields=fields)
         return asked or min(self.settings.expires_in, most)
 
-    def hook(self, webhook: str | WebhookInput | None, owner: str, document: dict[str, Any]) -> str | None:
-        """Who is told of a job or batch: nobody in particular, one endpoint, or the URL that it brought.
+    def hook(self, webhook: str | WebhookInput | None, owner: str) -> Hook | None:
+        """Who alone is told of a job or batch, None where that is whoever asks.
 
         Raises `InvalidRequest`: ``webhook_not_found``, or what `Egress.check` raises."""
+        if webhook is None:
+            return None
         if isinstance(webhook, WebhookInput):
             with of_field("webhook.url"):
                 self.intake.egress.check(webhook.url)
-            document["webhook"] = {"url": webhook.url}
-            return "".join(f"{event} " for event in webhook.events)
-        if webhook is not None:
-            with redis_errors():
-                held = self.redis.hget(f"ch:webhook:{webhook}", "owner")
-            if held is None or bytes(held).decode() != owner:  # type: ignore[arg-type]
-                detail = "There is no such webhook endpoint."
-                fields = [FieldError("webhook", "webhook_not_found", detail)]
-                raise InvalidRequest(detail, code="webhook_not_found", fields=fields)
-        return webhook
+            return own_hook(webhook.url, webhook.events)
+        try:
+            Webhooks(self.redis).get(owner, webhook)
+        except NotFound as error:
+            fields = [FieldError("webhook", error.code, error.message)]
+            raise InvalidRequest(error.message, code=error.code, fields=fields) from error
+        return Hook(webhook)
 
     def _route(self, body: JobRequest, given: frozenset[Gift]) -> Route:
         wish = Wish(

@@ -37,6 +37,14 @@ _BATCH_OVER = -3
 PORTION = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Who alone is told of a job: an endpoint's id; or a URL of its own, a name for it and the event types."""
+
+    asked: str
+    url: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job as the API hands it over."""
@@ -52,7 +60,7 @@ class NewJob:
     silence: bool = False  #: a failed utterance becomes silence instead of failing the job
     load: int = 1  #: utterances it may come to, as far as its text tells
     listed: bool = True  #: whether it shows up among its owner's jobs (or batches)
-    hook: str | None = None  #: the one webhook endpoint that is told of it, or event types for a URL of its own
+    hook: Hook | None = None  #: None: every endpoint of its owner's that asks for it
     batch: ItemRef | None = None  #: the batch whose job it is, and the generation that makes it
     items: int | None = None  #: of a batch
 
@@ -94,6 +102,7 @@ class Job:
     keep: float = 0.0  #: seconds that its results are kept once it has ended
     batch: str | None = None  #: the batch whose job it is
     load: int = 0  #: unfinished utterances that it counts for
+    hook_url: str | None = None  #: the URL of its own that is told of it
     log: str = ""  #: its state changes in order, a word each: see `storage.events`
 
 
@@ -175,7 +184,8 @@ class Ledger:
             silence=job.silence,
             load=job.load,
             listed=job.listed,
-            hook=job.hook,
+            hook=job.hook.asked if job.hook else None,
+            hook_url=job.hook.url if job.hook else None,
             batch=job.batch.job if job.batch else None,
             batch_gen=job.batch.generation if job.batch else None,
             items=job.items,
@@ -419,5 +429,6 @@ def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], e
         keep=float(fields["keep"]),
         batch=fields.get("batch"),
         load=int(fields.get("load", 0)),
+        hook_url=fields.get("hook_url"),
         log=fields.get("log", ""),
     )

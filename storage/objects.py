@@ -89,6 +89,8 @@ class Objects:
             retries={"max_attempts": 3, "mode": "standard"},
             max_pool_connections=self._connections,
             s3={"addressing_style": "path" if endpoint else "auto"},
+            # Without it botocore presigns for endpoints other than AWS's by version 2, which few servers take.
+            signature_version="s3v4",
             # Checksums of uploads are the server's business where it is not AWS.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

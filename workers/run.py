@@ -1,4 +1,4 @@
-"""Starts the worker processes: models in micro-batches, CPU steps in prefork processes, the reaper."""
+"""Starts the worker processes: models in micro-batches, CPU steps in prefork processes, reaper and sender."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
@@ -30,6 +30,7 @@ from workers.reaper import run_reaper
 from workers.services import Services, patiently
 from workers.station import Station
 from workers.synthesis import SynthesisStation
+from workers.webhooks import run_sender
 
 log = logging.getLogger(__name__)
 
@@ -189,12 +190,21 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
 
 def run_reaper_process(settings: Settings) -> int:
     """Runs a reaper until SIGTERM or SIGINT."""
+    return _run_until_told(settings, "reaper", run_reaper)
+
+
+def run_sender_process(settings: Settings) -> int:
+    """Runs a sender of webhooks until SIGTERM or SIGINT."""
+    return _run_until_told(settings, "sender", run_sender)
+
+
+def _run_until_told(settings: Settings, name: str, work: Callable[[Services, threading.Event], None]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     services = Services.connect(settings)
-    heartbeat = Heartbeat(services, worker_name("reaper"), {}, "cpu")
+    heartbeat = Heartbeat(services, worker_name(name), {}, "cpu")
     heartbeat.start()
-    run_reaper(services, stop)
+    work(services, stop)
     heartbeat.stop()
     return 0

@@ -20,10 +20,15 @@
 -- ch:jobs:{owner}                zset: job -> created
 -- ch:batches:{owner}             zset: batch -> created
 -- ch:batch:{batch}               hash: items, jobs made of them, how many are in each state; open, completed, stopped
--- ch:hooks:{owner}               hash: enabled webhook endpoint -> its event types, each with a space behind it
--- ch:delivery:{event}/{target}   hash: one event on its way to one endpoint
--- ch:due                         zset: event/target -> when it is to be sent
--- ch:sent:{owner}                zset: event/target -> when it came to be
+-- ch:webhook:{endpoint}          hash: owner, url, events, secrets, enabled ... (its id is we_...)
+-- ch:hooks:{owner}               hash: enabled endpoint -> its event types, each with a space behind it
+-- ch:delivery:{delivery}         hash: one event on its way to one destination: an endpoint, or {owner}/own_{receiver}
+-- ch:due:{destination}           zset: waiting delivery -> when it is to be sent
+-- ch:sending:{destination}       zset: delivery that is being sent -> when its lease ends
+-- ch:sent:{destination}          zset: delivery -> when its event was
+-- ch:receiver:{destination}      hash: live (whether it answered well the last time), failing (since when it does not)
+-- ch:lane:{lane}:{owner}         zset: destination -> when there is something to do for it
+-- ch:lane:{lane}                 zset: owner -> when there is something to do for one of its destinations
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact, or another object's name without its owner
 --                                -> when nobody needs it any more
 -- ch:inuse:{owner}               hash: such an object -> unfinished jobs that need it, whatever its time
@@ -108,26 +113,71 @@ local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
 -- Where an owner's jobs of this kind are listed.
 local function listed(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
 
--- Lets an event wait for every endpoint that asks for it: the owner's, or the one that the job names (`hook`).
--- Part of the change that it tells of, so that none is without the other.
-local function publish(job, owner, gen, seq, kind, now)
-  local hook = call('HGET', K('job', job), 'hook')
-  local targets = {}
-  if hook and string.sub(hook, 1, 3) ~= 'we_' then
-    if string.find(hook, kind .. ' ', 1, true) then targets = { 'own' } end
-  else
-    local endpoints = call('HGETALL', K('hooks', owner))
-    for i = 1, #endpoints, 2 do
-      if (not hook or hook == endpoints[i]) and string.find(endpoints[i + 1], kind .. ' ', 1, true) then
-        targets[#targets + 1] = endpoints[i]
-      end
-    end
+-- Deliveries that may be under way to one destination at once: more to one that answered well the last time.
+local AT_ONCE = { live = 8, doubtful = 1 }
+-- Deliveries of one destination that its log shows, and seconds that it shows the last one.
+local LOGGED, LOG_SECONDS = 1000, 30 * 86400
+-- Bytes of a result or error that a delivery keeps by itself; whoever sends it looks into the ledger otherwise.
+local DOCUMENT = 8192
+
+local function lane_of(destination)
+  return call('HGET', K('receiver', destination), 'live') == '1' and 'live' or 'doubtful'
+end
+
+local function has_room(destination)
+  return call('ZCARD', K('sending', destination)) < AT_ONCE[lane_of(destination)]
+end
+
+-- Puts a destination into the lane that its last answer tells, at the time when something is to be done for it: a
+-- delivery is due, or a lease ends. `behind`: not before that time, so that others have their turn.
+local function line_up(owner, destination, behind)
+  local due = call('ZRANGE', K('due', destination), 0, 0, 'WITHSCORES')[2]
+  local held = call('ZRANGE', K('sending', destination), 0, 0, 'WITHSCORES')[2]
+  local at
+  if due and has_room(destination) then at = math.max(tonumber(due), behind or 0) end
+  if held then at = math.min(tonumber(held), at or math.huge) end
+  local ours = lane_of(destination)
+  for lane in pairs(AT_ONCE) do
+    local key = K('lane', lane, owner)
+    if at and lane == ours then call('ZADD', key, at, destination) else call('ZREM', key, destination) end
+    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+    if first then call('ZADD', K('lane', lane), first, owner) else call('ZREM', K('lane', lane), owner) end
   end
-  for _, target in ipairs(targets) do
-    local id = job .. ':' .. gen .. ':' .. seq .. '/' .. target
-    call('HSET', K('delivery', id), 'owner', owner, 'type', kind, 'at', now, 'state', 'waiting', 'attempts', 0)
-    call('ZADD', 'ch:due', now, id)
-    call('ZADD', K('sent', owner), now, id)
+end
+
+-- Lets an event wait for a destination; once, however often it is told. Answers the delivery's id.
+local function deliver(event, owner, destination, kind, now, document, url)
+  local id = 'de_' .. string.sub(redis.sha1hex(event .. '/' .. destination), 1, 24)
+  local key = K('delivery', id)
+  if call('EXISTS', key) == 1 then return id end
+  call('HSET', key, 'event', event, 'owner', owner, 'to', destination, 'type', kind, 'at', now,
+    'state', 'waiting', 'attempts', 0)
+  if document and #document <= DOCUMENT then call('HSET', key, 'document', document) end
+  if url then call('HSET', key, 'url', url) end
+  call('ZADD', K('due', destination), now, id)
+  call('ZADD', K('sent', destination), now, id)
+  call('ZREMRANGEBYRANK', K('sent', destination), 0, -LOGGED - 1)
+  call('EXPIRE', K('sent', destination), LOG_SECONDS)
+  line_up(owner, destination)
+  return id
+end
+
+-- Lets an event wait for every endpoint that asks for it: the owner's, or the one that the job names (`hook`: an
+-- endpoint, or a name for a URL of its own and the event types that are to go there).
+-- Part of the change that it tells of, so that none is without the other.
+local function publish(job, owner, gen, seq, kind, now, document)
+  local hook, url = unpack(call('HMGET', K('job', job), 'hook', 'hook_url'))
+  local event = job .. ':' .. gen .. ':' .. seq
+  local own = hook and string.match(hook, '^own_%x+')
+  if own then
+    if string.find(hook, kind .. ' ', 1, true) then deliver(event, owner, owner .. '/' .. own, kind, now, document, url) end
+    return
+  end
+  local endpoints = call('HGETALL', K('hooks', owner))
+  for i = 1, #endpoints, 2 do
+    if (not hook or hook == endpoints[i]) and string.find(endpoints[i + 1], kind .. ' ', 1, true) then
+      deliver(event, owner, endpoints[i], kind, now, document)
+    end
   end
 end
 
@@ -157,12 +207,13 @@ local function look_at_batch(batch, now)
 end
 
 -- Sets a job's state, notes it, counts it for its batch and tells whoever asked to be told.
-local function set_state(j, state, now)
+-- `document`: the result or error that it ends with.
+local function set_state(j, state, now, document)
   local was = j.state
   j.state = state
   call('HSET', K('job', j.id), 'state', state)
   local seq = note(j.id, WORDS[state])
-  if not is_batch(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now) end
+  if not is_batch(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now, document) end
   if j.batch and was and was ~= state then
     local key = K('batch', j.batch)
     if call('EXISTS', key) == 1 then
@@ -276,7 +327,7 @@ local function finish(j, state, document, now)
   call('ZREM', 'ch:deadlines', j.id)
   -- A batch that is open now is kept until its jobs have ended, and from then on.
   if not (is_batch(j.id) and state == 'succeeded') then retain(j.id, j.owner, expires) end
-  set_state(j, state, now)
+  set_state(j, state, now, document)
   if is_batch(j.id) then open_batch(j, state, now) end
 end
 

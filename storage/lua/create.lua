@@ -2,7 +2,8 @@
 -- -2 where all owners together have too much unfinished work, -3 where the batch it belongs to is not wanted any more.
 -- An owner with no unfinished work is never refused for its own.
 -- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound,
---    listed (whether it shows up in its owner's list), hook (endpoint, or event types for a URL of its own),
+--    listed (whether it shows up in its owner's list), hook (endpoint, or a name for a URL of its own and
+--    event types), hook_url (that URL),
 --    batch and batch_gen (whose job it is), items (of a new batch),
 --    objects (names of those that it brought, spaces between)
 local key = K('job', A.job)
@@ -16,6 +17,7 @@ call('HSET', key, 'owner', A.owner, 'state', 'queued', 'gen', 1, 'prio', A.prio,
   'created', A.now, 'deadline', A.now + A.deadline, 'span', A.deadline, 'keep', A.keep)
 if A.silence then call('HSET', key, 'silence', '1') end
 if A.hook then call('HSET', key, 'hook', A.hook) end
+if A.hook_url then call('HSET', key, 'hook_url', A.hook_url) end
 if A.batch then
   call('HSET', key, 'batch', A.batch)
   call('HINCRBY', K('batch', A.batch), 'jobs', 1)

@@ -29,7 +29,7 @@ from core.names import ModelType, Role
 from models.base import Bounds, ModelSpec
 from tests.shared_data import ROOT
 
-NAMES = {"valkey", "seaweedfs", "api", "reaper", "cpu", "piper-joe-1"}
+NAMES = {"valkey", "seaweedfs", "api", "reaper", "sender", "cpu", "piper-joe-1"}
 
 
 def call(stack: Stack, path: str, body: Any = None) -> Any:
@@ -285,7 +285,7 @@ def test_every_process_has_one_thread_and_a_name(tmp_path: Path) -> None:
     layout = Layout(host="127.0.0.1", ports=ports, bucket="b", models=("piper-joe", "whisper-tiny.en"), model_workers=2)
     found = {p.name: p for p in processes(home, layout)}
     names = ["piper-joe-1", "piper-joe-2", "listen"]
-    assert list(found) == ["valkey", "seaweedfs", "api", "reaper", "cpu", *names]
+    assert list(found) == ["valkey", "seaweedfs", "api", "reaper", "sender", "cpu", *names]
     for name in names:
         assert found[name].env["OMP_NUM_THREADS"] == "1"
         assert found[name].env["CHORUS_WORKER_NAME"] == name

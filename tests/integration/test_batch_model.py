@@ -14,6 +14,7 @@ from core.names import BatchState, JobState, Priority
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan
 from storage.batches import PLAN, Batch, Batches, job_of
+from storage.deliveries import delivery_id
 from storage.events import events_of
 from storage.ledger import Ledger, NewJob, Outcome
 
@@ -127,10 +128,10 @@ class World:
 
     def _check_deliveries(self, jobs: list[object]) -> None:
         """Every change that somebody asked to be told of waits to be sent, once."""
-        waiting = {entry.decode() for entry in self.redis.zrange("ch:due", 0, -1)}  # type: ignore[union-attr]
+        waiting = {entry.decode() for entry in self.redis.zrange(f"ch:due:{SUBSCRIBED}", 0, -1)}  # type: ignore[union-attr]
         for job in jobs:
             for event in events_of(job) if job else ():  # type: ignore[arg-type]
-                assert (f"{event.id}/{SUBSCRIBED}" in waiting) == (event.type == "job.succeeded")
+                assert (delivery_id(event.id, SUBSCRIBED) in waiting) == (event.type == "job.succeeded")
 
 
 OPERATIONS: list[Callable[[World, int], None]] = [

@@ -1,0 +1,37 @@
+-- Takes deliveries that are due in a lane, one of each destination at the most, owners and destinations in turns.
+-- What is taken is leased: it is due again where nobody settles it in time.
+-- A: lane, now, lease (seconds), places, share (deliveries under way that one owner may have), held (owner -> how many
+--    it has here already), token (names the taker). Answers {delivery, field, value, ...} for each.
+local taken = {}
+
+local function take(owner, destination)
+  local due, sending = K('due', destination), K('sending', destination)
+  for _, id in ipairs(call('ZRANGEBYSCORE', sending, '-inf', A.now)) do
+    call('ZREM', sending, id)
+    call('ZADD', due, A.now, id)
+  end
+  local id = has_room(destination) and call('ZRANGEBYSCORE', due, '-inf', A.now, 'LIMIT', 0, 1)[1]
+  if not id then return false end
+  call('ZREM', due, id)
+  local key = K('delivery', id)
+  if call('HGET', key, 'state') ~= 'waiting' then return false end
+  call('ZADD', sending, A.now + A.lease, id)
+  call('HSET', key, 'token', A.token)
+  local answer = call('HGETALL', key)
+  table.insert(answer, 1, id)
+  taken[#taken + 1] = answer
+  return true
+end
+
+for _, owner in ipairs(call('ZRANGEBYSCORE', K('lane', A.lane), '-inf', A.now, 'LIMIT', 0, 200)) do
+  local room = math.min(A.share - (A.held[owner] or 0), A.places - #taken)
+  local due = room > 0 and call('ZRANGEBYSCORE', K('lane', A.lane, owner), '-inf', A.now, 'LIMIT', 0, A.places) or {}
+  for _, destination in ipairs(due) do
+    if room <= 0 then break end
+    if take(owner, destination) then room = room - 1 end
+    line_up(owner, destination, A.now)
+  end
+  if room > 0 and #due == 0 then call('ZREM', K('lane', A.lane), owner) end
+  if #taken >= A.places then break end
+end
+return taken
