@@ -82,6 +82,7 @@ def describe(app: Flask, context: Context) -> Document:
     examples = bodies.examples()
     published = sorted(_published(app, context), key=lambda found: _ORDER[found[1].id])
     ids = {operation.id for _, operation in published}
+    used = {operation.tag for _, operation in published}
     paths: dict[str, dict[str, Any]] = {}
     for rule, operation in published:
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
@@ -99,7 +100,7 @@ def describe(app: Flask, context: Context) -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"key": []}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -165,7 +166,7 @@ def _words(view: Any) -> tuple[str, str]:
     """Summary and description: the first sentence of a docstring, and all of it."""
     text = " ".join(inspect.cleandoc(view.__doc__ or "").split()).replace("``", "`")
     first = re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
-    return first.rstrip("."), text
+    return first.rstrip(".").replace("`", ""), text
 
 
 def _body(operation: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Document:

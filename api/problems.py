@@ -35,12 +35,12 @@ _OPENAI_TYPES = {
 }
 
 
-def problem(error: ChorusError) -> Response:
-    """The answer that tells of ``error``."""
+def document(error: ChorusError) -> bytes:
+    """The problem document of an error, as JSON."""
     status = error.status
     title = HTTPStatus(status).phrase
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    document: dict[str, Any] = {
+    found: dict[str, Any] = {
         "type": f"urn:chorus:problem:{error.code}",
         "title": title,
         "status": status,
@@ -56,10 +56,15 @@ def problem(error: ChorusError) -> Response:
             "code": error.code,
         },
     }
-    answer = Response(json.dumps(document), status=status, content_type="application/problem+json")
+    return json.dumps(found).encode()
+
+
+def problem(error: ChorusError) -> Response:
+    """The answer that tells of ``error``."""
+    answer = Response(document(error), status=error.status, content_type="application/problem+json")
     if isinstance(error, Unavailable) or error.retry_after is not None:
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER))
-    if status == 401:
+    if error.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="chorus"'
     return answer
 

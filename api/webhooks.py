@@ -122,13 +122,13 @@ def redeliver(delivery_id: str) -> tuple[Response, int]:
     return jsonify(delivery_view(deliveries().redeliver(owner(), delivery_id))), 202
 
 
-@routes.get("/webhooks/secret")
+@routes.get("/webhook-secret")
 def own_secret() -> Response:
     """The secret with which deliveries to URLs that jobs bring are signed."""
     return jsonify({"secret": webhooks().own_secret(owner())})
 
 
-@routes.post("/webhooks/secret/rotate")
+@routes.post("/webhook-secret/rotate")
 def rotate_own_secret() -> Response:
     """A new secret for URLs that jobs bring. For a day deliveries carry a signature of the one before as well."""
     return jsonify({"secret": webhooks().rotate_own(owner()), "old_valid_for": ROTATION})

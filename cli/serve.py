@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 import click
 
@@ -34,42 +33,10 @@ def api(host: str | None, port: int | None, processes: int) -> None:
     if port is not None:
         os.environ["CHORUS_API_PORT"] = str(port)
     settings = _settings()
-    from gunicorn.app.base import BaseApplication
-
     from api import create_app
-    from api.streams import bound_writes, stop_when
+    from api.server import Server
 
-    app = create_app(settings)
-
-    def bound(arbiter: Any) -> None:
-        for listener in arbiter.LISTENERS:
-            bound_writes(listener.sock)
-
-    class Server(BaseApplication):
-        def load_config(self) -> None:
-            options: dict[str, Any] = {
-                "bind": f"{settings.api_host}:{settings.api_port}",
-                "workers": processes,
-                "worker_class": "gthread",
-                "threads": settings.api_threads + settings.api_streams,
-                "graceful_timeout": 8,
-                "timeout": 60,
-                "keepalive": 30,
-                "proc_name": "chorus-api",
-                "limit_request_line": 8190,
-                "limit_request_field_size": 16_380,
-                "control_socket_disable": True,
-                "when_ready": bound,
-                "post_worker_init": lambda worker: stop_when(lambda: not worker.alive),
-            }
-            for name, value in options.items():
-                if name in self.cfg.settings:
-                    self.cfg.set(name, value)
-
-        def load(self) -> Any:
-            return app
-
-    Server().run()
+    Server(create_app(settings), settings, processes).run()
 
 
 @click.command()

@@ -31,6 +31,13 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _truth(value: Any) -> Any:
+    """To Python 0 is False as well."""
+    if not isinstance(value, bool):
+        raise PydanticCustomError("bool_type", "Input should be a valid boolean")
+    return value
+
+
 # Numbers and truth values are JSON's own alone: pydantic would take "60" and 1 as well.
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
@@ -57,6 +64,9 @@ class Output(BaseModel):
     format: AudioFormat = AudioFormat.WAV
     sample_rate: SampleRate | None = Field(None, description="Hz; null keeps the voice's own")
     loudness: Number | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
+    timestamps: Literal["none"] = "none"
+    subtitles: None = None
+    utterances: Annotated[Literal[False], BeforeValidator(_truth)] = False
     destination: Name | None = Field(
         None, description="A bucket that the administrator named, for a copy of the result"
     )
@@ -129,7 +139,7 @@ Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType
 
 
 class WebhookInput(BaseModel):
-    """Where a job's events go, signed with the owner's own secret (``GET /v1/webhooks/secret``)."""
+    """Where a job's events go, signed with the owner's own secret (``GET /v1/webhook-secret``)."""
 
     model_config = _Strict
     url: WebhookUrl

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from core.errors import ArtifactMissing, Conflict, FieldError, InvalidRequest, NotFound
+from core.errors import ArtifactMissing, Conflict, NotFound
 from core.names import BatchState, JobState
 from core.redis import redis_errors
 from core.work import Plan
 from storage.ledger import Job, Ledger, derived_job_id
 from storage.objects import Objects
+from storage.pages import newest
 
 #: The plan of the ledger's record of a batch.
 PLAN = Plan.parse("expand:cpu")
@@ -104,17 +105,8 @@ class Batches:
 
     def page(self, owner: str, behind: str | None, limit: int) -> list[Batch]:
         """Batches of an owner, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
-        key, first = f"ch:batches:{owner}", 0
-        with redis_errors():
-            if behind is not None:
-                place = self._redis.zrevrank(key, behind)
-                if place is None:
-                    detail = "This is no cursor of ours."
-                    fields = [FieldError("cursor", "invalid_value", detail)]
-                    raise InvalidRequest(detail, code="invalid_value", fields=fields)
-                first = int(place) + 1  # type: ignore[arg-type]
-            ids = self._redis.zrevrange(key, first, first + limit - 1)
-        return [batch for batch in self._read([i.decode() for i in ids]) if batch]  # type: ignore[union-attr]
+        ids = newest(self._redis, f"ch:batches:{owner}", behind, limit)
+        return [batch for batch in self._read(ids) if batch]
 
     def _read(self, batches: Sequence[str]) -> list[Batch | None]:
         if not batches:

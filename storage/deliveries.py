@@ -19,11 +19,12 @@ from typing import Any
 
 import redis
 
-from core.errors import Conflict, InvalidRequest, NotFound
+from core.errors import Conflict, NotFound
 from core.names import TEST_EVENT, DeliveryState, EventType, Lane
 from core.redis import Scripts, redis_errors
 from storage.events import events_of
 from storage.ledger import Job
+from storage.pages import newest
 
 #: Seconds that a delivery stands in the log once it has ended.
 LOG_SECONDS = 7 * 86_400
@@ -141,15 +142,7 @@ class Deliveries:
 
     def page(self, destination: str, behind: str | None, limit: int) -> list[Delivery]:
         """Deliveries to a destination, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
-        key, first = f"ch:sent:{destination}", 0
-        with redis_errors():
-            if behind is not None:
-                place = self._redis.zrevrank(key, behind)
-                if place is None:
-                    raise InvalidRequest("cursor: This is no cursor of ours.", code="invalid_value")
-                first = int(place) + 1  # type: ignore[arg-type]
-            ids = self._redis.zrevrange(key, first, first + limit - 1)
-        return self._read([i.decode() for i in ids])  # type: ignore[union-attr]
+        return self._read(newest(self._redis, f"ch:sent:{destination}", behind, limit))
 
     def of_job(self, job: Job, destinations: Sequence[str]) -> list[Delivery]:
         """Deliveries of a job's events in its present generation, oldest first."""

@@ -267,7 +267,7 @@ class Operations:
         return WebhookEndpoint.of((yield from self._json("GET", f"/v1/webhooks/{path_of(webhook)}")))
 
     def webhook_secret(self) -> Operation[str]:
-        return str((yield from self._json("GET", "/v1/webhooks/secret"))["secret"])
+        return str((yield from self._json("GET", "/v1/webhook-secret"))["secret"])
 
     def change_webhook(self, webhook: str | WebhookEndpoint, body: Mapping[str, Any]) -> Operation[WebhookEndpoint]:
         path = f"/v1/webhooks/{path_of(webhook)}"

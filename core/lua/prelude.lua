@@ -110,13 +110,16 @@ end
 
 local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
 
+-- What clients know as a job: not what opens a batch or enrols a voice.
+local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
+
 -- Where an owner's jobs of this kind are listed.
 local function listed(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
 
 -- Deliveries that may be under way to one destination at once: more to one that answered well the last time.
 local AT_ONCE = { live = 8, doubtful = 1 }
 -- Deliveries of one destination that its log shows, and seconds that it shows the last one.
-local LOGGED, LOG_SECONDS = 1000, 30 * 86400
+local LOGGED, LOG_SECONDS = 10000, 30 * 86400
 -- Bytes of a result or error that a delivery keeps by itself; whoever sends it looks into the ledger otherwise.
 local DOCUMENT = 8192
 
@@ -213,7 +216,7 @@ local function set_state(j, state, now, document)
   j.state = state
   call('HSET', K('job', j.id), 'state', state)
   local seq = note(j.id, WORDS[state])
-  if not is_batch(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now, document) end
+  if is_job(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now, document) end
   if j.batch and was and was ~= state then
     local key = K('batch', j.batch)
     if call('EXISTS', key) == 1 then

@@ -19,7 +19,7 @@ PIPELINES = ("voice_match", "embed", "vad")
 def simulated_stack(folder: Path) -> Stack:
     """Serves ``sim``, `EARS` and their pipelines; its configuration lies in ``folder``."""
     files = {"models": (MODELS_FILE, EARS), "pipelines": (PIPELINES_FILE, PIPELINES)}
-    env = {"CHORUS_LOG_LEVEL": "INFO", "OMP_NUM_THREADS": "1"}
+    env = {"CHORUS_LOG_LEVEL": "INFO", "OMP_NUM_THREADS": "1", "CHORUS_EGRESS_ALLOW": "127.0.0.1:9"}
     for kind, (product, names) in files.items():
         simulated = Path(benchmarks.__file__).with_name(f"{kind}.yaml")
         entries = yaml.safe_load(product.read_text())[kind]

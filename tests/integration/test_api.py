@@ -112,6 +112,32 @@ BAD = [
 ]
 
 
+def test_every_field_may_be_said_with_its_default(client: FlaskClient) -> None:
+    body = {
+        "pipeline": "piper",
+        "text": "Hello there.",
+        "language": "en",
+        "voice": "joe",
+        "vad": "silero",
+        "models": {"synthesize": "piper-joe"},
+        "options": {"speed": 1.0, "seed": 7},
+        "markup": "none",
+        "output": {
+            "format": "wav",
+            "sample_rate": None,
+            "loudness": None,
+            "timestamps": "none",
+            "subtitles": None,
+            "utterances": False,
+        },
+        "priority": "normal",
+        "on_error": "fail",
+        "metadata": {"any": "strings"},
+        "expires_in": 2592000,
+    }
+    assert client.post("/v1/jobs", json=body).status_code == 202
+
+
 @pytest.mark.parametrize(("body", "code", "field"), BAD, ids=lambda v: v if isinstance(v, str) else None)
 def test_a_bad_job_is_a_422_that_says_why(
     client: FlaskClient, body: dict[str, Any], code: str, field: str | None

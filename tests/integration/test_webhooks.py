@@ -106,7 +106,7 @@ def test_endpoints_get_what_they_ask_for(line: WebhookLine, receiver: Receiver) 
 
 def test_a_job_may_name_one_endpoint_or_bring_a_url(line: WebhookLine, receiver: Receiver) -> None:
     named, other = line.endpoint(receiver.url("/named")), line.endpoint(receiver.url("/other"))
-    secret = line.client.get("/v1/webhooks/secret").get_json()["secret"]
+    secret = line.client.get("/v1/webhook-secret").get_json()["secret"]
     own = {"url": receiver.url("/own?token=t"), "events": ["job.running", "job.failed"]}
     with line.sending():
         first = line.failed_job(webhook=named["id"])
@@ -182,6 +182,15 @@ def test_a_large_job_is_told_in_less_than_20_kb(line: WebhookLine, receiver: Rec
     assert len(received.body) < 20_000
     assert event["omitted"][-1] == "metadata" and event["data"]["metadata"] == {}
     assert event["data"]["id"] == job_id
+
+
+def test_a_voice_that_is_made_is_no_job_of_the_clients(line: WebhookLine, receiver: Receiver) -> None:
+    endpoint = line.endpoint(receiver.url("/a"), "job.queued", "job.canceled")["id"]
+    recording = next(iter(sorted(data_path("speakers").glob("*/*.flac"))))
+    with recording.open("rb") as file:
+        voice = line.client.post("/v1/voices", data={"name": "Ann", "files": (file, "a.flac")}).get_json()["id"]
+    assert line.client.delete(f"/v1/voices/{voice}").status_code == 204
+    assert line.deliveries(endpoint) == []
 
 
 # -- attempts
@@ -364,10 +373,10 @@ def test_no_answer_but_the_first_shows_a_secret(line: WebhookLine, receiver: Rec
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/=]{44}", endpoint["secret"])
     for path in ("/v1/webhooks", f"/v1/webhooks/{endpoint['id']}", f"/v1/webhooks/{endpoint['id']}/deliveries"):
         assert b"whsec_" not in line.client.get(path).data
-    first = line.client.get("/v1/webhooks/secret").get_json()["secret"]
-    assert line.client.get("/v1/webhooks/secret").get_json()["secret"] == first
-    rotated = line.client.post("/v1/webhooks/secret/rotate").get_json()["secret"]
-    assert line.client.get("/v1/webhooks/secret").get_json()["secret"] == rotated != first
+    first = line.client.get("/v1/webhook-secret").get_json()["secret"]
+    assert line.client.get("/v1/webhook-secret").get_json()["secret"] == first
+    rotated = line.client.post("/v1/webhook-secret/rotate").get_json()["secret"]
+    assert line.client.get("/v1/webhook-secret").get_json()["secret"] == rotated != first
 
 
 # -- endpoints

@@ -17,6 +17,13 @@ _HARMFUL = ("batch_seconds", "item_seconds", "fail")
 
 _NUMBERS = itertools.count()
 
+#: Where webhooks may go, and nobody listens.
+ALLOWED = "127.0.0.1:9"
+
+#: Endpoints that are made at the most, and how many there are.
+_ENDPOINTS = 12
+_endpoints = 0
+
 #: Fields that hold audio.
 _RECORDINGS = ("recording", "reference", "recordings")
 
@@ -85,6 +92,17 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, 
         case.path_parameters["job_id"] = f"own-{number}"
     if case.media_type == "application/json" and isinstance(case.body, dict):
         case.body = {name: _changed(name, value) for name, value in case.body.items()}
+        if case.operation.definition.raw.get("operationId") == "createWebhook":
+            _let_some_in(case.body)
+
+
+def _let_some_in(body: dict[str, Any]) -> None:
+    """A few endpoints have a URL that may be called: as they are drawn, none has. A few, since each is told of every
+    job."""
+    global _endpoints
+    if isinstance(body.get("url"), str) and body["url"] and _endpoints < _ENDPOINTS:
+        _endpoints += 1
+        body["url"] = f"http://{ALLOWED}/{_endpoints}"
 
 
 def _changed(name: str, value: Any) -> Any:
