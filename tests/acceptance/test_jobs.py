@@ -252,3 +252,23 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=1).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_two_hundred_creates_at_once_under_one_key_make_one_job(access: StackAccess) -> None:
+    """Over two hundred connections of their own; the same key with another body is refused."""
+    headers = {"X-API-Key": access.stack.api_key, "Idempotency-Key": f"once-{time.time_ns()}"}
+    metadata = {"once": headers["Idempotency-Key"]}
+    body = {"pipeline": "piper", "text": "Only one of us is spoken.", "metadata": metadata}
+
+    def create(_: int) -> tuple[int, str]:
+        answer = httpx.post(f"{access.stack.url}/v1/jobs", json=body, headers=headers, timeout=60)
+        return answer.status_code, answer.json()["id"]
+
+    with ThreadPoolExecutor(200) as pool:
+        found = set(pool.map(create, range(200)))
+    assert len(found) == 1 and next(iter(found))[0] == 202
+    other = access.http.post("/v1/jobs", json={**body, "text": "Another."}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    listed = access.http.get("/v1/jobs", params={f"metadata.{name}": value for name, value in metadata.items()}).json()
+    assert [job["id"] for job in listed["data"]] == [next(iter(found))[1]]
+    assert access.wait(next(iter(found))[1])["state"] == "succeeded"
