@@ -36,9 +36,14 @@ test: test-quick test-acceptance ## Run all tests
 test-quick: $(STAMP) ## Run the unit and integration tests
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -n 2 --dist loadfile $(ARGS)
 
-# Whole stacks, one at a time: they measure times, and each has as many processes as the machine has cores.
+# Whole stacks: those that measure no times two at once, all others one at a time.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance $(ARGS)
+ifeq ($(ARGS),)
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m patient -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient"
+else
+	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
 	$(BIN)/ruff check .

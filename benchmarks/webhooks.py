@@ -24,7 +24,7 @@ from storage.webhooks import WebhookEndpoint, Webhooks
 DEAD, WAITING = 24, 1000
 
 #: Events for the living one in a round, and how many a second.
-EVENTS, RATE = 150, 30.0
+EVENTS, RATE = 100, 30.0
 ROUNDS = 3
 
 #: Seconds between the dead ones' first attempts and the measurement: by then all slots that they can have are taken.

@@ -32,6 +32,8 @@ from cli.demo import word_error_rate
 from cli.stack import Stack
 from tests.shared_data import ROOT, data_path
 
+pytestmark = pytest.mark.patient
+
 MODELS = ["piper-joe", "silero", "campplus", "whisper-tiny.en"]
 
 #: Quick, so that tests are.

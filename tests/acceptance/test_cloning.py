@@ -24,7 +24,7 @@ from storage.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.patient, pytest.mark.timeout(600)]
 
 MODELS = ["piper-joe", "kokoro", "silero", "campplus", "ge2e", "whisper-tiny.en"]
 SENTENCE = "The boy was there when the sun rose. A king ruled the state in the early days."

@@ -10,6 +10,8 @@ import pytest
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.patient
+
 REQUESTS = {
     "nonsense": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "no version": (b"GET /healthz\r\n\r\n", 400),

@@ -23,7 +23,7 @@ import pytest
 from tests.acceptance.simulated_stack import simulated_stack
 from tests.stack_access import StackAccess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.patient]
 
 FUZZING = Path(__file__).with_name("fuzzing")
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from storage.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.patient]
 
 MODELS = ["piper-joe", "silero", "campplus", "whisper-tiny.en"]
 SENTENCE = "The boy was there when the sun rose."
