@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from cli.connection import api_address
+from cli.tables import listing
 from core.errors import Unavailable
 
 url_option = click.option("--url", help="Address of the API (CHORUS_URL; default: the stack of 'chorus up').")
@@ -207,7 +208,7 @@ def list_(
     state: str | None, pipeline: str | None, limit: int, as_json: bool, url: str | None, api_key: str | None
 ) -> None:
     """List jobs, newest first."""
-    table = Table("id", "pipeline", "state", "done", "created")
+    table = listing("id", "pipeline", "state", "done", "created")
     with told(), client(url, api_key) as chorus:
         for job in itertools.islice(chorus.jobs(state=state, pipeline=pipeline, limit=min(limit, 100)), limit):
             if as_json:

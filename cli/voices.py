@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from cli.jobs import client, follow, key_option, told, url_option
+from cli.tables import listing
 
 
 @click.group()
@@ -26,7 +26,7 @@ def voices() -> None:
 @key_option
 def list_(url: str | None, api_key: str | None) -> None:
     """List the models' voices and the stored ones."""
-    table = Table("id", "name", "state", "language", "pipelines")
+    table = listing("id", "name", "state", "language", "pipelines")
     with told(), client(url, api_key) as chorus:
         for voice in chorus.voices():
             table.add_row(voice.id, voice.name or "", voice.state, voice.language or "", ", ".join(voice.pipelines))

@@ -8,9 +8,9 @@ from typing import Any
 import click
 from chorus_client import Client, WebhookEndpoint
 from rich.console import Console
-from rich.table import Table
 
 from cli.jobs import client, key_option, told, url_option
+from cli.tables import listing
 
 
 @click.group()
@@ -30,7 +30,7 @@ def webhooks() -> None:
 @key_option
 def list_(url: str | None, api_key: str | None) -> None:
     """List endpoints, and which of them are failing or were disabled."""
-    table = Table("id", "url", "events", "state")
+    table = listing("id", "url", "events", "state")
     with told(), client(url, api_key) as chorus:
         for endpoint in chorus.webhooks():
             table.add_row(endpoint.id, endpoint.url, "\n".join(endpoint.events), _state(endpoint))
@@ -152,10 +152,10 @@ def _of(chorus: Client, webhook_id: str, *, failed: bool) -> Iterator[dict[str, 
 
 
 def _show(found: Any) -> None:
-    table = Table("id", "event", "type", "state", "attempts", "last answer", "next")
+    table = listing("id", "event", "state", "tries", "last answer", "next")
     for one in found:
         last = one["attempts"][-1] if one["attempts"] else {}
         answer = " ".join(str(last[key]) for key in ("status", "code") if last.get(key))
         attempts = str(len(one["attempts"]))
-        table.add_row(one["id"], one["event"], one["type"], one["state"], attempts, answer, one["next"] or "")
+        table.add_row(one["id"], one["type"], one["state"], attempts, answer, one["next"] or "")
     Console().print(table)
