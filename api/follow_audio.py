@@ -196,11 +196,11 @@ class _Following:
     def _letter(self, index: int) -> str:
         """Where one utterance stands: ``Z`` rendered, ``X`` failed, else it is on its way."""
         name = self.job.id
-        pipe = self._ctx.redis.pipeline(transaction=True)
-        pipe.hmget(f"ch:job:{name}", "state", "gen", "silence")
-        pipe.getrange(f"ch:at:{name}", index, index)
 
         def ask() -> tuple[list[bytes | None], bytes]:
+            pipe = self._ctx.redis.pipeline(transaction=True)  # one that broke has forgotten what it was to ask
+            pipe.hmget(f"ch:job:{name}", "state", "gen", "silence")
+            pipe.getrange(f"ch:at:{name}", index, index)
             with redis_errors():
                 fields, letter = pipe.execute()
             return fields, letter

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import redis
 import soundfile
 from flask import Flask
 from flask.testing import FlaskClient
@@ -377,6 +378,30 @@ def test_ledger_and_storage_may_be_away_for_a_moment(valkey: str, seaweedfs: S3,
         assert len(samples_of(sounding.whole())) == sum(map(len, hand.samples)) + 2 * round(0.25 * RATE)
         hand.assemble()
         assert b"event: job.succeeded" in told.whole()
+
+
+def test_a_look_whose_answer_is_lost_is_made_anew(
+    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """redis-py empties a pipeline whose connection broke: the next try has to say again what it asks."""
+    hand = Hand(services, client)
+    hand.lay(2)
+    hand.render(0)
+    execute, lost = redis.client.Pipeline.execute, []
+
+    def breaks_once(pipe: redis.client.Pipeline, raise_on_error: bool = True) -> list[object]:
+        if not lost and any("GETRANGE" in command[0] for command in pipe.command_stack):
+            lost.append(pipe)
+            pipe.reset()
+            raise redis.exceptions.ConnectionError
+        found: list[object] = execute(pipe, raise_on_error)
+        return found
+
+    monkeypatch.setattr(redis.client.Pipeline, "execute", breaks_once)
+    listening = listen(hand)
+    hand.render(1)
+    assert len(samples_of(listening.whole())) == sum(map(len, hand.samples)) + round(0.25 * RATE)
+    assert lost
 
 
 def test_an_artifact_that_is_gone_is_waited_for(client: FlaskClient, services: Services) -> None:
