@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from flask import Blueprint, Response, jsonify, request, stream_with_context
 
 from api.archive import zip_stream
 from api.context import ceiling, context, owner
-from api.history import page_number
 from api.idempotency import fingerprint, once
+from api.query import only, page
 from api.views import root, views
 from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
 from core.failpoints import reach
@@ -53,15 +54,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.get("")
 def list_batches() -> Response:
     """A page of batches, newest first. ``next`` is the cursor of the page behind it, null at the end."""
-    for name in request.args:
-        if name not in ("limit", "cursor"):
-            detail = "There is no such filter."
-            fields = [FieldError(name[:100], "unknown_field", detail)]
-            raise InvalidRequest(f"{name[:100]}: {detail}", code="unknown_field", fields=fields)
-    limit = page_number("limit", 20, 1, 100)
-    found = batches().page(owner(), request.args.get("cursor"), limit + 1)
-    following = found[limit - 1].id if len(found) > limit else None
-    return jsonify({"object": "list", "data": [views().batch(batch) for batch in found[:limit]], "next": following})
+    only(("limit", "cursor"))
+    return page(partial(batches().page, owner()), views().batch)
 
 
 @routes.get("/<batch_id>")

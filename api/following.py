@@ -10,10 +10,11 @@ from api.context import context
 from api.follow_audio import Wanted, finished_audio, follow_audio, source_rate
 from api.follow_events import follow_events, is_told, read_event_id
 from api.jobs import find_job
+from api.query import invalid
 from api.streams import open_stream
 from audio.encode import check_rate, output_rate
 from audio.streaming import StreamFormat, content_type
-from core.errors import Conflict, FieldError, InvalidRequest, NotFound
+from core.errors import Conflict, InvalidRequest, NotFound
 from core.names import JobState
 from storage.ledger import Job
 
@@ -68,9 +69,7 @@ def _format(job: Job) -> StreamFormat:
         own = job.document["output"]["format"]
         return StreamFormat(own) if own in names else StreamFormat.WAV
     if given not in names:
-        detail = f"It must be one of {', '.join(names)}."
-        fields = [FieldError("format", "invalid_value", detail)]
-        raise InvalidRequest(f"format: {detail}", code="invalid_value", fields=fields)
+        raise invalid("format", "invalid_value", f"It must be one of {', '.join(names)}.")
     return StreamFormat(given)
 
 

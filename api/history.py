@@ -10,8 +10,8 @@ from datetime import datetime
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
+from api.query import invalid, only, page_number
 from api.views import job_view
-from core.errors import FieldError, InvalidRequest
 from core.names import JobState
 from core.redis import redis_errors
 from storage.ledger import Job
@@ -29,9 +29,7 @@ _FILTERS = {"state", "pipeline", "batch", "created_after", "created_before", "li
 @routes.get("")
 def list_jobs() -> Response:
     """A page of jobs. ``next`` is the cursor of the page behind it, null at the end."""
-    for name in request.args:
-        if name not in _FILTERS and not name.startswith("metadata."):
-            raise _invalid(name, "unknown_field", "There is no such filter.")
+    only(_FILTERS, prefix="metadata.")
     limit = page_number("limit", _PAGE, 1, _LARGEST_PAGE)
     wanted = _Filter()
     found: list[Job] = []
@@ -54,7 +52,7 @@ class _Filter:
     def __init__(self) -> None:
         self.state = request.args.get("state")
         if self.state is not None and self.state not in list(JobState):
-            raise _invalid("state", "invalid_value", f"It must be one of {', '.join(JobState)}.")
+            raise invalid("state", "invalid_value", f"It must be one of {', '.join(JobState)}.")
         self.pipeline = request.args.get("pipeline")
         self.batch = request.args.get("batch")
         self.after = _time("created_after", 0.0)
@@ -101,7 +99,7 @@ def _cursor() -> tuple[float, str] | None:
         at, _, job = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
         return float(at), job
     except (binascii.Error, ValueError, UnicodeError) as error:
-        raise _invalid("cursor", "invalid_value", "This is no cursor of ours.") from error
+        raise invalid("cursor", "invalid_value", "This is no cursor of ours.") from error
 
 
 def _time(name: str, default: float) -> float:
@@ -112,19 +110,4 @@ def _time(name: str, default: float) -> float:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return moment.timestamp() if moment.tzinfo else moment.astimezone().timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise _invalid(name, "invalid_value", "It must be a time as in RFC 3339.") from error
-
-
-def page_number(name: str, default: int, least: int, most: int) -> int:
-    """A number of the query, from ``least`` to ``most``. Raises `InvalidRequest`."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not least <= int(text) <= most:
-        raise _invalid(name, "invalid_value", f"It must be an integer from {least} to {most}.")
-    return int(text)
-
-
-def _invalid(name: str, code: str, detail: str) -> InvalidRequest:
-    name = name[:100]
-    return InvalidRequest(f"{name}: {detail}", code=code, fields=[FieldError(name, code, detail)])
+        raise invalid(name, "invalid_value", "It must be a time as in RFC 3339.") from error

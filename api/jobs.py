@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 
 from api.context import ceiling, context, owner
 from api.idempotency import fingerprint, once
+from api.query import flag
 from api.views import accepted_view, job_view
 from api.waiting import wait_for_end
 from audio.encode import CONTENT_TYPES
@@ -143,9 +144,6 @@ def retry(job_id: str) -> tuple[Response, int]:
 #: Fields of a multipart body that are strings as they stand; all others are JSON.
 _STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "priority", "on_error"}
 
-#: Query values that mean yes and no.
-_FLAGS = {"1": True, "true": True, "0": False, "false": False}
-
 
 def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
     """A job's fields and files, from a JSON body or a multipart one.
@@ -169,16 +167,6 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
         elif name != "job":
             body[name] = parse_json(b'{"value": %s}' % value.encode())["value"]
     return body, files
-
-
-def flag(name: str) -> bool:
-    """A yes or no of the query. Raises `InvalidRequest`."""
-    value = request.args.get(name, "0")
-    if value not in _FLAGS:
-        detail = "It must be 1 or 0."
-        fields = [FieldError(name, "invalid_value", detail)]
-        raise InvalidRequest(f"{name}: {detail}", code="invalid_value", fields=fields)
-    return _FLAGS[value]
 
 
 def find_job(job_id: str) -> Job:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
-from api.history import page_number
 from api.jobs import find_job
+from api.query import page
 from api.views import root
 from core.validation import parse_json
 from pipelines.intake import of_field
@@ -94,10 +95,7 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 def list_deliveries(endpoint_id: str) -> Response:
     """A page of an endpoint's deliveries with their attempts, newest first."""
     webhooks().get(owner(), endpoint_id)
-    limit = page_number("limit", 20, 1, 100)
-    found = deliveries().page(endpoint_id, request.args.get("cursor"), limit + 1)
-    following = found[limit - 1].id if len(found) > limit else None
-    return jsonify({"object": "list", "data": [delivery_view(one) for one in found[:limit]], "next": following})
+    return page(partial(deliveries().page, endpoint_id), delivery_view)
 
 
 @routes.get("/jobs/<job_id>/deliveries")

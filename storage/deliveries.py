@@ -107,7 +107,7 @@ class Deliveries:
     def settle(
         self,
         delivery: Delivery,
-        attempt: Attempt | None,
+        attempt: Attempt,
         *,
         delivered: bool = False,
         due: float | None = None,
@@ -118,16 +118,15 @@ class Deliveries:
         ``gone``: the receiver wants no more. True where that, or a delivery that failed for good while nothing else
         arrived, disabled the endpoint."""
         kind = "delivered" if delivered else "failed" if due is None else "again"
-        now = attempt.at if attempt else time.time()
         answer = self._scripts.run(
             "settle",
             delivery=delivery.id,
             token=self._token,
-            now=now,
+            now=attempt.at,
             kind=kind,
-            attempt=None if attempt is None else json.dumps(asdict(attempt)),
+            attempt=json.dumps(asdict(attempt)),
             due=due,
-            began=delivery.log[-delivery.attempts].at if delivery.attempts else now,
+            began=delivery.log[-delivery.attempts].at if delivery.attempts else attempt.at,
             gone=gone,
             keep=LOG_SECONDS,
         )

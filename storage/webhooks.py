@@ -143,31 +143,31 @@ class Webhooks:
 
     def own_secret(self, owner: str) -> str:
         """The secret for URLs that jobs bring, made when it is first asked for."""
-        key = f"ch:signing:{owner}"
-        with redis_errors():
-            self._redis.set(key, json.dumps([[_new_secret(), None]]), nx=True)
-            held = self._redis.get(key)
-        return _good(held)[0]  # type: ignore[arg-type]
+        return _good(self._own(owner))[0]
 
     def rotate_own(self, owner: str) -> str:
         """A new secret for URLs that jobs bring; the one before stays good for `ROTATION` seconds."""
-        self.own_secret(owner)
-        key = f"ch:signing:{owner}"
+        secret, rotated = _rotated(self._own(owner))
         with redis_errors():
-            secret, rotated = _rotated(self._redis.get(key))  # type: ignore[arg-type]
-            self._redis.set(key, rotated)
+            self._redis.set(f"ch:signing:{owner}", rotated)
         return secret
 
     def secrets(self, owner: str, destination: str) -> Sequence[str]:
         """The secrets that a delivery to ``destination`` is signed with, newest first; none where it is gone."""
         if not is_endpoint(destination):
-            self.own_secret(owner)
+            return _good(self._own(owner))
         with redis_errors():
-            if is_endpoint(destination):
-                held = self._redis.hget(f"ch:webhook:{destination}", "secrets")
-            else:
-                held = self._redis.get(f"ch:signing:{owner}")
-        return _good(held)  # type: ignore[arg-type]
+            return _good(self._redis.hget(f"ch:webhook:{destination}", "secrets"))  # type: ignore[arg-type]
+
+    def _own(self, owner: str) -> bytes | None:
+        """What is kept of an owner's secrets for URLs that jobs bring."""
+        key = f"ch:signing:{owner}"
+        with redis_errors():
+            held = self._redis.get(key)
+            if held is None:
+                self._redis.set(key, json.dumps([[_new_secret(), None]]), nx=True)
+                held = self._redis.get(key)
+        return held  # type: ignore[return-value]
 
     def _read(self, endpoints: Sequence[str]) -> list[WebhookEndpoint | None]:
         pipe = self._redis.pipeline(transaction=False)

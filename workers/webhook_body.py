@@ -88,7 +88,7 @@ def as_it_was(job: Job, delivery: Delivery) -> Job:
     state = JobState(delivery.type.removeprefix("job."))
     if (job.generation, job.state) == (delivery.generation, state):
         return job
-    document = delivery.document if delivery.document else None
+    document = delivery.document or None
     return replace(
         job,
         state=state,

@@ -31,7 +31,6 @@ for _, owner in ipairs(call('ZRANGEBYSCORE', K('lane', A.lane), '-inf', A.now, '
     if take(owner, destination) then room = room - 1 end
     line_up(owner, destination, A.now)
   end
-  if room > 0 and #due == 0 then call('ZREM', K('lane', A.lane), owner) end
   if #taken >= A.places then break end
 end
 return taken

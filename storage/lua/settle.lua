@@ -1,15 +1,13 @@
 -- Records how an attempt at a delivery ended. Answers 0 where it is not the taker's any more, else 1; 2 where the
 -- endpoint was disabled, since it is gone (410), or since a delivery failed for good and none arrived meanwhile.
--- A: delivery, token, now, kind ('delivered' | 'again' | 'failed'), attempt (JSON; nil: none was made), due (of
---    'again'), began (when its first attempt ended), gone (whether the receiver said so), keep (seconds that the log has it once it has ended)
+-- A: delivery, token, now, kind ('delivered' | 'again' | 'failed'), attempt (JSON), due (of 'again'), began (when its
+--    first attempt ended), gone (whether the receiver said so), keep (seconds that the log has it once it has ended)
 local key = K('delivery', A.delivery)
-local owner, destination, token, state, at = unpack(call('HMGET', key, 'owner', 'to', 'token', 'state', 'at'))
+local owner, destination, token, state = unpack(call('HMGET', key, 'owner', 'to', 'token', 'state'))
 if state ~= 'waiting' or (token ~= A.token and A.kind ~= 'delivered') then return 0 end
-if A.attempt then
-  call('HINCRBY', key, 'attempts', 1)
-  local log = call('HGET', key, 'log')
-  call('HSET', key, 'log', log and (log .. '\n' .. A.attempt) or A.attempt)
-end
+call('HINCRBY', key, 'attempts', 1)
+local log = call('HGET', key, 'log')
+call('HSET', key, 'log', log and (log .. '\n' .. A.attempt) or A.attempt)
 call('ZREM', K('sending', destination), A.delivery)
 call('ZREM', K('due', destination), A.delivery)
 call('HDEL', key, 'token')
@@ -24,7 +22,7 @@ local receiver, answer = K('receiver', destination), 1
 if A.kind == 'delivered' then
   call('HSET', receiver, 'live', 1)
   call('HDEL', receiver, 'failing')
-elseif A.attempt then
+else
   call('HSET', receiver, 'live', 0)
   call('HSETNX', receiver, 'failing', A.now)
   local webhook = K('webhook', destination)

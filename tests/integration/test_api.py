@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,13 +34,6 @@ def settings_for(valkey: str, seaweedfs: S3, **changes: Any) -> Settings:
 def app(valkey: str, seaweedfs: S3) -> Flask:
     create_key(connect(valkey), "ann", "first")
     return create_app(settings_for(valkey, seaweedfs, max_text_characters=10_000, max_body_bytes=100_000))
-
-
-@pytest.fixture
-def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
-    with app.test_client() as found:
-        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield found
 
 
 def job(**changes: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,13 +27,6 @@ from tests.integration.test_api import job, settings_for
 def app(valkey: str, seaweedfs: S3) -> Flask:
     create_key(connect(valkey), "ann")
     return create_app(settings_for(valkey, seaweedfs))
-
-
-@pytest.fixture
-def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
-    with app.test_client() as found:
-        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield found
 
 
 def created(client: FlaskClient, **changes: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,13 +35,6 @@ def settings(valkey: str, seaweedfs: S3) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Flask:
     return create_app(settings)
-
-
-@pytest.fixture
-def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
-    with app.test_client() as found:
-        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield found
 
 
 @pytest.fixture

@@ -41,13 +41,6 @@ def app(settings: Settings, valkey: str) -> Flask:
     return create_app(settings)
 
 
-@pytest.fixture
-def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
-    with app.test_client() as found:
-        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield found
-
-
 def resolve_by(thing: Any, egress: Egress) -> None:
     """Lets outgoing calls of an app or of a process's services resolve names as the test says."""
     submitter = thing.extensions["chorus"].submitter if isinstance(thing, Flask) else thing.submitter

@@ -50,13 +50,6 @@ def app(line: CpuLine, settings: Settings, valkey: str) -> Flask:
     return create_app(settings)
 
 
-@pytest.fixture
-def client(app: Flask, valkey: str) -> Iterator[FlaskClient]:
-    with app.test_client() as found:
-        found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield found
-
-
 def created(client: FlaskClient, **changes: object) -> str:
     answer = client.post("/v1/jobs", json=job(**changes))
     assert answer.status_code == 202, answer.data
