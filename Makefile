@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 TEST_ENV := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test test-quick test-acceptance lint format bench chaos clean
+.PHONY: help venv demo up test test-quick test-acceptance proof lint format bench chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +34,19 @@ up: $(STAMP) ## Run the whole service on this machine, until Ctrl-C
 test: test-quick test-acceptance ## Run all tests
 
 test-quick: $(STAMP) ## Run the unit and integration tests
-	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -n 2 --dist loadfile $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile $(ARGS)
 
 # Whole stacks: those that measure no times two at once, all others one at a time.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
 ifeq ($(ARGS),)
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m patient -n 2 --dist loadfile
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient"
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient and not proof"
 else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
 endif
+
+proof: $(STAMP) ## Run the whole forms of what `make test` proves in short (an hour)
+	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
 	$(BIN)/ruff check .

@@ -62,9 +62,10 @@ def counted(access: StackAccess, model: str) -> float:
     return access.metrics().get(f'chorus_microbatch_items_total{{model="{model}"}}', 0.0)
 
 
-def test_each_speaker_is_matched_and_the_text_is_spoken(access: StackAccess, tmp_path: Path) -> None:
-    voices = speakers()
-    assert len(voices) == 10
+@pytest.mark.parametrize("count", [3, pytest.param(10, marks=pytest.mark.proof)])
+def test_each_speaker_is_matched_and_the_text_is_spoken(access: StackAccess, tmp_path: Path, count: int) -> None:
+    voices = dict(list(speakers().items())[-count:])
+    assert len(voices) == count
     bodies = [{"pipeline": "voice_match", "text": SENTENCE, "reference": encoded(p)} for p in voices.values()]
     with ThreadPoolExecutor(4) as pool:
         jobs = list(pool.map(access.submit, bodies))

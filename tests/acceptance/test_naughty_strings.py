@@ -1,6 +1,7 @@
 """The Big List of Naughty Strings as text, id, metadata and header value, through a whole stack with a real voice.
 
-No 5xx, no job that hangs, nothing executed, and what is taken comes back as it was.
+No 5xx, no job that hangs, nothing executed, and what is taken comes back as it was. A fifth of the list in each run of
+the tests, all of it in ``make proof``.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ HEADERS: dict[str, list[tuple[str, ...]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def naughty() -> list[str]:
+@pytest.fixture(scope="module", params=[5, pytest.param(1, marks=pytest.mark.proof)], ids=["a fifth", "all"])
+def naughty(request: pytest.FixtureRequest) -> list[str]:
+    """Every so manyth string; neighbours in the list are of one kind."""
     found: list[str] = json.loads(data_path("sentences/blns.json").read_text())
-    return found
+    return found[:: request.param]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_as_text_and_as_names_in_a_batch(access: StackAccess, naughty: list[str]
     entries = [json.loads(line) for line in access.http.get(f"{own}/manifest").text.split("\n") if line]
     assert len(entries) == len(naughty) == sum(found["counts"].values())
     spoken = [entry for entry in entries if entry["state"] == "succeeded"]
-    assert len(spoken) > 200
+    assert len(spoken) > len(naughty) * 0.4
     refused = {entry["error"]["code"] for entry in entries if entry["state"] != "succeeded"}
     assert refused <= {"empty_text", "no_words", "invalid_text", "invalid_value", "duplicate_custom_id"}, refused
     for entry, text in zip(entries, naughty, strict=True):
@@ -173,6 +175,7 @@ def raw(access: StackAccess, method: str, path: str, headers: dict[bytes, bytes]
     return int(answer.split(b" ", 2)[1])
 
 
+@pytest.mark.usefixtures("naughty")
 def test_every_job_ends(access: StackAccess) -> None:
     """Whatever the tests above made, none of it hangs."""
     end = time.monotonic() + 300
