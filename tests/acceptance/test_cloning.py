@@ -235,7 +235,11 @@ def test_each_step_that_fails_ends_the_job_with_its_name(access: StackAccess) ->
 
 
 def test_kokoro_speaks_and_mixes_voices(access: StackAccess, tmp_path: Path) -> None:
-    text = "The wide road shimmered in the hot sun."
+    # Some sentences: which word Whisper mishears depends on the processor, whose int8 arithmetic rounds in its own way.
+    text = (
+        "The wide road shimmered in the hot sun. The birch canoe slid on the smooth planks."
+        " Glue the sheet to the dark blue background. A king ruled the state in the early days."
+    )
     for voice in ("jf_alpha", "jf_alpha:0.6+jm_kumo:0.4"):
         job = access.run({"pipeline": "kokoro", "text": text, "voice": voice}, 200)
         assert job["state"] == "succeeded", job["error"]
