@@ -10,9 +10,11 @@ from typing import Any
 import click
 from chorus_client import Batch, Client
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
+from cli.files import OutputFile, encoding_option, read_text
 from cli.jobs import client, key_option, told, url_option
+from cli.progress import progress
 
 
 @click.group()
@@ -29,16 +31,18 @@ def batch() -> None:
 
 @batch.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@encoding_option
 @click.option("--pipeline", help="For every item that names none.")
 @click.option("--voice", help="For every item that names none.")
 @click.option("--format", "format_", help="For every item that names none.")
 @click.option("--strict", is_flag=True, help="One bad item fails the batch.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Save the ZIP here.")
+@click.option("-o", "--output", type=OutputFile(), help="Save the ZIP here.")
 @click.option("--no-wait", is_flag=True, help="Print the batch's id and leave.")
 @url_option
 @key_option
 def submit(
     file: Path,
+    encoding: str | None,
     pipeline: str | None,
     voice: str | None,
     format_: str | None,
@@ -57,7 +61,7 @@ def submit(
     if format_:
         defaults["output"] = {"format": format_}
     with told(), client(url, api_key) as chorus:
-        made = chorus.create_batch(file, defaults=defaults, strict=strict)
+        made = chorus.create_batch(read_text(file, encoding).encode(), defaults=defaults, strict=strict)
         click.echo(made.id)
         if no_wait:
             return
@@ -65,32 +69,32 @@ def submit(
         _show(ended)
         if output:
             chorus.save_zip(ended, output)
-            Console(stderr=True).print(f"{output}: {output.stat().st_size} bytes")
+            click.echo(f"{output}: {output.stat().st_size} bytes", err=True)
         if ended.counts.failed or ended.state != "completed":
             sys.exit(1)
 
 
 def _follow(chorus: Client, made: Batch) -> Batch:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("queued", total=None)
+    with progress(Console(stderr=True)) as show:
 
-        def show(batch: Batch) -> None:
+        def tell(batch: Batch) -> None:
             counts = batch.counts
             ended = counts.succeeded + counts.failed + counts.canceled
-            progress.update(bar, description=batch.state, completed=ended, total=ended + counts.queued + counts.running)
+            show(batch.state, ended, ended + counts.queued + counts.running)
 
-        return chorus.wait_batch(made, on_progress=show)
+        return chorus.wait_batch(made, on_progress=tell)
 
 
 def _show(batch: Batch) -> None:
     console, counts = Console(stderr=True), batch.counts
     console.print(
-        f"{batch.id}  [bold]{batch.state}[/]  {counts.succeeded} succeeded, {counts.failed} failed, "
-        f"{counts.canceled} canceled, {counts.running} running, {counts.queued} queued"
+        f"{escape(batch.id)}  [bold]{batch.state}[/]  {counts.succeeded} succeeded, {counts.failed} failed, "
+        f"{counts.canceled} canceled, {counts.running} running, {counts.queued} queued",
+        soft_wrap=True,
     )
     for error in batch.errors:
-        console.print(f"  line {error.line} ({error.custom_id}): [red]{error.code}[/] {error.message}")
+        named = f" ({escape(error.custom_id)})" if error.custom_id else ""
+        console.print(f"  line {error.line}{named}: [red]{error.code}[/] {escape(error.message)}", soft_wrap=True)
 
 
 @batch.command()
@@ -121,7 +125,7 @@ def manifest(batch_id: str, url: str | None, api_key: str | None) -> None:
 
 @batch.command("zip")
 @click.argument("batch_id")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("-o", "--output", type=OutputFile(), required=True)
 @url_option
 @key_option
 def zip_(batch_id: str, output: Path, url: str | None, api_key: str | None) -> None:

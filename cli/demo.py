@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from cli.files import OutputFile
+
 if TYPE_CHECKING:
     from chorus_client import Client
 
@@ -26,7 +28,7 @@ SENTENCES = (
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("chorus-demo.wav"),
+@click.option("-o", "--output", type=OutputFile(), default=Path("chorus-demo.wav"),
               show_default=True, help="Where the audio goes.")  # fmt: skip
 @click.option("--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A recorded voice to match (default: the audio that the demo has just made).")  # fmt: skip

@@ -1,31 +1,23 @@
-"""``chorus submit``, ``chorus status``, ``chorus jobs``: jobs from the command line, over the client."""
+"""``chorus status``, ``chorus jobs``: jobs from the command line, over the client."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import BinaryIO
 
 import click
 from chorus_client import ApiError, Client, ConnectionFailed, Job, JobFailed
 from chorus_client import ChorusError as BrokenClient
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
+from rich.markup import escape
 
 from cli.connection import api_address
-from cli.tables import listing
+from cli.progress import counts, progress
+from cli.tables import ago, listing, took
 from core.errors import Unavailable
 
 url_option = click.option("--url", help="Address of the API (CHORUS_URL; default: the stack of 'chorus up').")
@@ -51,116 +43,19 @@ def told() -> Iterator[None]:
         raise click.ClickException(f"{error.message} ({error.code})") from error
     except BrokenClient as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:  # a disk that is full, a file that may not be read
+        raise click.ClickException(f"{error.filename or 'A file'}: {error.strerror or error}") from error
 
 
 def follow(chorus: Client, job_id: str, console: Console) -> Job:
     """Waits for a job's end, with a progress bar; the job as it ended."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("queued", total=None)
+    with progress(console) as show:
 
-        def show(job: Job) -> None:
-            done, total = job.progress.done, job.progress.total
-            description = f"{job.state}: {job.step or job.state}"
-            progress.update(bar, description=description, completed=done, total=total or None)
+        def tell(job: Job) -> None:
+            description = f"{job.state}: {job.step}" if job.step and job.step != job.state else job.state
+            show(description, *counts(job))
 
-        return chorus.wait(job_id, on_progress=show)
-
-
-@click.command()
-@click.option("--text", help="What to speak; - reads standard input.")
-@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A text file.")
-@click.option("--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recorded voice.")
-@click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recording to hear.")
-@click.option("--pipeline", default="piper", show_default=True)
-@click.option("--voice", help="One of GET /v1/voices.")
-@click.option("--language", help="BCP 47, such as en or en-US.")
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the pipeline.")
-@click.option(
-    "--format",
-    "format_",
-    default=None,
-    help="wav, flac, mp3, opus or m4a (default: as OUTPUT ends, else wav).",
-)
-@click.option("--loudness", type=float, help="LUFS over the whole.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Save the audio here.")
-@click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
-@url_option
-@key_option
-def submit(
-    text: str | None,
-    file: Path | None,
-    reference: Path | None,
-    recording: Path | None,
-    pipeline: str,
-    voice: str | None,
-    language: str | None,
-    options: tuple[str, ...],
-    format_: str | None,
-    loudness: float | None,
-    output: Path | None,
-    no_wait: bool,
-    url: str | None,
-    api_key: str | None,
-) -> None:
-    """Submit a job, follow it, save its audio.
-
-    \b
-    chorus submit --text "Hello, world." -o hello.wav
-    chorus submit --file chapter.txt --option speed=1.1 -o chapter.mp3
-    chorus submit --pipeline voice_match --reference me.wav --text "Who am I?" -o match.wav
-    chorus submit --pipeline transcribe --recording talk.mp3
-    """
-    if text == "-":
-        text = sys.stdin.read()
-    if (text is not None and file is not None) or (text is None and file is None and recording is None):
-        raise click.UsageError("Give --text or --file, or a --recording.")
-    console = Console(stderr=True)
-    suffix = output.suffix.lstrip(".").lower() if output else ""
-    body: dict[str, Any] = {
-        "pipeline": pipeline,
-        "options": dict(map(_option, options)),
-        "output": {"format": format_ or suffix or "wav"},
-    }
-    spoken = file.read_text(encoding="utf-8") if file else text
-    if loudness is not None:
-        body["output"]["loudness"] = loudness
-    body |= {"text": spoken, "voice": voice, "language": language, "reference": reference, "recording": recording}
-    with told(), client(url, api_key) as chorus:
-        job = chorus.create(**body)
-        click.echo(job.id)
-        if not no_wait:
-            _finish(chorus, follow(chorus, job.id, console), output, console)
-
-
-def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> None:
-    """Saves a job's audio, or prints what else it gave."""
-    if job.state != "succeeded" or job.result is None:
-        console.print(f"[red]{job.state}[/]: {job.error.message if job.error else ''}")
-        sys.exit(1)
-    audio = job.result.audio
-    if audio is None:
-        found = {key: value for key, value in job.result.raw.items() if value is not None}
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    target = chorus.save(job, output or Path(f"{job.id}.{audio.format}"))
-    console.print(f"{target}: {audio.duration:.2f} s, {audio.sample_rate} Hz, {audio.bytes} bytes")
-
-
-def _option(pair: str) -> tuple[str, Any]:
-    name, equals, value = pair.partition("=")
-    if not equals:
-        raise click.UsageError(f"--option takes NAME=VALUE, not {pair!r}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+        return chorus.wait(job_id, on_progress=tell)
 
 
 @click.command()
@@ -175,16 +70,27 @@ def status(job_id: str, as_json: bool, url: str | None, api_key: str | None) -> 
     if as_json:
         click.echo(json.dumps(job.raw, indent=2))
         return
-    console = Console()
-    progress = job.progress
-    console.print(f"{job.id}  {job.pipeline}  [bold]{job.state}[/]  {progress.done}/{progress.total}")
-    table = Table("step", "model", "state", "started", "ended")
-    for step in job.steps:
-        table.add_row(step.name, step.model or "", step.state, step.started or "", step.ended or "")
-    console.print(table)
+    console, (done, total) = Console(), counts(job)
+    console.print(f"{escape(job.id)}  {escape(job.pipeline or '')}  [bold]{job.state}[/]  {done}/{total}")
+    console.print(listing(("step", "model", "state", "began", "took"), step_rows(job)))
     for error in [job.error, *job.errors]:
         if error:
-            console.print(f"[red]{error.code}[/] at {error.step}: {error.message}")
+            console.print(f"[red]{error.code}[/] at {error.step}: {escape(error.message)}")
+
+
+def step_rows(job: Job, now: datetime | None = None) -> list[Sequence[str]]:
+    """The table of a job's steps."""
+    return [
+        (step.name, step.model or "", step.state, ago(step.started, now), took(step.started, step.ended))
+        for step in job.steps
+    ]
+
+
+def job_rows(found: Iterable[Job], now: datetime | None = None) -> list[Sequence[str]]:
+    """The table of jobs."""
+    return [
+        (job.id, job.pipeline or "", job.state, "{}/{}".format(*counts(job)), ago(job.created, now)) for job in found
+    ]
 
 
 @click.group()
@@ -208,15 +114,13 @@ def list_(
     state: str | None, pipeline: str | None, limit: int, as_json: bool, url: str | None, api_key: str | None
 ) -> None:
     """List jobs, newest first."""
-    table = listing("id", "pipeline", "state", "done", "created")
     with told(), client(url, api_key) as chorus:
-        for job in itertools.islice(chorus.jobs(state=state, pipeline=pipeline, limit=min(limit, 100)), limit):
-            if as_json:
-                click.echo(json.dumps(job.raw))
-            done = f"{job.progress.done}/{job.progress.total}"
-            table.add_row(job.id, job.pipeline, job.state, done, job.created)
-    if not as_json:
-        Console().print(table)
+        found = itertools.islice(chorus.jobs(state=state, pipeline=pipeline, limit=min(limit, 100)), limit)
+        if not as_json:
+            Console().print(listing(("id", "pipeline", "state", "done", "created"), job_rows(found)))
+            return
+        for job in found:
+            click.echo(json.dumps(job.raw))
 
 
 @jobs.command()

@@ -6,9 +6,9 @@ import time
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from cli.connection import ledger_client
+from cli.tables import listing
 from storage.keys import create_key, list_keys, revoke_key
 
 
@@ -33,11 +33,11 @@ def create(owner: str, name: str, max_expires_in: int | None) -> None:
 @keys.command("list")
 def list_() -> None:
     """List all keys, without their secrets."""
-    table = Table("id", "owner", "name", "created")
-    for key in list_keys(ledger_client()):
-        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created))
-        table.add_row(key.id, key.owner, key.name, created)
-    Console().print(table)
+    rows = [
+        (key.id, key.owner, key.name, time.strftime("%Y-%m-%d", time.localtime(key.created)))
+        for key in list_keys(ledger_client())
+    ]
+    Console().print(listing(("id", "owner", "name", "created"), rows))
 
 
 @keys.command()

@@ -13,7 +13,7 @@ from core.errors import ChorusError
 COMMANDS = {
     "up": ("cli.up:up", "Run the whole of Chorus on this machine."),
     "demo": ("cli.demo:demo", "Speak a few sentences through a stack of its own."),
-    "submit": ("cli.jobs:submit", "Submit a job, follow it, save its audio."),
+    "submit": ("cli.submit:submit", "Submit a job, follow it, save what it gives."),
     "status": ("cli.jobs:status", "Show a job."),
     "jobs": ("cli.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
     "batch": ("cli.batches:batch", "Submit and follow many jobs as one."),

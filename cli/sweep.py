@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from cli.connection import stack_settings
+from cli.tables import listing
 
 
 @click.command()
@@ -23,11 +23,9 @@ def sweep(older_than: float, dry_run: bool) -> None:
     from workers.sweep import Sweep
 
     swept = Sweep(Services.connect(stack_settings()), older_than, delete=not dry_run).run()
-    table = Table("kind", "would be deleted" if dry_run else "deleted")
-    for kind, count in sorted(swept.orphans.items()):
-        table.add_row(kind, str(count))
+    rows = [(kind, str(count)) for kind, count in sorted(swept.orphans.items())]
     if not dry_run:
-        table.add_row("unfinished uploads", str(swept.uploads))
+        rows.append(("unfinished uploads", str(swept.uploads)))
     console = Console()
     console.print(f"{swept.looked_at} objects looked at")
-    console.print(table)
+    console.print(listing(("kind", "would be deleted" if dry_run else "deleted"), rows))

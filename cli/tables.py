@@ -1,15 +1,50 @@
-"""Tables for the terminal."""
+"""Tables and times for the terminal: what is told fits 80 columns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
 from rich.table import Table
+from rich.text import Text
+
+#: Seconds of each unit, largest first.
+_UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 
-def listing(*columns: str) -> Table:
-    """A table whose first column holds ids: they are never cut, since they are what the next command is given."""
+def listing(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table whose first column, of ids, is never cut, since that is what the next command is given.
+
+    Strings are shown as they are: brackets in a name are no markup."""
     table = Table(box=None, pad_edge=False)
-    for name in columns[:1]:
-        table.add_column(name, no_wrap=True, min_width=27)
-    for name in columns[1:]:
-        table.add_column(name, overflow="fold")
+    for name in columns:
+        table.add_column(name, **({"no_wrap": True} if name == columns[0] else {"overflow": "fold"}))
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    table.columns[0].min_width = max((row[0].cell_len for row in cells), default=0)
+    for row in cells:
+        table.add_row(*row)
     return table
+
+
+def ago(moment: str | None, now: datetime | None = None) -> str:
+    """How far a time (RFC 3339) lies from now: ``2 min ago``, ``in 3 h``."""
+    if not moment:
+        return ""
+    try:
+        seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    except (ValueError, TypeError):
+        return moment
+    for size, unit in _UNITS:
+        if (number := int(abs(seconds) // size)) > 0:
+            span = f"{number} {unit.removesuffix('s') if number == 1 else unit}"
+            return f"{span} ago" if seconds > 0 else f"in {span}"
+    return "just now" if seconds > -5 else f"in {-seconds:.0f} s"
+
+
+def took(began: str | None, ended: str | None) -> str:
+    """The time between two times (RFC 3339), in seconds."""
+    try:
+        span = datetime.fromisoformat(ended or "") - datetime.fromisoformat(began or "")
+    except (ValueError, TypeError):
+        return ""
+    return f"{span.total_seconds():.1f} s"

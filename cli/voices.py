@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from cli.files import OutputFile
 from cli.jobs import client, follow, key_option, told, url_option
 from cli.tables import listing
 
@@ -26,11 +27,9 @@ def voices() -> None:
 @key_option
 def list_(url: str | None, api_key: str | None) -> None:
     """List the models' voices and the stored ones."""
-    table = listing("id", "name", "state", "language", "pipelines")
     with told(), client(url, api_key) as chorus:
-        for voice in chorus.voices():
-            table.add_row(voice.id, voice.name or "", voice.state, voice.language or "", ", ".join(voice.pipelines))
-    Console().print(table)
+        rows = [(v.id, v.name or "", v.state, v.language or "", ", ".join(v.pipelines)) for v in chorus.voices()]
+    Console().print(listing(("id", "name", "state", "language", "pipelines"), rows))
 
 
 @voices.command()
@@ -79,7 +78,7 @@ def delete(voice_id: str, url: str | None, api_key: str | None) -> None:
 @voices.command()
 @click.argument("voice_id")
 @click.option("--text", help="What it says (default: a sentence of its own).")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("preview.wav"),
+@click.option("-o", "--output", type=OutputFile(), default=Path("preview.wav"),
               show_default=True)  # fmt: skip
 @url_option
 @key_option
@@ -89,4 +88,4 @@ def preview(voice_id: str, text: str | None, output: Path, url: str | None, api_
     with told(), client(url, api_key) as chorus:
         made = chorus.preview_voice(voice_id, text, output={"format": output.suffix.lstrip(".").lower() or "wav"})
         chorus.save(follow(chorus, made.id, console), output)
-    console.print(str(output))
+    click.echo(str(output), err=True)

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from chorus_client import Client, WebhookEndpoint
 from rich.console import Console
+from rich.text import Text
 
 from cli.jobs import client, key_option, told, url_option
-from cli.tables import listing
+from cli.tables import ago, listing
 
 
 @click.group()
@@ -30,20 +31,18 @@ def webhooks() -> None:
 @key_option
 def list_(url: str | None, api_key: str | None) -> None:
     """List endpoints, and which of them are failing or were disabled."""
-    table = listing("id", "url", "events", "state")
     with told(), client(url, api_key) as chorus:
-        for endpoint in chorus.webhooks():
-            table.add_row(endpoint.id, endpoint.url, "\n".join(endpoint.events), _state(endpoint))
-    Console().print(table)
+        rows = [(e.id, e.url, "\n".join(e.events), _state(e)) for e in chorus.webhooks()]
+    Console().print(listing(("id", "url", "events", "state"), rows))
 
 
-def _state(endpoint: WebhookEndpoint) -> str:
+def _state(endpoint: WebhookEndpoint) -> Text:
     disabled, failing = endpoint.raw.get("disabled"), endpoint.raw.get("failing_since")
     if disabled:
-        return f"[red]disabled[/] {disabled['at']}: {disabled['reason']}"
+        return Text.assemble(("disabled", "red"), f" {ago(disabled['at'])}: {disabled['reason']}")
     if not endpoint.enabled:
-        return "disabled"
-    return f"[yellow]failing[/] since {failing}" if failing else "[green]enabled[/]"
+        return Text("disabled")
+    return Text(f"failing since {ago(failing)}", "yellow") if failing else Text("enabled", "green")
 
 
 @webhooks.command()
@@ -152,10 +151,10 @@ def _of(chorus: Client, webhook_id: str, *, failed: bool) -> Iterator[dict[str, 
 
 
 def _show(found: Any) -> None:
-    table = listing("id", "event", "state", "tries", "last answer", "next")
+    rows = []
     for one in found:
         last = one["attempts"][-1] if one["attempts"] else {}
         answer = " ".join(str(last[key]) for key in ("status", "code") if last.get(key))
         attempts = str(len(one["attempts"]))
-        table.add_row(one["id"], one["type"], one["state"], attempts, answer, one["next"] or "")
-    Console().print(table)
+        rows.append((one["id"], one["type"], one["state"], attempts, answer, ago(one["next"])))
+    Console().print(listing(("id", "event", "state", "tries", "answer", "next"), rows))

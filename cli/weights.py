@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-from rich.table import Table
+
+from cli.tables import listing
 
 if TYPE_CHECKING:
-    from models.base import ModelSpec
+    from models.base import ModelSpec, WeightsFile
     from models.weights import WeightsCache
 
 
@@ -31,20 +32,31 @@ def pull(models: Sequence[str]) -> None:
 
 
 @weights.command("list")
-def list_() -> None:
-    """List all weights: where they come from, and whether they are here."""
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+def list_(models: Sequence[str]) -> None:
+    """List the models, and whether their weights are here; of each MODEL, its files and where they come from."""
     cache = _cache()
-    table = Table()
-    for title in ("model", "file", "size", "source", "state", "licence"):
-        # Whatever is cut off would have to be copied from here.
-        table.add_column(title, overflow="fold", justify="right" if title == "size" else "left")
-    for spec in _chosen(()):
+    if not models:
+        rows = [_row(spec, cache) for spec in _chosen(())]
+        Console().print(listing(("model", "files", "size", "state", "licence"), rows))
+        return
+    for spec in _chosen(models):
         for file in spec.weights.values():
-            state = cache.status(file)
-            size = f"{cache.place(file).stat().st_size / 1e6:.1f} MB" if state == "present" else ""
             sources = ", ".join(dict.fromkeys(part.source for part in file.parts))
-            table.add_row(spec.name, file.name, size, sources, state, spec.licence)
-    Console().print(table)
+            size = f"{_bytes(cache, file) / 1e6:.1f} MB, " if cache.status(file) == "present" else ""
+            click.echo(f"{spec.name}/{file.name}: {size}{cache.status(file)}\n  {sources}\n  sha256 {file.sha256}")
+
+
+def _row(spec: ModelSpec, cache: WeightsCache) -> tuple[str, ...]:
+    files = list(spec.weights.values())
+    here = [file for file in files if cache.status(file) == "present"]
+    state = "present" if len(here) == len(files) else f"{len(files) - len(here)} missing" if here else "missing"
+    size = f"{sum(_bytes(cache, file) for file in here) / 1e6:.1f} MB" if here else ""
+    return spec.name, str(len(files)), size, state, spec.licence
+
+
+def _bytes(cache: WeightsCache, file: WeightsFile) -> int:
+    return cache.place(file).stat().st_size
 
 
 @weights.command()
@@ -71,7 +83,7 @@ def pull_models(models: Sequence[str], console: Console) -> None:
     """Fetch the weights of ``models`` (all where empty) with a progress bar; what is there already is quick.
 
     Raises `core.errors.InvalidRequest` for an unknown model, `core.errors.WeightsError` where one fails."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), DownloadColumn(), TransferSpeedColumn())
     specs = _chosen(models)
     with Progress(*columns, console=console) as progress:
         bars: dict[str, TaskID] = {}

@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from core.errors import InternalError, LedgerUnavailable
+from core.errors import ConfigurationError, InternalError, LedgerUnavailable
 
 #: Before every key of Chorus's own, so that one Redis may be shared.
 PREFIX = "ch:"
@@ -23,14 +23,19 @@ _REFUSED = ("OOM", "LOADING", "READONLY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN"
 
 
 def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
-    """A client with a pool of its own, safe to share between threads. Connects at first use."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),
-    )
+    """A client with a pool of its own, safe to share between threads. Connects at first use.
+
+    Raises `ConfigurationError` where ``url`` cannot be an address."""
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            health_check_interval=30,
+            retry=Retry(NoBackoff(), 1),
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"CHORUS_REDIS_URL is no address of a Redis: {error}") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from zipfile import is_zipfile
 import httpx
 
 from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
+from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
 from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.operations import Operations, Recording
@@ -60,8 +61,8 @@ class AsyncClient:
     ) -> Job:
         """Submits a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
 
-        ``reference`` and ``recording`` may be paths or bytes. ``id``: one of your own, so that the same call made twice
-        is one job. ``wait``: seconds that the answer may wait for the job's end."""
+        ``reference`` and ``recording`` may be paths, open binary files or bytes. ``id``: one of your own, so that the
+        same call made twice is one job. ``wait``: seconds that the answer may wait for the job's end."""
         return await self._run(self._operations.create({"pipeline": pipeline, "text": text, **job}, id, wait))
 
     async def get(self, job: str | Job) -> Job:
@@ -91,8 +92,8 @@ class AsyncClient:
         ``created_before``, ``metadata`` …"""
         return await self._run(self._operations.page(filters))
 
-    async def upload(self, content: str | Path | bytes) -> Upload:
-        """Brings a file, by its path, or bytes to a place that requests may name."""
+    async def upload(self, content: Content) -> Upload:
+        """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
         return await self._run(self._operations.upload(content))
 
     async def transcribe(self, recording: Recording, **job: Any) -> Job:
@@ -109,13 +110,13 @@ class AsyncClient:
 
     async def create_batch(
         self,
-        items: Iterable[Mapping[str, Any]] | str | Path,
+        items: Iterable[Mapping[str, Any]] | Content,
         *,
         defaults: Mapping[str, Any] | None = None,
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or the path of a file of JSON Lines."""
+        """Submits many jobs as one: items, or a file of JSON Lines by its path or open."""
         return await self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     async def batch(self, batch: str | Batch) -> Batch:
@@ -394,14 +395,14 @@ class AsyncClient:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        content = _chunks(step.content) if isinstance(step.content, Path) else step.content
+        content = _chunks(step.content) if isinstance(step.content, Source) else step.content
         try:
             return answer_of(await self._http.request(**self._connection.request(step, content)))
         except httpx.RequestError as error:
             raise failed(error) from error
 
 
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, 1 << 20):
-            yield chunk
+async def _chunks(source: Source) -> AsyncIterator[bytes]:
+    chunks = source.chunks()
+    while chunk := await asyncio.to_thread(next, chunks, b""):
+        yield chunk

@@ -14,6 +14,7 @@ from zipfile import is_zipfile
 import httpx
 
 from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
+from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
 from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.operations import Operations, Recording
@@ -65,8 +66,8 @@ class Client:
     ) -> Job:
         """Submits a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
 
-        ``reference`` and ``recording`` may be paths or bytes. ``id``: one of your own, so that the same call made twice
-        is one job. ``wait``: seconds that the answer may wait for the job's end."""
+        ``reference`` and ``recording`` may be paths, open binary files or bytes. ``id``: one of your own, so that the
+        same call made twice is one job. ``wait``: seconds that the answer may wait for the job's end."""
         return self._run(self._operations.create({"pipeline": pipeline, "text": text, **job}, id, wait))
 
     def get(self, job: str | Job) -> Job:
@@ -96,8 +97,8 @@ class Client:
         ``created_before``, ``metadata`` …"""
         return self._run(self._operations.page(filters))
 
-    def upload(self, content: str | Path | bytes) -> Upload:
-        """Brings a file, by its path, or bytes to a place that requests may name."""
+    def upload(self, content: Content) -> Upload:
+        """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
         return self._run(self._operations.upload(content))
 
     def transcribe(self, recording: Recording, **job: Any) -> Job:
@@ -114,13 +115,13 @@ class Client:
 
     def create_batch(
         self,
-        items: Iterable[Mapping[str, Any]] | str | Path,
+        items: Iterable[Mapping[str, Any]] | Content,
         *,
         defaults: Mapping[str, Any] | None = None,
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or the path of a file of JSON Lines."""
+        """Submits many jobs as one: items, or a file of JSON Lines by its path or open."""
         return self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     def batch(self, batch: str | Batch) -> Batch:
@@ -394,9 +395,7 @@ class Client:
             time.sleep(step.seconds)
             return None
         try:
-            if isinstance(step.content, Path):
-                with step.content.open("rb") as file:
-                    return answer_of(self._http.request(**self._connection.request(step, file)))
-            return answer_of(self._http.request(**self._connection.request(step, step.content)))
+            content = step.content.chunks() if isinstance(step.content, Source) else step.content
+            return answer_of(self._http.request(**self._connection.request(step, content)))
         except httpx.RequestError as error:
             raise failed(error) from error

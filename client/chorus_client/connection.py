@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,8 @@ class Connection:
             headers["X-API-Key"] = self.api_key
         found: dict[str, Any] = {"method": call.method, "url": url, "headers": headers, "params": call.params}
         if call.json is not None:
-            found["json"] = call.json
+            found["content"] = _json(call.json)
+            headers.setdefault("Content-Type", "application/json")
         if content is not None:
             found["content"] = content
         if call.timeout is not None:
@@ -42,6 +44,14 @@ class Connection:
     def _ours(self, url: str) -> bool:
         a, b = httpx.URL(url), httpx.URL(self.url)
         return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)
+
+
+def _json(body: Any) -> bytes:
+    """Raises `ChorusError` where ``body`` holds what JSON has no word for, such as NaN."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ChorusError(f"the request cannot be written as JSON: {error}") from error
 
 
 def timeouts(seconds: float) -> httpx.Timeout:

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
+from chorus_client.contents import Content, is_file, source_of
 from chorus_client.errors import ApiError, ChorusError, JobFailed, VoiceFailed
 from chorus_client.models import Audio, Batch, Job, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.protocol import Answer, Call, Operation, Retry, once, sent, settled, until
 
-#: A recording: a path, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or {"url": "https://…"}.
-Recording = str | Path | bytes | Mapping[str, Any]
+#: A recording: a path, an open binary file, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or
+#: {"url": "https://…"}.
+Recording = Content | Mapping[str, Any]
 
 #: Bytes from which on a recording is uploaded by itself instead of travelling inside the request.
 UPLOAD_FROM = 8 * 2**20
@@ -118,26 +120,19 @@ class Operations:
     def _recording(self, given: Recording) -> Operation[dict[str, Any]]:
         if isinstance(given, Mapping):
             return dict(given)
-        if isinstance(given, str | Path):
-            path = Path(given)
-            if path.stat().st_size >= UPLOAD_FROM:
-                upload = yield from self.upload(path)
-                return {"upload": upload.id}
-            given = path.read_bytes()
-        elif len(given) >= UPLOAD_FROM:
-            upload = yield from self.upload(given)
-            return {"upload": upload.id}
-        return {"base64": base64.b64encode(given).decode()}
+        source = source_of(given)
+        if source.size >= UPLOAD_FROM:
+            return {"upload": (yield from self.upload(given)).id}
+        return {"base64": base64.b64encode(source.read()).decode()}
 
-    def upload(self, content: str | Path | bytes) -> Operation[Upload]:
+    def upload(self, content: Content) -> Operation[Upload]:
         """Brings bytes to a place that requests may name."""
-        content = Path(content) if isinstance(content, str) else content
-        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        source = source_of(content)
         upload = Upload.of((yield from self._json("POST", "/v1/uploads")))
         # The length is said before: object storage takes nothing without.
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
         url = ours(upload.url, f"/v1/uploads/{path_of(upload.id)}")
-        yield from self._sent(Call("PUT", url, content=content, headers=headers, timeout=3600.0))
+        yield from self._sent(Call("PUT", url, content=source, headers=headers, timeout=3600.0))
         return upload
 
     def get(self, job: str | Job, wait: float = 0.0, within: float = math.inf) -> Operation[Job]:
@@ -180,14 +175,12 @@ class Operations:
 
     # -- batches
 
-    def create_batch(
-        self, items: Iterable[Mapping[str, Any]] | str | Path, more: Mapping[str, Any]
-    ) -> Operation[Batch]:
+    def create_batch(self, items: Iterable[Mapping[str, Any]] | Content, more: Mapping[str, Any]) -> Operation[Batch]:
         body = _given(more)
-        if isinstance(items, str | Path):
-            body["upload"] = (yield from self.upload(items)).id
+        if isinstance(items, str | Path | bytes) or is_file(items):
+            body["upload"] = (yield from self.upload(cast(Content, items))).id
         else:
-            lines = [dict(item) for item in items]
+            lines = [dict(item) for item in cast(Iterable[Mapping[str, Any]], items)]
             data = "\n".join(json.dumps(line) for line in lines).encode()
             if len(data) >= UPLOAD_FROM:
                 body["upload"] = (yield from self.upload(data)).id

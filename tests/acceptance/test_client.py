@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import csv
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -24,11 +26,23 @@ from typing import Any
 
 import pytest
 import soundfile
-from chorus_client import ApiError, AsyncClient, BadDownload, Client, ConnectionFailed, Job, JobFailed, Retry
+from chorus_client import (
+    ApiError,
+    AsyncClient,
+    BadDownload,
+    ChorusError,
+    Client,
+    ConnectionFailed,
+    Job,
+    JobFailed,
+    Retry,
+)
 from chorus_client.operations import UPLOAD_FROM
+from click.testing import CliRunner
 
 from audio.decode import decode
 from cli.demo import word_error_rate
+from cli.main import chorus as commands
 from cli.stack import Stack
 from tests.shared_data import ROOT, data_path
 
@@ -283,7 +297,7 @@ def test_a_large_recording_is_uploaded_by_itself(kind: str, server: Server, tmp_
     path = tmp_path / "long.wav"
     path.write_bytes(b"\1" * UPLOAD_FROM)
     upload, job = document(id="up_1", url=f"{server.url}/v1/uploads/up_1"), document(id="job_1", state="queued")
-    for recording in (path, str(path), path.read_bytes()):
+    for recording in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):
         server.replies, server.asked = [upload, BUSY, Reply(), job], []
         Either(kind, server.url).create("transcribe", recording=recording)
         (_, _, _, _), first, (method, _, headers, sent), (*_, body) = server.asked
@@ -294,10 +308,36 @@ def test_a_large_recording_is_uploaded_by_itself(kind: str, server: Server, tmp_
 
 
 @both
+def test_a_recording_may_be_an_open_file(kind: str, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "short.wav").write_bytes(b"headRIFF")
+    reading, writing = os.pipe()
+    os.write(writing, b"RIFF")
+    os.close(writing)
+    begun = (tmp_path / "short.wav").open("rb")
+    begun.read(4)  # from where it stands
+    for recording in (begun, os.fdopen(reading, "rb", closefd=True), io.BytesIO(b"RIFF")):
+        server.replies, server.asked = [document(id="job_1", state="queued")], []
+        Either(kind, server.url).create("transcribe", recording=recording)
+        assert json.loads(server.asked[0][3])["recording"] == {"base64": base64.b64encode(b"RIFF").decode()}
+        recording.close()
+    with (tmp_path / "short.wav").open() as text, pytest.raises(ChorusError, match="binary"):
+        Either(kind, server.url).create("transcribe", recording=text)
+    with pytest.raises(ChorusError, match="not int"):
+        Either(kind, server.url).create("transcribe", recording=7)
+
+
+@both
+def test_what_is_no_json_is_told(kind: str, server: Server) -> None:
+    for wrong in (float("nan"), b"bytes", "caf\udce9"):
+        with pytest.raises(ChorusError, match="JSON"):
+            Either(kind, server.url).create("piper", "Hi.", metadata={"a": wrong})
+
+
+@both
 def test_a_batch_may_be_a_file(kind: str, server: Server, tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"job": {"text": "One."}}\n')
-    for items in (path, str(path)):
+    for items in (path, str(path), io.BytesIO(path.read_bytes())):
         upload = document(id="up_1", url=f"{server.url}/v1/uploads/up_1")
         server.replies, server.asked = [upload, Reply(), document(id="batch_1", state="queued")], []
         Either(kind, server.url).create_batch(items, defaults={"pipeline": "piper"})
@@ -568,3 +608,24 @@ def test_a_stream_may_be_left(stack: Stack) -> None:
             assert next(stream)
         assert chorus.cancel(job).state == "canceled"
         assert [event.type for event in chorus.events(job)][-1] == "job.canceled"
+
+
+def test_the_command_saves_what_a_pipeline_gives(stack: Stack, tmp_path: Path) -> None:
+    def submit(*arguments: str) -> tuple[int, str]:
+        told = CliRunner().invoke(commands, ["submit", *arguments, "--url", stack.url, "--api-key", stack.api_key])
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        return told.exit_code, told.output
+
+    (tmp_path / "said.txt").write_text("Hello, world.", encoding="utf-16")
+    said, heard = tmp_path / "said.flac", tmp_path / "heard.txt"
+    assert submit("--file", str(tmp_path / "said.txt"), "-o", str(said))[0] == 0
+    assert said.read_bytes()[:4] == b"fLaC"
+    ears = ("--pipeline", "transcribe", "--recording", str(said), "-o")
+    assert submit(*ears, str(heard))[0] == 0
+    assert heard.read_text().lower().startswith("hello")
+    assert submit(*ears, str(tmp_path / "heard.json"))[0] == 0
+    assert json.loads((tmp_path / "heard.json").read_text())["transcript"]["language"] == "en"
+    code, output = submit(*ears, str(tmp_path / "heard.wav"))
+    assert code == 2 and "no audio" in output
+    code, output = submit("--text", "Hi.", "-o", str(tmp_path / "said.doc"))
+    assert code == 2 and ".wav, .flac" in output

