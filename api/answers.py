@@ -87,6 +87,16 @@ class UtteranceFailure(Failure):
     utterance: Count
 
 
+class TextWarning(Answer):
+    """A stretch of the text that is left out; the job goes on without it."""
+
+    code: Literal["unspeakable_text"] = Field(description="The voice cannot read its script")
+    message: str
+    chapter: Count = Field(description="Its place in `chapters`; 0 in a text")
+    start: Count = Field(description="In characters of the chapter or text")
+    end: Count
+
+
 # -- jobs
 
 
@@ -204,6 +214,7 @@ class Job(Answer):
     result: Result | None
     error: Failure | None
     errors: list[UtteranceFailure]
+    warnings: list[TextWarning] = Field(description="The first 20 stretches of the text that are left out")
     metadata: dict[str, str]
     links: JobLinks
 

@@ -23,7 +23,7 @@ from core.settings import Settings
 from models.base import Item, Speech
 from models.catalog import frontend_class, load_catalog, model_class
 from models.weights import WeightsCache, files_of
-from workers.prepare import utterances_of
+from workers.speaking import utterances_of
 
 MODEL, VOICE, LANGUAGE = "piper-joe", "joe", "en-US"
 ROUNDS = 3

@@ -165,6 +165,8 @@ class Frontend(ABC):
 
     #: longest utterance, in characters of text, that the model speaks well in one pass
     max_characters: int = 300
+    #: longest utterance in expected seconds; one that is longer is cut further
+    max_seconds: float = 30.0
 
     def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
         self.spec = spec
@@ -174,7 +176,12 @@ class Frontend(ABC):
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """The item's ``inputs`` for one utterance: plain lists, numbers and strings only.
 
-        Raises `core.errors.InvalidText` where nothing in ``text`` can be spoken."""
+        Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken, with code ``text_too_long``
+        where only a shorter text can."""
+
+    def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
+        """How long the model will speak these inputs with these options, roughly; 0 where nobody needs to know."""
+        return 0.0
 
 
 class Model(ABC):

@@ -33,6 +33,7 @@ from storage.ledger import Hook, Ledger, NewJob
 from storage.objects import Objects
 from storage.voices import Voices
 from storage.webhooks import Webhooks, own_hook
+from text.scripts import is_readable
 from text.speakable import has_word
 
 #: Bytes of text that the ledger keeps beside a job; what is longer goes to storage.
@@ -130,6 +131,9 @@ class Submitter:
         body = _with_stored_voice(body)
         _check_pipeline(body, files)
         found = self._route(body, _given(body, files))
+        if found.language and chapters and not any(is_readable(part["text"], found.language) for part in chapters):
+            detail = f"A voice of {found.language} cannot read this text's script."
+            raise _wrong_text("chapters" if body.chapters else "text", "unspeakable_text", detail)
         if body.output.sample_rate is not None:
             check_rate(body.output.format, body.output.sample_rate)
         if body.output.destination is not None:

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -99,6 +100,7 @@ class Job:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()  #: what was left out of its text
     keep: float = 0.0  #: seconds that its results are kept once it has ended
     batch: str | None = None  #: the batch whose job it is
     load: int = 0  #: unfinished utterances that it counts for
@@ -240,10 +242,20 @@ class Ledger:
         """Takes back this process's mark of `start`: should it die from now on, it was not of these items."""
         self._scripts.run("ran", items=_tuples(refs), by=self._name)
 
-    def lay_utterances(self, job: ItemRef, step: int, works: Sequence[UtteranceWork], done: Sequence[bool]) -> bool:
+    def lay_utterances(
+        self,
+        job: ItemRef,
+        step: int,
+        works: Sequence[UtteranceWork],
+        done: Sequence[bool],
+        *,
+        errors: Mapping[int, ChorusError] = MappingProxyType({}),
+        warnings: Sequence[Mapping[str, Any]] = (),
+    ) -> bool:
         """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
 
-        ``done[i]``: the artifact of utterance i is there already. False where the job has moved on.
+        ``done[i]``: the artifact of utterance i is there already; ``errors[i]``: it has failed before it could run;
+        ``warnings``: what the job's answer tells of its text. False where the job has moved on.
         """
         for first in range(0, len(works), PORTION):
             packed = [work.pack() for work in works[first : first + PORTION]]
@@ -255,6 +267,8 @@ class Ledger:
                 first=first,
                 works=packed,
                 done=list(done[first : first + PORTION]),
+                errors=[_packed_error(errors.get(first + n)) for n in range(len(packed))],
+                warnings=json.dumps(list(warnings)) if warnings else "",
             ):
                 return False
         return True
@@ -355,6 +369,11 @@ class Ledger:
         return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
 
 
+def _packed_error(error: ChorusError | None) -> str:
+    """Empty where there is none."""
+    return json.dumps(error.to_dict()) if error else ""
+
+
 def _objects(document: Mapping[str, Any]) -> list[str]:
     """The objects that a job brought: recordings and embeddings."""
     parts = [document[name] for name in ("reference", "recording", "embedding") if name in document]
@@ -426,6 +445,7 @@ def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], e
             {"utterance": int(index), **json.loads(error)}
             for index, error in sorted(errors.items(), key=lambda pair: int(pair[0]))
         ),
+        warnings=tuple(json.loads(fields.get("warnings") or "[]")),
         keep=float(fields["keep"]),
         batch=fields.get("batch"),
         load=int(fields.get("load", 0)),

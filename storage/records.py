@@ -42,6 +42,7 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
         "times": [[step.started, step.ended or ended] for step in job.steps],
         "done": job.done,
         "total": job.total,
+        "warnings": job.warnings,
         "keep": job.keep,
         "batch": job.batch,
         "result": result,

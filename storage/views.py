@@ -60,6 +60,7 @@ class Views:
             "result": self._result(job),
             "error": job.error,
             "errors": list(job.errors),
+            "warnings": list(job.warnings),
             "metadata": job.document["metadata"],
             "links": self.links(job),
         }

@@ -20,10 +20,13 @@ import tempfile
 import threading
 import time
 import unicodedata
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
+from text.letters import plain_letters
+from text.speakable import has_word
 
 MAX_CHARACTERS = 5_000  #: of one call; utterances are far shorter
 MAX_CRASHES = 10  #: of espeak-ng on one text before the text is refused
@@ -36,8 +39,9 @@ _CLAUSE_WORDS, _CLAUSE_BYTES = 50, 400
 
 #: Marks that are kept. A full stop, comma or colon inside a word or number (3.5, e.g., 10:30) is espeak's to read.
 _MARKS = re.compile(r"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{}])")
+_RARE = 0x180  #: the first letter beyond Latin-1 and Latin Extended-A
+_HEARD = frozenset("⅓⅔")
 _SPELLINGS = str.maketrans("–―。、،؛؟।", "——.,,;?.")
-_WIDE = str.maketrans({0xFF01 + i: 0x21 + i for i in range(94)})  # full-width ASCII
 _ELLIPSIS = re.compile(r"\.(?:\s*\.)+")
 _REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
 
@@ -47,17 +51,18 @@ def phonemize(text: str, voice: str) -> str:
 
     Stress marks and punctuation stay, words are parted by one space, flags of a changed language are dropped
     and a mark that is repeated stands once. The same text always gives the same phonemes. Characters that
-    nobody can read (controls, lone surrogates, private use) and words on which espeak-ng crashes are passed
-    over; the result may be empty.
+    nobody can read (controls, lone surrogates, private use) are passed over; the result may be empty.
 
     Raises `core.errors.InvalidRequest` with code ``unknown_language`` where espeak-ng has no such voice,
-    `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``) or after `MAX_CRASHES`."""
+    `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``), after `MAX_CRASHES`, or for a word
+    that espeak-ng has no sound for."""
     if len(text) > MAX_CHARACTERS:
         raise InvalidText(f"at most {MAX_CHARACTERS} characters are phonemized at once", code="text_too_long")
-    pieces = _MARKS.split(_clean(text))  # marks are the odd ones
+    cleaned, name = _clean(text, voice), voice.strip().casefold().replace("_", "-")
+    pieces = _MARKS.split(cleaned)  # marks are the odd ones
     clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
     flat = [clause for found in clauses.values() for clause in found]
-    spoken = iter(_speak(flat, voice.strip().casefold().replace("_", "-")))
+    spoken = iter(_speak(flat, name))
     for i, found in clauses.items():
         if found:
             ipa = " ".join(next(spoken) for _ in found)
@@ -66,13 +71,38 @@ def phonemize(text: str, voice: str) -> str:
             pieces[i] = f"{before}{ipa}{after}"
         else:
             pieces[i] = " " if pieces[i] else ""
+    _check_heard(cleaned, name)
     return " ".join("".join(pieces).split())
 
 
-def _clean(text: str) -> str:
-    """Composed (NFC), without what cannot be read, with one spelling of each mark and one space between words."""
+def _check_heard(text: str, voice: str) -> None:
+    """Raises `InvalidText` where espeak-ng passes over a word. It knows all that is spelt in everyday letters."""
+    words = {w for w in text.split() if any(c.isalnum() and ord(c) >= _RARE and c not in _HEARD for c in w)}
+    rare = sorted({part for word in words for part in _safe(word)})
+    for word, ipa in zip(rare, _speak(rare, voice), strict=True):
+        if not ipa.strip() and has_word(word):
+            raise InvalidText(f"espeak-ng has no sound for {word!r}")
+
+
+def unheard(ipa: str, known: Container[str]) -> str | None:
+    """The first word of ``ipa`` of whose sounds none is ``known``; None where every word is heard."""
+    for word in ipa.split():
+        sounds = [symbol for symbol in word if is_sound(symbol)]
+        if sounds and not any(sound in known for sound in sounds):
+            return word
+    return None
+
+
+def is_sound(phoneme: str) -> bool:
+    """Whether a phoneme is heard by itself: a letter or a digit, but no stress or length mark (Lm)."""
+    return all(unicodedata.category(c) in {"Ll", "Lu", "Lt", "Lo", "Nd"} for c in phoneme)
+
+
+def _clean(text: str, language: str) -> str:
+    """Composed (NFC), in plain letters, without what cannot be read, with one spelling of each mark and one space
+    between words."""
     readable = "".join(c if unicodedata.category(c)[0] != "C" else _instead(c) for c in text)
-    composed = unicodedata.normalize("NFC", readable).translate(_WIDE).translate(_SPELLINGS)
+    composed = plain_letters(unicodedata.normalize("NFC", readable), language).translate(_SPELLINGS)
     once = _REPEATED.sub(r"\1", _ELLIPSIS.sub("…", composed))
     return " ".join(once.split())
 
@@ -124,7 +154,8 @@ def _letters(word: str) -> str:
 
 
 def _speak(clauses: list[str], voice: str) -> list[str]:
-    """IPA per clause; where espeak-ng crashes, of smaller parts, and nothing for the culprit."""
+    """IPA per clause; where espeak-ng crashes, of smaller parts. A single sign on which it crashes is passed over, a
+    letter or digit is an `InvalidText`."""
     crashes = 0
 
     def attempt(parts: list[str]) -> list[str]:
@@ -142,7 +173,13 @@ def _speak(clauses: list[str], voice: str) -> list[str]:
         smaller = parts[0].split()
         if len(smaller) == 1:
             smaller = _letters(parts[0]).split()
-        return [" ".join(" ".join(attempt(smaller)).split())] if smaller != parts else [""]
+        if smaller == parts:
+            smaller = list(parts[0])  # letter by letter, which is better than not at all
+        if smaller != parts:
+            return [" ".join(" ".join(attempt(smaller)).split())]
+        if has_word(parts[0]):
+            raise InvalidText(f"espeak-ng cannot read {parts[0]!r}")
+        return [""]
 
     return attempt(clauses)
 

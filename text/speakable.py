@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from text.letters import plain_letters
+
 #: combining marks in a row at most (UAX #15, section 13, the stream-safe text format): beyond it
 #: canonical ordering takes quadratic time, and no script needs more
 MAX_MARKS = 30
@@ -43,8 +45,8 @@ _REPLACEMENTS = _Replacements(
 
 
 def has_word(text: str) -> bool:
-    """Whether ``text`` holds a letter or digit of any script."""
-    return _WORD.search(text) is not None
+    """Whether ``text`` holds a letter or digit of any script, in any dress (Ⓐ)."""
+    return _WORD.search(text) is not None or _WORD.search(plain_letters(text)) is not None
 
 
 def clean(text: str) -> str:

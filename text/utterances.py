@@ -69,7 +69,23 @@ def split(text: str, language: str, limit: int) -> list[Utterance]:
             pieces += spoken
     if pieces:
         pieces[-1].pause = NO_PAUSE
-    return [Utterance(" ".join(text[p.start : p.end].split()), p.pause, p.start, p.end) for p in pieces]
+    return [_spoken(text, piece) for piece in pieces]
+
+
+def divide(text: str, utterance: Utterance) -> list[Utterance]:
+    """One utterance of ``text`` in shorter ones: cut at clauses, else between words, else between characters; the
+    last keeps its pause. Nothing where it has a single character."""
+    size = utterance.end - utterance.start
+    if size < 2:
+        return []
+    limit = min(size - 1, -(-3 * size // 5))  # two halves, and some room to cut where it is best
+    pieces = _join_wordless(text, list(_cut(text, utterance.start, utterance.end, limit)), limit)
+    pieces[-1].pause = utterance.pause
+    return [_spoken(text, piece) for piece in pieces]
+
+
+def _spoken(text: str, piece: _Piece) -> Utterance:
+    return Utterance(" ".join(text[piece.start : piece.end].split()), piece.pause, piece.start, piece.end)
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:

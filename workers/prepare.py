@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from core.errors import InvalidText
 from core.failpoints import reach
 from core.names import Role
 from core.work import CPU, ItemRef, UtteranceWork
-from models.base import Frontend, ModelSpec
+from models.base import ModelSpec
 from models.catalog import family_of
 from storage.ledger import Outcome, Work
-from text.speakable import clean
-from text.utterances import Utterance, split
 from workers.recordings import take_in
 from workers.services import Services, patiently
+from workers.speaking import spoken, warnings_of
 
 
 def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
@@ -44,15 +43,15 @@ def lay_utterances(services: Services, ref: ItemRef, work: Work) -> None:
         request["voice"] = work.gifts["voice"].decode()
     spec = services.catalog.get(work.plan.steps[step].station)
     frontend = services.frontend(spec)
-    utterances = []
-    for utterance in utterances_of(job_text(services, ref, request), request["language"], frontend):
-        inputs = _inputs(frontend, utterance.text, request)
-        if inputs is not None:
-            utterances.append(utterance_work(spec, request, inputs, utterance.pause))
-    if not utterances:
+    chapters = job_text(services, ref, request)
+    found = list(spoken(chapters, request, frontend))
+    if not found:
         raise InvalidText("Nothing in the text can be spoken.")
-    present = services.ledger.present(request["owner"], [u.artifact for u in utterances])
-    services.ledger.lay_utterances(ref, step, utterances, present)
+    works = [utterance_work(spec, request, said.inputs, said.utterance.pause) for said in found]
+    errors = {index: said.error for index, said in enumerate(found) if said.error is not None}
+    present = services.ledger.present(request["owner"], [work.artifact for work in works])
+    told = warnings_of(chapters, request["language"])
+    services.ledger.lay_utterances(ref, step, works, present, errors=errors, warnings=told)
     reach("prepare.laid")
 
 
@@ -61,18 +60,6 @@ def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> li
     name = request.get("text_object")
     data = services.ledger.text(ref.job) if name is None else patiently(lambda: services.objects.get(name))
     return [str(chapter["text"]) for chapter in json.loads(data or "[]")]
-
-
-def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) -> list[Utterance]:
-    """The utterances of all chapters in order."""
-    return [u for text in chapters for u in split(clean(text), language, frontend.max_characters)]
-
-
-def _inputs(frontend: Frontend, text: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    try:
-        return frontend.inputs(text, request["voice"], request["language"])
-    except InvalidText:
-        return None  # a stretch without a sound, such as a row of dashes; all of them so is an error above
 
 
 def utterance_work(

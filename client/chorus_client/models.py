@@ -39,6 +39,17 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWarning:
+    """A stretch of a job's text, in characters of its chapter, that is left out."""
+
+    code: str
+    message: str = ""
+    chapter: int = 0
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a job."""
 
@@ -113,6 +124,7 @@ class Job:
     result: Result | None = None
     error: Problem | None = None
     errors: tuple[Problem, ...] = ()
+    warnings: tuple[TextWarning, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     raw: Json = field(default_factory=dict, repr=False)
@@ -132,6 +144,7 @@ class Job:
                 "result": Result.of(data.get("result")),
                 "error": Problem.of(data.get("error")),
                 "errors": tuple(p for e in data.get("errors", ()) if (p := Problem.of(e))),
+                "warnings": tuple(TextWarning(**_known(TextWarning, w)) for w in data.get("warnings", ())),
                 "raw": data,
             }
         )

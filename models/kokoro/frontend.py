@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import InvalidRequest, InvalidText, WeightsError
 from models.base import Frontend
 from models.kokoro import MAX_TOKENS, parse_voice, written_voice
-from text.phonemes import phonemize
+from text.phonemes import is_sound, phonemize, unheard
 
 #: espeak-ng's symbols to those that Kokoro was trained on (hexgrad/misaki, Apache-2.0, ``espeak.py``), longer
 #: ones first.
@@ -59,15 +59,17 @@ class KokoroFrontend(Frontend):
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """``tokens`` (list of int, at most 510) and ``voice`` (a name or a mix, in its one spelling).
 
-        Raises `core.errors.InvalidText` where nothing of ``text`` can be spoken or it is too long (code
+        Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken or it is too long (code
         ``text_too_long``), `core.errors.InvalidRequest` for a voice or mix that is none."""
         weights = parse_voice(voice, self.spec.voices)
         if not language.lower().replace("_", "-").startswith("en"):
             raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}", code="unknown_language")
         spelled = kokoro_phonemes(phonemize(text, "en-us"))
         tokens = [self.vocabulary[symbol] for symbol in spelled if symbol in self.vocabulary]
-        if not any(unicodedata.category(symbol)[0] == "L" for symbol in spelled if symbol in self.vocabulary):
+        if not any(is_sound(symbol) for symbol in spelled if symbol in self.vocabulary):
             raise InvalidText("there is nothing in this text that the voice can speak")
+        if lost := unheard(spelled, self.vocabulary):
+            raise InvalidText(f"the voice has no sound for {lost!r}")
         if len(tokens) > MAX_TOKENS:
             raise InvalidText(f"this utterance has {len(tokens)} tokens of at most {MAX_TOKENS}", code="text_too_long")
         return {"tokens": tokens, "voice": written_voice(weights)}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from models.base import Frontend
 from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
-from text.phonemes import phonemize
+from text.letters import plain_letters
+from text.phonemes import is_sound, phonemize, unheard
+
+#: As fast as a voice speaks with a ``length_scale`` of 1, pads counted.
+TOKENS_PER_SECOND = 40.0
+_NOISE_W = 0.8  #: up to which the rhythm's noise lengthens nothing; 2.0 doubles it
 
 _START, _END, _PAD = "^", "$", "_"
 #: Piper was trained on what espeak-ng makes of a clause: only these six marks occur there.
@@ -32,28 +37,36 @@ class PiperFrontend(Frontend):
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """``tokens`` (list of int) and ``speaker`` (int). ``language`` changes nothing: a voice has its own.
 
-        Raises `core.errors.InvalidText` where the voice can speak nothing of ``text`` or it is too long,
+        Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken or it is too long,
         `core.errors.InvalidRequest` for an unknown voice."""
         speaker = self._speaker(voice)
         ids = self.config.phoneme_id_map
         pad = ids.get(_PAD, (0,))
         tokens = [*ids.get(_START, ()), *pad]
-        spoken = False
-        for phoneme in self._phonemes(text):
+        phonemes = list(self._phonemes(text))
+        for phoneme in phonemes:
             if known := ids.get(phoneme):
                 tokens += [*known, *pad]
-                spoken = spoken or _sounds(phoneme)
-        if not spoken:
+        if not any(is_sound(phoneme) for phoneme in phonemes if phoneme in ids):
             raise InvalidText("there is nothing in this text that the voice can speak")
+        if lost := unheard("".join(phonemes), ids):
+            raise InvalidText(f"the voice has no sound for {lost!r}")
         tokens += ids.get(_END, ())
         if len(tokens) > MAX_TOKENS:
             raise InvalidText(f"this utterance has {len(tokens)} tokens of at most {MAX_TOKENS}", code="text_too_long")
         return {"tokens": tokens, "speaker": speaker}
 
+    def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
+        """By the tokens, the voice's pace, ``speed`` and ``noise_w``, which lengthens what is above its default."""
+        own = self.config.inference
+        drawl = 1 + max(0.0, float(options.get("noise_w", own.noise_w)) - _NOISE_W) / 1.2
+        pace = TOKENS_PER_SECOND * float(options.get("speed", 1.0)) / own.length_scale
+        return len(inputs["tokens"]) / pace * drawl
+
     def _phonemes(self, text: str) -> Iterator[str]:
         """The phonemes of ``text``, one code point each, less those of Piper's control symbols."""
         if self.config.phoneme_type == "text":
-            spelled = text.casefold()
+            spelled = plain_letters(text, self.config.espeak.voice).casefold()
         else:
             spelled = phonemize(text, self.config.espeak.voice).translate(_MARKS)
         for phoneme in unicodedata.normalize("NFD", spelled):
@@ -71,8 +84,3 @@ class PiperFrontend(Frontend):
         if not 0 <= speaker < self.config.num_speakers:
             raise ConfigurationError(f"{self.spec.name} has {self.config.num_speakers} speakers: no number {speaker}")
         return speaker
-
-
-def _sounds(phoneme: str) -> bool:
-    """Whether a phoneme is heard by itself: a letter or a digit, but no stress or length mark (Lm)."""
-    return all(unicodedata.category(c) in {"Ll", "Lu", "Lt", "Lo", "Nd"} for c in phoneme)

@@ -149,7 +149,7 @@ class PiperModel(Model):
         frames = np.ceil(weights[0, 0] * row.length_scale)
         total = float(frames.sum())
         if not total * self.hop <= MAX_SECONDS * self.config.audio.sample_rate:  # nor is it NaN
-            raise ModelFailed(f"the utterance lasts longer than {MAX_SECONDS:.0f} s")
+            raise ModelFailed(f"the utterance lasts longer than {MAX_SECONDS:.0f} s", code="utterance_too_long")
         row.durations = frames.astype(np.int64)
         if total < 1:
             row.durations[0] = 1  # as the graph's own Clip does

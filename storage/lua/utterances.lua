@@ -1,6 +1,8 @@
 -- Lays down utterances of a job that has not opened them yet: their work, and where each stands.
 -- Called in portions, each safe to repeat: what is laid down follows from the job alone.
--- A: job, gen, step (that they wait for), first, works, done (done[i] = true: its artifact is there already)
+-- A: job, gen, step (that they wait for), first, works, done (done[i] = true: its artifact is there already),
+--    errors (errors[i]: the error that it has failed with before it could run, or ''),
+--    warnings (JSON, '' where there are none)
 local j = fence(A.job, A.gen)
 if not j or j.step >= A.step then return 0 end
 local flat, states = {}, {}
@@ -8,7 +10,12 @@ for i, work in ipairs(A.works) do
   flat[#flat + 1] = A.first + i - 1
   flat[#flat + 1] = work
   states[i] = A.done[i] and 'Z' or string.char(97 + A.step)
+  if A.errors[i] ~= '' then
+    states[i] = 'X'
+    call('HSET', K('err', A.job), A.first + i - 1, A.errors[i])
+  end
 end
 for i = 1, #flat, 1000 do call('HSET', K('utt', A.job), unpack(flat, i, math.min(i + 999, #flat))) end
 if #states > 0 then call('SETRANGE', K('at', A.job), A.first, table.concat(states)) end
+if A.first == 0 then call('HSET', K('job', A.job), 'warnings', A.warnings) end
 return 1

@@ -1,0 +1,109 @@
+"""`workers.speaking`: whatever the model takes, each word is in one utterance that fits it, or that has an error."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InvalidText
+from models.base import Frontend
+from models.catalog import load_catalog
+from text.speakable import clean
+from workers.speaking import MAX_WARNINGS, Spoken, spoken, warnings_of
+
+REQUEST = {"voice": "joe", "language": "en-US", "options": {}}
+
+
+class Narrow(Frontend):
+    """A token a character, ``most`` of them at most; it has no sound for ``mute``."""
+
+    def __init__(self, most: int, mute: str = "", seconds: float = 0.0) -> None:
+        super().__init__(dataclasses.replace(load_catalog().get("piper-joe"), weights={}), lambda _: None)  # type: ignore[arg-type,return-value]
+        self.most, self.mute, self.seconds_each = most, mute, seconds
+
+    def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
+        if self.mute and self.mute in text:
+            raise InvalidText("the voice has no sound for this")
+        if len(text) > self.most:
+            raise InvalidText("too long", code="text_too_long")
+        return {"tokens": list(text)}
+
+    def seconds(self, inputs: Any, options: Any) -> float:
+        return self.seconds_each * len(inputs["tokens"]) / float(options.get("speed", 1.0))
+
+
+def said(found: Spoken) -> str:
+    return "".join(found.inputs.get("tokens", ()))
+
+
+def letters(text: str) -> str:
+    return "".join(c for c in text if c.isalnum())
+
+
+@given(st.text(st.sampled_from("ab1 ,.-\n—é"), max_size=120), st.integers(1, 30))
+def test_every_letter_is_in_one_utterance_that_fits(text: str, most: int) -> None:
+    found = list(spoken([text], REQUEST, Narrow(most)))
+    assert not [f for f in found if f.error]
+    assert "".join(letters(said(f)) for f in found) == letters(clean(text))
+    assert all(1 <= len(f.inputs["tokens"]) <= most for f in found)
+    assert all(letters(said(f)) for f in found)
+
+
+def test_what_is_too_long_is_cut_at_clauses_then_between_words_then_in_a_word() -> None:
+    def parts(text: str, most: int) -> list[str]:
+        return [said(f) for f in spoken([text], REQUEST, Narrow(most))]
+
+    assert parts("one two, three four", 12) == ["one two,", "three four"]
+    assert parts("one two three four", 10) == ["one two", "three four"]
+    assert parts("abcdefgh", 4) == ["abc", "de", "fgh"]
+
+
+def test_what_would_last_too_long_is_cut_by_the_speed() -> None:
+    def count(**options: float) -> int:
+        return len(list(spoken(["one two three four"], REQUEST | {"options": options}, Narrow(99, seconds=1.0))))
+
+    assert count() == 1
+    assert count(speed=0.5) == 2
+    assert count(speed=0.25) > 2
+
+
+def test_what_has_a_word_and_no_sound_is_an_error_and_no_silence() -> None:
+    found = list(spoken(["One. Two # two. Three.\n\n---\n\nFour."], REQUEST, Narrow(99, mute="#")))
+    assert [f.utterance.text for f in found] == ["One.", "Two # two.", "Three.", "Four."]
+    assert [f.error.to_dict() if f.error else None for f in found] == [
+        None,
+        {
+            "code": "invalid_text",
+            "message": "the voice has no sound for this",
+            "step": "prepare",
+            "retryable": False,
+        },
+        None,
+        None,
+    ]
+
+
+def test_a_letter_that_never_fits_is_an_error() -> None:
+    assert [f.error and f.error.code for f in spoken(["ab"], REQUEST, Narrow(0))] == ["text_too_long"] * 2
+
+
+@pytest.mark.parametrize("text", ["", "---", "…\n\n***"])
+def test_without_a_word_there_is_nothing(text: str) -> None:
+    assert list(spoken([text], REQUEST, Narrow(5))) == []
+
+
+def test_what_the_voice_cannot_read_is_left_out_and_told() -> None:
+    text = "He\r\nsaid 日本, かな! Then left.\n\nПривет, мир.\n\nEnd."
+    found = list(spoken([text], REQUEST, Narrow(99)))
+    assert [said(f) for f in found] == ["He said  !", "Then left.", "End."]
+    told = warnings_of(["All is well.", text], "en-US")
+    assert [(w["code"], w["chapter"], text[w["start"] : w["end"]]) for w in told] == [
+        ("unspeakable_text", 1, "日本, かな"),
+        ("unspeakable_text", 1, "Привет, мир"),
+    ]
+    assert told[0]["message"] == "The voice cannot read Han, Hiragana: left out."
+    assert len(warnings_of(["a 日 " * 100], "en")) == MAX_WARNINGS

@@ -1,0 +1,94 @@
+"""A job's text as what its model will get: utterances that fit the model, each with its inputs or its error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from core.errors import InvalidText
+from core.names import Role
+from models.base import Frontend
+from text.scripts import unreadable, without
+from text.speakable import clean, has_word
+from text.utterances import Utterance, divide, split
+
+#: Warnings that a job carries, at most.
+MAX_WARNINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One utterance of the chapter numbered ``chapter`` (from 0), with its model's ``inputs``, or the ``error`` that
+    stands in their place."""
+
+    utterance: Utterance
+    chapter: int
+    inputs: Mapping[str, Any]
+    error: InvalidText | None = None
+
+
+def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) -> list[Utterance]:
+    """The utterances of all chapters in order, before any is found too long for its model."""
+    return [u for text in chapters for u in split(clean(text), language, frontend.max_characters)]
+
+
+def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Frontend) -> Iterator[Spoken]:
+    """All that is to be spoken, in order. Every word of the text is in the inputs of one utterance, or that utterance
+    has an error, or `warnings_of` tells of it: no word is left out untold.
+
+    ``request``: a job's ``voice``, ``language`` and ``options``."""
+    for number, chapter in enumerate(chapters):
+        text = clean(chapter)
+        for utterance in split(text, request["language"], frontend.max_characters):
+            for part, inputs in _fitting(text, utterance, request, frontend):
+                if isinstance(inputs, InvalidText):
+                    yield Spoken(part, number, {}, inputs)
+                else:
+                    yield Spoken(part, number, inputs)
+
+
+def warnings_of(chapters: Sequence[str], language: str) -> list[dict[str, Any]]:
+    """What is left out since the voice cannot read its script, as the job's answer tells it: the first `MAX_WARNINGS`
+    stretches, in characters of their chapter as it was sent."""
+    found = ((number, stretch) for number, text in enumerate(chapters) for stretch in unreadable(text, language))
+    return [
+        {
+            "code": "unspeakable_text",
+            "message": f"The voice cannot read {', '.join(stretch.scripts)}: left out.",
+            "chapter": number,
+            "start": stretch.start,
+            "end": stretch.end,
+        }
+        for number, stretch in islice(found, MAX_WARNINGS)
+    ]
+
+
+def _fitting(
+    text: str, utterance: Utterance, request: Mapping[str, Any], frontend: Frontend
+) -> Iterator[tuple[Utterance, dict[str, Any] | InvalidText]]:
+    """The utterance, or its parts where the model cannot take it whole; what has no word is left out."""
+    read = without(utterance.text, unreadable(utterance.text, request["language"]))
+    if not has_word(read):
+        return
+    inputs = _inputs(frontend, read, request)
+    if _too_long(inputs, request, frontend) and (parts := divide(text, utterance)):
+        for part in parts:
+            yield from _fitting(text, part, request, frontend)
+        return
+    yield utterance, inputs
+
+
+def _inputs(frontend: Frontend, text: str, request: Mapping[str, Any]) -> dict[str, Any] | InvalidText:
+    try:
+        return frontend.inputs(text, request["voice"], request["language"])
+    except InvalidText as error:
+        error.step = Role.PREPARE.value
+        return error
+
+
+def _too_long(inputs: dict[str, Any] | InvalidText, request: Mapping[str, Any], frontend: Frontend) -> bool:
+    if isinstance(inputs, InvalidText):
+        return inputs.code == "text_too_long"
+    return frontend.seconds(inputs, request["options"]) > frontend.max_seconds
