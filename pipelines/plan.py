@@ -143,10 +143,23 @@ def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec
     if not candidates:
         what = step.type.value if step.type else step.role.value
         raise Unroutable(f"No model of type {what} is in the catalog.", code="no_model")
+    if step.role is Role.TRANSCRIBE and wish.language is not None:
+        candidates = _hearing(candidates, wish.language)
     if step.role is Role.SYNTHESIZE:
         base = Gift.BASE_VOICE in step.needs
         return _voice(candidates, wish.base_voice if base else wish.voice, wish, "base_voice" if base else "voice")
     return candidates[0], None
+
+
+def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
+    """The models that hear a language: those of its primary subtag, and those that name none."""
+    asked = language.lower().replace("_", "-").split("-")[0]
+    fitting = [m for m in candidates if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
+    if not fitting:
+        there = ", ".join(sorted({own for m in candidates for own in m.languages}))
+        detail = f"No model here hears {language!r}; there is {there}."
+        raise _invalid("language", "unknown_language", detail)
+    return fitting
 
 
 def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field_name: str) -> tuple[ModelSpec, Voice]:

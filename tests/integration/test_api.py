@@ -234,3 +234,10 @@ def test_storage_away_is_a_503_and_nothing_is_half_written(valkey: str, seaweedf
     answer = app.test_client().post("/v1/jobs", json=job(text="A long text. " * 4000))
     assert (answer.status_code, answer.get_json()["code"]) == (503, "storage_unavailable")
     assert connect(valkey).keys("ch:job:*") == []
+
+
+@pytest.mark.parametrize(("path", "more"), [("/v1/transcribe", {}), ("/v1/jobs", {"pipeline": "transcribe"})])
+def test_a_language_that_no_model_hears_is_a_422(client: FlaskClient, path: str, more: dict[str, str]) -> None:
+    body = {"recording": {"url": "https://example.com/talk.wav"}, "language": "de", **more}
+    answer = client.post(path, json=body)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (422, "unknown_language")

@@ -218,3 +218,46 @@ def test_a_bad_models_file_names_line_and_reason(tmp_path: Path, old: str, new: 
     with pytest.raises(ConfigurationError) as found:
         read_catalog(file)
     assert f"{file}:{line}:" in found.value.message
+
+
+# -- languages that are heard
+
+
+def listener(name: str, *languages: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        type=ModelType.WHISPER,
+        role=Role.TRANSCRIBE,
+        weights={},
+        languages=languages,
+        voices={},
+        options={},
+        sample_rate=None,
+        batch={"cpu": Bounds(items=4, cost=100)},
+        batch_timeout=60,
+    )
+
+
+EARS = Catalog({"english": listener("english", "en"), "german": listener("german", "de", "nl"), "all": listener("all")})
+
+
+def heard(language: str | None, catalog: Catalog = EARS, **more: object) -> str:
+    pipeline = get_pipeline("transcribe", read_pipelines(DEFAULT_FILE))
+    given = frozenset({Gift.RECORDING})
+    plan = route(wish(pipeline=pipeline, given=given, language=language, **more), catalog).plan
+    return str(plan.find(Role.TRANSCRIBE).model)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("language", "model"), [(None, "english"), ("en", "english"), ("EN-us", "english"), ("nl", "german"), ("fi", "all")]
+)
+def test_a_recording_is_heard_by_a_model_of_its_language(language: str | None, model: str) -> None:
+    assert heard(language) == model
+
+
+def test_a_language_that_nobody_hears_is_refused() -> None:
+    only = Catalog({"english": EARS.models["english"]})
+    for catalog, more in ((only, {}), (EARS, {"models": {Role.TRANSCRIBE: "english"}})):
+        with pytest.raises(InvalidRequest, match="there is en") as found:
+            heard("de", catalog, **more)
+        assert code_of(found) == "unknown_language" and found.value.fields[0].field == "language"
