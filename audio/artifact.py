@@ -19,6 +19,9 @@ from core.errors import ArtifactMissing, InternalError, ModelFailed
 Samples: TypeAlias = NDArray[np.float32]
 
 FULL_SCALE = 2**23 - 1
+#: Code of the error for an artifact that is there and cannot be read.
+ARTIFACT_BROKEN = "artifact_broken"
+
 MAX_RATE = 655_350  #: Hz, FLAC's own
 
 
@@ -80,4 +83,4 @@ def _plain(value: object) -> Any:
 
 
 def _broken() -> ArtifactMissing:
-    return ArtifactMissing("An artifact that this step needs is damaged.", code="artifact_broken")
+    return ArtifactMissing("An artifact that this step needs is damaged.", code=ARTIFACT_BROKEN)

@@ -28,6 +28,7 @@
         ├── NoSpeech                  422  no_speech
         ├── DeadlineExceeded          504  deadline_exceeded
         ├── ArtifactMissing           500  artifact_missing     retryable
+        ├── ArtifactsLost             500  artifacts_lost
         └── InternalError             500  internal_error
 
 Each class has a stable ``code``, an HTTP ``status`` and says whether trying again may help;
@@ -254,6 +255,12 @@ class ArtifactMissing(StepError):
 
     code = "artifact_missing"
     retryable = True
+
+
+class ArtifactsLost(StepError):
+    """Storage lost what was rendered again and again."""
+
+    code = "artifacts_lost"
 
 
 class InternalError(StepError):

@@ -20,7 +20,7 @@ from typing import Any
 
 import redis
 
-from core.errors import ChorusError, Conflict, DeadlineExceeded, Overloaded
+from core.errors import ArtifactsLost, ChorusError, Conflict, DeadlineExceeded, Overloaded
 from core.names import JobState, Priority, StepState
 from core.redis import Scripts, redis_errors
 from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
@@ -30,6 +30,9 @@ UNBOUNDED = (1 << 53, 1 << 53)
 
 #: How often an item that failed in a way that may pass is tried again.
 TRIES = 3
+
+#: How often utterances of one generation are sent back to be rendered again.
+RENDERINGS = 8
 
 #: What the script `create` answers where a job's batch has ended.
 _BATCH_OVER = -3
@@ -324,9 +327,16 @@ class Ledger:
         return [bool(a) for a in self._scripts.run_many("retry", calls)]
 
     def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
-        """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it."""
+        """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it.
+
+        Raises `ArtifactsLost` where that was done `RENDERINGS` times before: what is written
+        does not last."""
         arguments = {"job": ref.job, "gen": ref.generation, "step": ref.step, "indices": list(indices)}
-        return bool(self._scripts.run("rerender", now=time.time(), **arguments))
+        answer = self._scripts.run("rerender", now=time.time(), tries=RENDERINGS, **arguments)
+        if answer < 0:
+            shown = ", ".join(map(str, indices[:5]))
+            raise ArtifactsLost(f"Storage lost the audio of utterances again and again: {shown}.")
+        return bool(answer)
 
     def present(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
         """Which of the owner's artifacts (object names) are there, as far as the ledger knows."""

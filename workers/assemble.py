@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audio.artifact import unpack
+from audio.artifact import ARTIFACT_BROKEN, unpack
 from audio.encode import CONTENT_TYPES, Encoder
 from audio.join import join, left_out
 from core.errors import ArtifactMissing
@@ -88,6 +89,12 @@ def _sample_rate(services: Services, work: Work) -> int:
     return rate
 
 
+log = logging.getLogger(__name__)
+
+#: The letter of an utterance that failed.
+FAILED = "X"
+
+
 class UtterancesMissing(ArtifactMissing):
     """Artifacts of utterances are gone; they are rendered again."""
 
@@ -104,22 +111,30 @@ def _pieces(
             try:
                 return unpack(patiently(lambda: services.objects.get(work.artifact)))[0]
             except ArtifactMissing as error:
-                missing = _missing(services, utterances, states)
-                raise UtterancesMissing(missing or [index]) from error
+                raise UtterancesMissing(_unusable(services, utterances, states) or [index]) from error
 
         return samples
 
     return [
-        (read(index, work) if state == "Z" else partial(left_out, rate), work.pause)
+        (partial(left_out, rate) if state == FAILED else read(index, work), work.pause)
         for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
 
 
-def _missing(services: Services, utterances: list[UtteranceWork], states: str) -> list[int]:
-    """Which of the rendered utterances have no artifact in storage (any more)."""
+def _unusable(services: Services, utterances: list[UtteranceWork], states: str) -> list[int]:
+    """Which of the utterances that did not fail have no artifact in storage (any more), or one that cannot be read.
 
-    def gone(work: UtteranceWork) -> bool:
-        return patiently(lambda: services.objects.head(work.artifact)) is None
+    The latter are deleted: the next write of their names is to win."""
+
+    def unusable(work: UtteranceWork) -> bool:
+        try:
+            unpack(patiently(lambda: services.objects.get(work.artifact)))
+        except ArtifactMissing as error:
+            if error.code == ARTIFACT_BROKEN:
+                log.warning("%s is damaged, and rendered again", work.artifact)
+                patiently(lambda: services.objects.delete(work.artifact))
+            return True
+        return False
 
     pairs = enumerate(zip(utterances, states, strict=True))
-    return [index for index, (work, state) in pairs if state == "Z" and gone(work)]
+    return [index for index, (work, state) in pairs if state != FAILED and unusable(work)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -68,18 +68,23 @@ def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome | None:
     """How the item ended; None where it went back to have artifacts rendered again."""
     role = work.plan.steps[ref.step].role
     try:
-        return patiently(lambda: STEPS[role](connections, ref, work))
-    except UtterancesMissing as missing:
-        indices = missing.indices
-        patiently(lambda: connections.ledger.render_again(ref, indices))
-        reach("cpu.sent_back")
-        patiently(lambda: connections.dispatcher.release({CPU, *(s.station for s in work.plan.steps)}))
-        return None
+        try:
+            return patiently(lambda: STEPS[role](connections, ref, work))
+        except UtterancesMissing as missing:
+            _send_back(connections, ref, work, missing.indices)
+            return None
     except ChorusError as error:
         return failure(ref, CPU, as_chorus_error(error, InternalError, role.value))
     except Exception as error:
         log.exception("%s of %s failed", role.value, ref)
         return failure(ref, CPU, as_chorus_error(error, InternalError, role.value))
+
+
+def _send_back(connections: Services, ref: ItemRef, work: Work, indices: Sequence[int]) -> None:
+    """Has utterances rendered again. Raises `ArtifactsLost` where that does not help."""
+    patiently(lambda: connections.ledger.render_again(ref, indices))
+    reach("cpu.sent_back")
+    patiently(lambda: connections.dispatcher.release({CPU, *(s.station for s in work.plan.steps)}))
 
 
 def add_cpu_task(app: Celery) -> Any:

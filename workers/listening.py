@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
-from core.errors import ArtifactMissing, ModelFailed, NoSpeech
+from core.errors import ArtifactMissing, InvalidRequest, ModelFailed, NoSpeech
 from core.names import Role
 from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
 from models.catalog import family_of
@@ -21,6 +22,10 @@ from storage.ledger import Work
 from workers.recordings import RATE, folder_of, read_samples
 from workers.services import Services
 from workers.station import Stored
+
+log = logging.getLogger(__name__)
+
+Known = TypeVar("Known")
 
 
 def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
@@ -46,16 +51,25 @@ class ListeningStation:
         samples = read_samples(self._objects, work.gifts["samples"].decode())
         return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
 
+    def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
+        """What was found out before, None where it was not. What is damaged is deleted and found out anew."""
+        try:
+            return unpack(self._objects.get(name))
+        except ArtifactMissing:
+            return None
+        except (InvalidRequest, ValueError, KeyError, TypeError):
+            log.warning("%s is damaged, and made anew", name)
+            self._objects.delete(name)
+            return None
+
 
 class VadStation(ListeningStation):
     """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         name = self._name(spec, work)
-        try:
-            return self._stored(work, json.loads(self._objects.get(name)), name)
-        except ArtifactMissing:
-            return self._item(spec, work)
+        found = self._known(name, _unpack_segments)
+        return self._item(spec, work) if found is None else self._stored(work, found, name)
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         if isinstance(output, Transcript):
@@ -86,11 +100,10 @@ class EmbedStation(ListeningStation):
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         name = self._name(spec, work)
-        try:
-            return self._stored(name, unpack_embedding(self._objects.get(name)))
-        except ArtifactMissing:
-            spans = self._spans(work)
-            return self._item(spec, work, **({} if spans is None else {"segments": spans}))
+        if (found := self._known(name, unpack_embedding)) is not None:
+            return self._stored(name, found)
+        spans = self._spans(work)
+        return self._item(spec, work, **({} if spans is None else {"segments": spans}))
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         if not isinstance(output, Embedding):
@@ -135,6 +148,14 @@ class TranscribeStation(ListeningStation):
             "segments": [s.to_dict() for s in output.segments],
         }
         return Stored(gifts={}, result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
+
+
+def _unpack_segments(data: bytes) -> dict[str, Any]:
+    found = json.loads(data)
+    return {
+        "segments": [{"start": float(s["start"]), "end": float(s["end"])} for s in found["segments"]],
+        "duration": float(found["duration"]),
+    }
 
 
 def read_embedding(services: Services, work: Work) -> StoredEmbedding:

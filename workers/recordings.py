@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from audio.artifact import ARTIFACT_BROKEN
 from audio.decode import stream
 from audio.encode import Encoder
 from core.errors import ArtifactMissing
@@ -103,9 +104,13 @@ def _beginning(source: Path, name: str, seconds: float) -> Iterator[Samples]:
 
 
 def read_samples(objects: Objects, name: str) -> Samples:
-    """The samples of a decoded recording: float32 [n] mono at 16 kHz."""
+    """The samples of a decoded recording: float32 [n] mono at 16 kHz.
+
+    Raises `ArtifactMissing` where it is gone, or damaged (code ``artifact_broken``): it is deleted then, and the job's
+    retry decodes it again."""
     try:
         samples, _ = soundfile.read(io.BytesIO(objects.get(name)), dtype="float32")
     except RuntimeError as error:
-        raise ArtifactMissing("A recording that this step needs is damaged.", code="artifact_broken") from error
+        objects.delete(name)  # so that `prepare` makes it anew
+        raise ArtifactMissing("A recording that this step needs is damaged.", code=ARTIFACT_BROKEN) from error
     return np.ascontiguousarray(samples, dtype=np.float32)

@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from core.errors import ChorusError, ModelFailed
+from core.errors import ArtifactMissing, ChorusError, InvalidRequest, ModelFailed
 from core.names import Role
 from core.settings import Settings
 from models.base import Embedding, Frontend, Item, Model, ModelSpec, Output, Samples, Speech, Voice
@@ -93,9 +93,19 @@ class StockVoices:
             return True
         if name in shipped():
             self._known[name] = StoredEmbedding(shipped()[name], encoder.name)
-        elif self._services.objects.head(name) is not None:
-            self._known[name] = unpack_embedding(self._services.objects.get(name))
+        else:
+            self._read(name)
         return name in self._known
+
+    def _read(self, name: str) -> None:
+        objects = self._services.objects
+        try:
+            self._known[name] = unpack_embedding(objects.get(name))
+        except ArtifactMissing:
+            return
+        except InvalidRequest:
+            log.warning("%s is damaged, and made anew", name)
+            objects.delete(name)
 
     def _make(self, encoder: ModelSpec, missing: Sequence[tuple[str, StockVoice]]) -> None:
         log.info("%d stock voices speak once, to be known by", len(missing))

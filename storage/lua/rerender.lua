@@ -1,7 +1,10 @@
--- Sends utterances whose artifacts are gone back to their first step. Answers 1, or 0 where nobody wants it.
--- A: job, gen, step (the one that missed them), indices, now
+-- Sends utterances whose artifacts are gone back to their first step. Answers 1, 0 where nobody wants it, or -1 where
+-- that was done A.tries times before in this generation.
+-- A: job, gen, step (the one that missed them), indices, now, tries
 local j = fence(A.job, A.gen)
 if not j or j.step ~= A.step then return 0 end
+if tonumber(call('HGET', K('tries', A.job), 'rerender') or 0) >= A.tries then return -1 end
+call('HINCRBY', K('tries', A.job), 'rerender', 1)
 local first
 for i, s in ipairs(j.plan) do
   if s.each and not first then first = i - 1 end
