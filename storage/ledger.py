@@ -121,6 +121,7 @@ class Work:
     gifts: Mapping[str, bytes] = field(default_factory=dict)
     starts: int = 0  #: runs that began and were never recorded
     starts_alone: int = 0  #: those in which the item was alone
+    last_start: float = 0.0  #: when the last of them began, Unix seconds; 0 where there was none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +134,21 @@ class Outcome:
     gifts: Mapping[str, bytes | str] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
-    again_in: float | None = None  #: seconds after which an item that failed is tried again
+    again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
+    # a suspect's next run: it keeps its marks
+
+    @property
+    def _kind(self) -> str:
+        if self.again_in is None:
+            return "failed" if self.error else "done"
+        return "again" if self.error else "later"
 
     def packed(self) -> list[Any]:
         flat = [part for pair in self.gifts.items() for part in pair]
         document = self.error.to_dict() if self.error else self.result
         return [
             *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),
-            ("failed" if self.again_in is None else "again") if self.error else "done",
+            self._kind,
             json.dumps(document) if document is not None else None,
             flat,
             None if self.plan is None else str(self.plan),
@@ -238,7 +246,9 @@ class Ledger:
         """Marks items as started just before they run; False for those that nobody wants any more.
 
         ``alone``: the one item runs by itself, since it is under suspicion."""
-        answers = self._scripts.run("start", station=station, items=_tuples(refs), alone=alone, by=self._name)
+        answers = self._scripts.run(
+            "start", station=station, items=_tuples(refs), alone=alone, by=self._name, now=time.time()
+        )
         return [bool(a) for a in answers]
 
     def ran(self, refs: Sequence[ItemRef]) -> None:
@@ -397,11 +407,12 @@ def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
 def _work(ref: ItemRef, answer: Any) -> Work | None:
     if not answer:
         return None
-    marks, *rest = answer
+    marks, at, *rest = answer
     alone, together = divmod(int(marks), 1000)
-    starts = alone + together
+    starts, last = alone + together, float(at)
     if ref.index != WHOLE_JOB:
-        return Work(utterance=UtteranceWork.unpack(rest[0]), starts=starts, starts_alone=alone)
+        utterance = UtteranceWork.unpack(rest[0])
+        return Work(utterance=utterance, starts=starts, starts_alone=alone, last_start=last)
     document, plan, *flat = rest
     return Work(
         document=json.loads(document),
@@ -409,6 +420,7 @@ def _work(ref: ItemRef, answer: Any) -> Work | None:
         gifts={flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)},
         starts=starts,
         starts_alone=alone,
+        last_start=last,
     )
 
 

@@ -189,3 +189,19 @@ def lease_step(lease: float) -> type:
                 timer.cancel()
 
     return LeaseStep
+
+
+def lost_children_step(seconds: float) -> type:
+    """The boot step that looks after dead prefork children every ``seconds``: Celery's own timer does every five."""
+
+    class LostChildrenStep(bootsteps.StartStopStep):
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, c: Any) -> None:
+            self.timer = c.timer.call_repeatedly(seconds, c.pool.maintain_pool)
+
+        def stop(self, c: Any) -> None:
+            if timer := getattr(self, "timer", None):
+                timer.cancel()
+
+    return LostChildrenStep

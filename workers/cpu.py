@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from celery import Celery
 
 from broker.app import task_name
-from core.errors import ChorusError, InternalError, Poisoned
+from core.errors import ChorusError, InternalError, Poisoned, Unavailable
 from core.failpoints import reach
 from core.names import Role
 from core.settings import settings
@@ -21,14 +24,11 @@ from workers.enrol import enrol
 from workers.expand import expand
 from workers.prepare import open_utterances, prepare
 from workers.services import Services, as_chorus_error, failure, patiently
+from workers.suspects import Verdict, judge
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[Services, ItemRef, Work], Outcome]
-
-#: Processes that may die in one CPU step of a job before it is not run again. Its mates are in other processes,
-#: so that all it costs is time; and a worker may well be killed more than once for reasons of its own.
-POISONED = 5
 
 #: What each CPU step does.
 STEPS: Mapping[Role, Step] = {
@@ -50,18 +50,24 @@ def run_cpu_item(connections: Services, item: str) -> None:
     """Takes one CPU item, does its step, and records how it ended."""
     ref = ItemRef.parse(item)
     work = patiently(lambda: connections.ledger.take(CPU, [ref]))[0]
-    if work is None or not patiently(lambda: connections.ledger.start(CPU, [ref]))[0]:
-        patiently(lambda: connections.dispatcher.release([CPU]))
-        return
-    reach("cpu.started")
-    outcome = _do(connections, ref, work) if work.starts < POISONED else _poisoned(ref, work)
+    outcome = _turned_away(ref, work) if work else None
+    if outcome is None:
+        if work is None or not patiently(lambda: connections.ledger.start(CPU, [ref]))[0]:
+            patiently(lambda: connections.dispatcher.release([CPU]))
+            return
+        reach("cpu.started")
+        outcome = _do(connections, ref, work)
     if outcome is not None:
         patiently(lambda: connections.advance([outcome]))
         reach("cpu.recorded")
 
 
-def _poisoned(ref: ItemRef, work: Work) -> Outcome:
-    return Outcome(ref=ref, station=CPU, error=Poisoned(step=work.plan.steps[ref.step].role.value))
+def _turned_away(ref: ItemRef, work: Work) -> Outcome | None:
+    """What becomes of an item that is not to run (yet). In a process that does one step at a time each is alone."""
+    verdict, wait = judge(work.starts, time.time() - work.last_start)
+    if verdict is Verdict.POISONED:
+        return Outcome(ref=ref, station=CPU, error=Poisoned(step=work.plan.steps[ref.step].role.value))
+    return Outcome(ref=ref, station=CPU, again_in=wait) if verdict is Verdict.WAIT else None
 
 
 def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome | None:
@@ -69,7 +75,7 @@ def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome | None:
     role = work.plan.steps[ref.step].role
     try:
         try:
-            return patiently(lambda: STEPS[role](connections, ref, work))
+            return patiently(_Try(connections, ref, work))
         except UtterancesMissing as missing:
             _send_back(connections, ref, work, missing.indices)
             return None
@@ -85,6 +91,28 @@ def _send_back(connections: Services, ref: ItemRef, work: Work, indices: Sequenc
     patiently(lambda: connections.ledger.render_again(ref, indices))
     reach("cpu.sent_back")
     patiently(lambda: connections.dispatcher.release({CPU, *(s.station for s in work.plan.steps)}))
+
+
+@dataclass(slots=True)
+class _Try:
+    """A step that was marked as started. A process that dies while it waits for storage did not die of its item."""
+
+    connections: Services
+    ref: ItemRef
+    work: Work
+    marked: bool = True
+
+    def __call__(self) -> Outcome:
+        if not self.marked:
+            self.connections.ledger.start(CPU, [self.ref])
+            self.marked = True
+        try:
+            return STEPS[self.work.plan.steps[self.ref.step].role](self.connections, self.ref, self.work)
+        except Unavailable:
+            with contextlib.suppress(Unavailable):
+                self.connections.ledger.ran([self.ref])
+                self.marked = False
+            raise
 
 
 def add_cpu_task(app: Celery) -> Any:

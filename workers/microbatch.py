@@ -27,14 +27,15 @@ from storage.ledger import Outcome, Work
 from workers.formation import form
 from workers.services import Services, as_chorus_error, failure, patiently
 from workers.station import Station, Stored
+from workers.suspects import Verdict, judge
 
 log = logging.getLogger(__name__)
 
-#: Deaths of processes in which an item ran alone, after which it is not run again.
-POISONED = 2
-
 #: Seconds that an idle worker waits for company after the first item.
 LINGER = 0.005
+
+#: Seconds behind a suspect's arrival within which others run before it, and that it waits for their storing.
+COMPANY, STORING = 1.0, 5.0
 
 
 @dataclass(slots=True)
@@ -54,6 +55,10 @@ class Entry:
     def suspect(self) -> bool:
         """Whether a process died, or was given up, while this item ran in it."""
         return self.work.starts > 0
+
+    def judged(self) -> tuple[Verdict, float]:
+        """What the deaths in which it was alone say: see `workers.suspects.judge`."""
+        return judge(self.work.starts_alone, time.time() - self.work.last_start)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +108,7 @@ class MicroBatcher:
         self._busy_since: float | None = None
         self._busy_counted = 0.0
         self._running_since: tuple[float, float] | None = None
+        self._storing = 0  #: micro-batches that have run and are not recorded
         self.pace: dict[str, float] = {}  #: by model: seconds an item takes, as of late
         self._io = ThreadPoolExecutor(store_threads, thread_name_prefix="io")
         self._threads = [
@@ -169,6 +175,7 @@ class MicroBatcher:
                 entry.role = self._role(entry)
                 wanted.append(entry)
         self._end(unwanted)
+        wanted = self._without_early(wanted)
         loaded = list(self._io.map(self._load_one, wanted)) if len(wanted) > 1 else [*map(self._load_one, wanted)]
         with self._ready:
             for entry, answer in zip(wanted, loaded, strict=True):
@@ -178,6 +185,18 @@ class MicroBatcher:
         over = [(entry, answer) for entry, answer in zip(wanted, loaded, strict=True) if answer is not None]
         if over:
             self._record([e for e, _ in over], [self._outcome(e, answer) for e, answer in over])
+
+    def _without_early(self, entries: list[Entry]) -> list[Entry]:
+        """The entries but for suspects whose next try is not due: they wait in the ledger, and others run."""
+        waits = {}
+        for entry in entries:
+            verdict, seconds = entry.judged()
+            if verdict is Verdict.WAIT:
+                waits[id(entry)] = seconds
+        early = [entry for entry in entries if id(entry) in waits]
+        if early:
+            self._record(early, [Outcome(ref=e.ref, station=e.station, again_in=waits[id(e)]) for e in early])
+        return [entry for entry in entries if id(entry) not in waits]
 
     def _take(self, entries: list[Entry]) -> list[Work | None]:
         found: dict[int, Work | None] = {}
@@ -198,7 +217,7 @@ class MicroBatcher:
     def _load_one(self, entry: Entry) -> Stored | ChorusError | None:
         """Makes an entry ready (None), or ends it: its work is done already, or it failed."""
         model = self._served[entry.station].model
-        if entry.work.starts_alone >= POISONED:
+        if entry.judged()[0] is Verdict.POISONED:
             return Poisoned(step=entry.role.value)
         try:
             loaded = patiently(lambda: self._stations[entry.role].load(model.spec, entry.work), self._stopping)
@@ -239,19 +258,15 @@ class MicroBatcher:
             if not waiting:
                 return None
             served = min(waiting, key=lambda s: s.ready[0].arrived)
-            taken = self._form(served)
+            taken = next_batch(served)
             chosen = set(map(id, taken))
             served.ready[:] = [entry for entry in served.ready if id(entry) not in chosen]
             return served, taken
 
-    @staticmethod
-    def _form(served: Served) -> list[Entry]:
-        """The next micro-batch of a model. A suspect runs alone, so that it takes no other item with it."""
-        if served.ready[0].suspect:
-            return served.ready[:1]
-        return form([entry for entry in served.ready if not entry.suspect], served.bounds)
-
     def _run(self, served: Served, taken: list[Entry]) -> None:
+        if taken[0].suspect:
+            with self._ready:
+                self._ready.wait_for(lambda: not self._storing or self._stopping.is_set(), STORING)
         refs = [entry.ref for entry in taken]
         name, alone = served.model.spec.name, taken[0].suspect
         wanted = patiently(lambda: self._services.ledger.start(name, refs, alone=alone), self._stopping)
@@ -270,6 +285,8 @@ class MicroBatcher:
         with contextlib.suppress(Unavailable):  # a mark that stays costs its item no more than a run alone
             self._services.ledger.ran([entry.ref for entry in entries])
         reach("model.ran")
+        with self._lock:
+            self._storing += 1
         self._finished.put(Finished(served, entries, outputs, seconds))
 
     # -- store --------------------------------------------------------------------------------------------
@@ -277,6 +294,9 @@ class MicroBatcher:
     def _store_loop(self) -> None:
         while (finished := self._finished.get()) is not None:
             self._guard(finished.entries, self._store, finished)
+            with self._ready:
+                self._storing -= 1
+                self._ready.notify_all()
 
     def _store(self, finished: Finished) -> None:
         served = finished.served
@@ -359,6 +379,17 @@ class MicroBatcher:
                 log.exception("%d items are delivered again", len(entries))
                 self._stopping.wait(1.0)
             self._end(entries, ended=False)
+
+
+def next_batch(served: Served) -> list[Entry]:
+    """The next micro-batch of a model that has something ready.
+
+    A suspect runs alone, so that it takes no other item with it, and behind those that came with it: were it to end
+    one process after the other, they would wait for a lease each time."""
+    first, fine = served.ready[0], [entry for entry in served.ready if not entry.suspect]
+    if first.suspect:
+        fine = [entry for entry in fine if entry.arrived < first.arrived + COMPANY]
+    return form(fine, served.bounds) if fine else [first]
 
 
 def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:

@@ -21,7 +21,7 @@ from core.work import CPU
 from models.base import Bounds
 from models.catalog import model_class
 from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
-from workers.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
+from workers.consumer import MicroBatchTask, Settlements, lease_step, lost_children_step, micro_batch_step
 from workers.cpu import add_cpu_task
 from workers.listening import EmbedStation, TranscribeStation, VadStation
 from workers.matching import MatchStation
@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 #: Micro-batches that are released to one worker: one runs, one waits.
 AHEAD = 2
+
+#: Seconds after which the item of a CPU worker's child that died runs elsewhere. Celery takes ten, for results that
+#: may be on their way, and looks every five; here nobody waits for a result, and a second run changes nothing.
+LOST_WAIT = 0.5
 
 #: Seconds that a stopping worker is given to finish the micro-batch that runs.
 PATIENCE = 20.0
@@ -180,9 +184,11 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
         worker_prefetch_multiplier=AHEAD,
         worker_enable_remote_control=False,
         worker_max_memory_per_child=2_000_000,
+        worker_lost_wait=LOST_WAIT,
         task_queues=[station_queue(CPU)],
     )
     add_cpu_task(app)
+    app.steps["consumer"].add(lost_children_step(LOST_WAIT))
     app.steps["consumer"].add(lease_step(settings.lease))
     heartbeat = Heartbeat(services, worker_name("cpu"), {CPU: AHEAD * processes}, "cpu")
     return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)

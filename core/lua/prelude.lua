@@ -33,7 +33,8 @@
 --                                -> when nobody needs it any more
 -- ch:inuse:{owner}               hash: such an object -> unfinished jobs that need it, whatever its time
 -- ch:tries:{job}                 hash: index -> how often it has been tried again
--- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone
+-- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone; .by: in
+--                                which process the last one was, .at: when it began
 -- ch:delayed                     zset: item to be tried again -> when
 -- ch:load                        hash: owner, and '*' for all -> unfinished utterances
 

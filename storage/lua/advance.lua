@@ -3,12 +3,18 @@
 -- A: now, items = {{job, gen, step, index, station, kind, document, gifts, plan}, ...}
 --    kind: 'done' (document: result of a last step, or nil; gifts: flat list; plan: a new one for the steps
 --    behind this one, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
---    it fails after A.tries times)
+--    it fails after A.tries times) | 'later' (a suspect that is not to run yet; it[10]: seconds to wait; its marks
+--    stay, and it is no try)
 -- Answers how each was taken (1 recorded, 0 not wanted any more), and the stations that got something to do.
--- Whether an item is to be tried again; it waits apart from its station until it is due.
+-- Lets an item wait apart from its station until it is due.
+local function delay_item(j, station, step, index, delay)
+  call('ZADD', 'ch:delayed', A.now + delay, station .. ' ' .. member(j.id, j.gen, step, index))
+end
+
+-- Whether an item that failed is to be tried again.
 local function again(j, station, step, index, delay)
   if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
-  call('ZADD', 'ch:delayed', A.now + delay, station .. ' ' .. member(j.id, j.gen, step, index))
+  delay_item(j, station, step, index, delay)
   return true
 end
 
@@ -29,10 +35,16 @@ for n, it in ipairs(A.items) do
   out[n] = 0
   local wanted = j and wants(j, step, index)
   -- A second delivery that is to be tried again: the first one has seen to that.
-  if kind == 'again' and not was_out then wanted = false end
+  if (kind == 'again' or kind == 'later') and not was_out then wanted = false end
   if wanted then
-    call('HDEL', K('started', job), step .. '.' .. index, step .. '.' .. index .. '.by')
+    local field = step .. '.' .. index
+    if kind ~= 'later' then call('HDEL', K('started', job), field, field .. '.by', field .. '.at') end
     lift(j, station, step, index, was_out)
+  end
+  if wanted and kind == 'later' then
+    out[n] = 1
+    delay_item(j, station, step, index, it[10])
+    wanted = false
   end
   if wanted and kind == 'again' then
     out[n] = 1

@@ -6,7 +6,7 @@ for _, it in ipairs(A.items) do
   local mark = by == A.by and 1 or by == A.by .. ' alone' and 1000
   if mark then
     call('HDEL', key, field .. '.by')
-    if call('HINCRBY', key, field, -mark) <= 0 then call('HDEL', key, field) end
+    if call('HINCRBY', key, field, -mark) <= 0 then call('HDEL', key, field, field .. '.at') end
   end
 end
 return 1

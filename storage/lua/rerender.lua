@@ -17,7 +17,7 @@ for _, index in ipairs(A.indices) do
   end
 end
 local station, item = j.plan[A.step + 1].station, member(A.job, A.gen, A.step, -1)
-call('HDEL', K('started', A.job), A.step .. '.-1', A.step .. '.-1.by')
+call('HDEL', K('started', A.job), A.step .. '.-1', A.step .. '.-1.by', A.step .. '.-1.at')
 if call('ZREM', K('out', station), item) == 1 then
   landed(j, station)
 else

@@ -1,6 +1,6 @@
 -- What each item needs, for items that are still wanted; false for the rest.
--- An answer begins with the runs that were begun and never recorded (see ch:started); then an utterance's work, or
--- a whole job's doc, plan, gift, value, gift, value, ...
+-- An answer begins with the runs that were begun and never recorded (see ch:started), and when the last one was; then
+-- an utterance's work, or a whole job's doc, plan, gift, value, gift, value, ...
 -- One that is not wanted gives its place at the station to another. A: station, items = {{job, gen, step, index}, ...},
 -- now
 local out = {}
@@ -10,15 +10,18 @@ for n, it in ipairs(A.items) do
   out[n] = false
   if j then
     local wanted = wants(j, step, index)
-    local starts = tonumber(call('HGET', K('started', job), step .. '.' .. index) or 0)
+    local field = step .. '.' .. index
+    local marks = call('HMGET', K('started', job), field, field .. '.at')
+    local starts, at = tonumber(marks[1] or 0), marks[2] or 0
     if wanted and index >= 0 then
       local work = call('HGET', K('utt', job), index)
-      if work then out[n] = { starts, work } end
+      if work then out[n] = { starts, at, work } end
     elseif wanted then
       local answer = call('HGETALL', K('gift', job))
       table.insert(answer, 1, call('GET', K('doc', job)))
       table.insert(answer, 2, j.plan_text)
       table.insert(answer, 1, starts)
+      table.insert(answer, 2, at)
       out[n] = answer
     end
     if wanted then

@@ -149,6 +149,16 @@ def test_only_what_ran_when_its_process_died_is_a_suspect(crew: Crew, point: str
     crew.came_through(job["id"], utterances=1)
 
 
+def test_the_item_of_a_child_that_died_runs_elsewhere_at_once(crew: Crew) -> None:
+    """Its worker lives and renews the lease: nobody but the worker can give it back."""
+    died = crew.arm("cpu.started", "worker cpu")
+    job = crew.access.submit(crew.body(text=f"One sentence {uuid.uuid4().hex} alone."))
+    died()
+    began = time.monotonic()
+    crew.came_through(job["id"], utterances=1)
+    assert time.monotonic() - began < 6
+
+
 def test_a_worker_dies_between_the_last_count_and_assemble(crew: Crew) -> None:
     """One utterance: what counts it is what lets ``assemble`` wait; nobody has released that."""
     died = crew.arm("advanced", "worker sim")

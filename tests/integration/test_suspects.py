@@ -1,0 +1,97 @@
+"""Suspects on a real Valkey: what processes that die leave in the ledger, and what becomes of their items."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import StorageUnavailable
+from core.names import JobState, Priority, Role
+from core.settings import Settings
+from core.work import CPU, ItemRef, Plan, PlanStep
+from storage.ledger import Ledger, NewJob, Outcome, Work
+from tests.integration.cpu_line import CpuLine
+from workers import cpu
+from workers.services import Services
+from workers.suspects import LONE_DEATHS, gap
+
+PLAN = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.SYNTHESIZE, model="sim", each=True)))
+
+
+@pytest.fixture
+def line(valkey: str) -> Iterator[CpuLine]:
+    found = CpuLine(Settings(redis_url=valkey, s3_endpoint="http://127.0.0.1:1"))
+    job = NewJob(
+        id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document={}, text="x", deadline=60.0, keep=100.0
+    )
+    assert found.services.ledger.create(job)
+    yield found
+    found.services.redis.close()
+
+
+def die(line: CpuLine, ref: ItemRef, *, ago: float) -> None:
+    """A process marks the item and is gone; it began ``ago`` seconds ago."""
+    assert Ledger(line.services.redis).start(CPU, [ref]) == [True]
+    line.services.redis.hset("ch:started:job_1", f"{ref.step}.{ref.index}.at", str(time.time() - ago))
+
+
+def test_a_cpu_item_that_ends_each_process_is_poisoned(line: CpuLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def prepare(_: Services, ref: ItemRef, work: Work) -> Outcome:
+        ran.append(work.starts)
+        raise SystemExit
+
+    monkeypatch.setitem(cpu.STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
+    [ref] = line.waiting()
+    for deaths in range(LONE_DEATHS):
+        with pytest.raises(SystemExit):
+            cpu.run_cpu_item(line.services, str(ref))
+        assert ran[-1] == deaths
+        line.services.redis.hdel("ch:started:job_1", "0.-1.by")  # it was another process
+        line.services.redis.hset("ch:started:job_1", "0.-1.at", str(time.time() - 60))
+    cpu.run_cpu_item(line.services, str(ref))
+    job = line.services.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED and job.error and job.error["code"] == "poisoned"
+    assert len(ran) == LONE_DEATHS
+
+
+def test_a_suspect_whose_next_try_is_not_due_waits_and_keeps_its_marks(line: CpuLine) -> None:
+    [ref] = line.waiting()
+    for _ in range(4):
+        die(line, ref, ago=gap(4) - 0.4)
+    cpu.run_cpu_item(line.services, str(ref))
+    assert line.waiting() == [], "it waits apart, and holds no place at its station"
+    [work] = line.services.ledger.take(CPU, [ref])
+    assert work and work.starts == 4
+    assert line.services.ledger.due() == set()
+    time.sleep(0.5)
+    assert line.services.ledger.due() == {CPU}
+    assert line.waiting() == [ref]
+    assert line.services.redis.hget("ch:tries:job_1", "-1") is None, "it is no try"
+
+
+def test_a_process_that_waits_for_storage_does_not_die_of_its_item(
+    line: CpuLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks: list[int] = []
+
+    def prepare(services: Services, ref: ItemRef, _: Work) -> Outcome:
+        [work] = services.ledger.take(CPU, [ref])
+        assert work
+        marks.append(work.starts)
+        if len(marks) < 2:  # noqa: PLR2004
+            raise StorageUnavailable
+        return Outcome(ref=ref, station=CPU)
+
+    monkeypatch.setitem(cpu.STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
+    kept: list[bytes | None] = []
+    monkeypatch.setattr(
+        "workers.services.log.warning",
+        lambda *_: kept.append(line.services.redis.hget("ch:started:job_1", "0.-1")),  # type: ignore[arg-type]
+    )
+    [ref] = line.waiting()
+    cpu.run_cpu_item(line.services, str(ref))
+    assert marks == [1, 1] and kept == [None]
