@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from broker.app import queue_name
 from broker.publish import publish_many
@@ -25,8 +26,11 @@ from workers.sweep import sweep_when_due
 log = logging.getLogger(__name__)
 
 #: Seconds between two rounds, and that an item may be between release and queue.
-INTERVAL = 2.0
-GRACE = 3.0
+INTERVAL = 1.0
+GRACE = 2.0
+
+#: Seconds between two looks at what is past its retention.
+PURGE_INTERVAL = 2.0
 
 #: Seconds between two looks whether a sweep is due.
 SWEEP_INTERVAL = 60.0
@@ -48,10 +52,9 @@ class Reaper:
         stations = [CPU, *self._services.catalog.models]
         lost = sum(self._find_lost(station) for station in stations)
         self._services.dispatcher.release(stations)
-        self._purge()
         return lost
 
-    def _purge(self) -> None:
+    def purge(self) -> None:
         """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
         ledger, objects = self._services.ledger, self._services.objects
         for owner, job in ledger.expired():
@@ -108,20 +111,26 @@ def _held_item(entry: bytes) -> str:
 
 
 def run_reaper(services: Services, stop: threading.Event) -> None:
-    """Rounds until ``stop``; sweeps go on beside them, since they take longer than what was lost may wait."""
-    sweeper = threading.Thread(target=_sweep_until, args=(services, stop), name="sweep", daemon=True)
-    sweeper.start()
+    """Rounds until ``stop``, the first one at once.
+
+    What needs the storage goes on beside them: while that is away it takes longer than what was lost may wait."""
     reaper = Reaper(services)
-    while not stop.wait(INTERVAL):
-        try:
-            reaper.round()
-        except ChorusError as error:
-            log.warning("this round failed: %s", error)
+    sweep_every = min(SWEEP_INTERVAL, services.settings.sweep_interval)
+    beside: dict[str, tuple[float, Callable[[], object]]] = {
+        "purge": (PURGE_INTERVAL, reaper.purge),
+        "sweep": (sweep_every, lambda: sweep_when_due(services)),
+    }
+    for name, (seconds, work) in beside.items():
+        threading.Thread(target=_repeat, args=(name, work, seconds, seconds, stop), name=name, daemon=True).start()
+    _repeat("round", reaper.round, 0.0, INTERVAL, stop)
 
 
-def _sweep_until(services: Services, stop: threading.Event) -> None:
-    while not stop.wait(min(SWEEP_INTERVAL, services.settings.sweep_interval)):
+def _repeat(name: str, work: Callable[[], object], first: float, then: float, stop: threading.Event) -> None:
+    """Does ``work`` after ``first`` seconds and every ``then`` seconds from there on, until ``stop``."""
+    pause = first
+    while not stop.wait(pause):
+        pause = then
         try:
-            sweep_when_due(services)
+            work()
         except ChorusError as error:
-            log.warning("this sweep failed: %s", error)
+            log.warning("this %s failed: %s", name, error)

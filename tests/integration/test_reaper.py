@@ -333,6 +333,34 @@ def test_a_reaper_outlives_a_redis_that_is_full_or_loses_its_scripts(
     assert not thread.is_alive()
 
 
+def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is past its retention waits for the storage; what was lost does not."""
+    purging, stop, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_: Reaper) -> None:
+        purging.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(Reaper, "purge", hang)
+    monkeypatch.setattr(workers.reaper, "PURGE_INTERVAL", 0.01)
+    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
+    own = services(desk.url)
+    thread = threading.Thread(target=run_reaper, args=(own, stop))
+    thread.start()
+    try:
+        assert purging.wait(5)
+        desk.job()
+        desk.services.dispatcher.release([CPU])
+        desk.lose(CPU)
+        desk.age()
+        _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+    finally:
+        stop.set()
+        go_on.set()
+        thread.join(10)
+        own.redis.close()
+
+
 def _until(check: Callable[[], bool], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not check():

@@ -140,7 +140,7 @@ def test_after_expiry_nothing_of_a_job_is_left_but_what_another_claims(client: F
     utterances = set(line.services.objects.names("ann/utterances/"))
     assert len(utterances) == 2 and not kept
     time.sleep(1.2)
-    Reaper(line.services).round()
+    Reaper(line.services).purge()
     for job_id in (short, alone):
         assert not keys_of(line, job_id)
         assert not [name for name in line.services.objects.names("") if job_id in name]
@@ -168,12 +168,12 @@ def test_a_recording_goes_with_the_last_job_that_needs_it(client: FlaskClient, l
     assert len(names) == 2  # as it was brought, and its samples
     line.services.redis.hset(f"ch:job:{jobs[0]}", "keep", 0)
     assert line.services.ledger.cancel(jobs[0])
-    Reaper(line.services).round()
+    Reaper(line.services).purge()
     assert set(line.services.objects.names("ann/recordings/")) == names
     line.services.redis.hset(f"ch:job:{jobs[1]}", "keep", 0)
     assert line.services.ledger.cancel(jobs[1])
     line.services.redis.zadd("ch:artifacts:ann", {name.removeprefix("ann/"): 1 for name in names})
-    Reaper(line.services).round()
+    Reaper(line.services).purge()
     assert not list(line.services.objects.names("ann/recordings/"))
     assert not line.services.redis.exists("ch:inuse:ann")
 
