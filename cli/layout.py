@@ -152,12 +152,19 @@ def processes(home: Home, layout: Layout) -> list[Process]:
         before_start=lambda: ensure_api_key(home, valkey.url),
         log=home.logs / "api.log",
         stop_timeout=3.0,
+        pulse=home.pulse("api"),
     )
-    reaper = Process(
-        name="reaper", command=program("reaper"), env=env, after=needs, log=home.logs / "reaper.log", stop_timeout=3.0
-    )
-    sender = Process(
-        name="sender", command=program("sender"), env=env, after=needs, log=home.logs / "sender.log", stop_timeout=3.0
+    reaper, sender = (
+        Process(
+            name=name,
+            command=program(name),
+            env=env,
+            after=needs,
+            log=home.logs / f"{name}.log",
+            stop_timeout=3.0,
+            pulse=home.pulse(name),
+        )
+        for name in ("reaper", "sender")
     )
     workers = [_worker("cpu", ("cpu",), home, env, valkey.url, needs)]
     # One thread per process: a second one waits for the first more than it helps.
@@ -202,4 +209,5 @@ def _worker(
         log=home.logs / f"{name}.log",
         stop_timeout=4.0,  # what it was doing runs again elsewhere: its leases end
         start_timeout=180.0,
+        pulse=home.pulse(name),
     )

@@ -9,6 +9,7 @@ import click
 
 from core.errors import ConfigurationError
 from core.logs import set_up_logging
+from core.pulse import Pulse
 from core.settings import Settings, load_settings
 
 
@@ -33,6 +34,7 @@ def api(host: str | None, port: int | None, processes: int) -> None:
     if port is not None:
         os.environ["CHORUS_API_PORT"] = str(port)
     settings = _settings()
+    Pulse().start()
     from api import create_app
     from api.server import Server
 

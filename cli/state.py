@@ -10,7 +10,7 @@
     ├── lock                    held by the running 'chorus up', whose pid it names
     ├── data/valkey/            ledger and broker (append-only file)
     ├── data/seaweedfs/         objects
-    └── logs/*.log              one file per process
+    └── logs/*.log, *.pulse     one file per process; the second is as old as its last sign of life
 """
 
 from __future__ import annotations
@@ -114,6 +114,10 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    def pulse(self, name: str) -> Path:
+        """The file that the process ``name`` touches as long as it goes on."""
+        return self.logs / f"{name}.pulse"
 
     @property
     def api_key_file(self) -> Path:

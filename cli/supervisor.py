@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from core import pulse
 from core.errors import ChorusError, ConfigurationError
 
 #: Seconds between two looks at the children, and between two questions whether one is ready.
@@ -31,6 +32,10 @@ READY_EVERY = 0.15
 #: Bytes after which a log is moved aside (one older log is kept), and seconds between two looks.
 LOG_BYTES = 32 * 2**20
 LOG_EVERY = 30.0
+
+#: Seconds between two looks at the pulses. After a longer pause the supervisor itself was held: nobody else is blamed.
+PULSE_EVERY = 0.5
+HELD = 5.0
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -51,7 +56,8 @@ class State(StrEnum):
 class Process:
     """What to run. ``ready`` says whether it serves (None: as soon as it lives); ``after`` names what must
     be ready before it starts; ``before_start`` runs before every start and may raise `ChorusError`;
-    ``after_stop`` runs when it is gone. Times in seconds."""
+    ``after_stop`` runs when it is gone. One whose ``pulse`` has stopped for ``stall_timeout`` is killed and started
+    again. Times in seconds."""
 
     name: str
     command: Sequence[str]
@@ -64,6 +70,8 @@ class Process:
     start_timeout: float = 60.0
     before_start: Callable[[], None] | None = None
     after_stop: Callable[[], None] | None = None
+    pulse: Path | None = None  #: it touches this file as long as it goes on (`core.pulse`); None: nobody watches
+    stall_timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +188,8 @@ class _Child:
         self.failures = 0  #: deaths in a row
         self.was_ready = False
         self.detail = ""
+        self.beat = 0  #: when its pulse was last felt, by the file's clock in nanoseconds, and by ours, monotonic
+        self.felt = 0.0
 
     def status(self) -> Status:
         waits = self.state is State.RESTARTING
@@ -199,14 +209,29 @@ class _Child:
         if process.before_start is not None:
             process.before_start()
         _rotate(process.log)
+        env = process.env
+        if process.pulse is not None:
+            process.pulse.unlink(missing_ok=True)
+            env = {**env, pulse.VARIABLE: str(process.pulse)}
         try:
-            self.popen = spawn(process.command, env=process.env, log=process.log)
+            self.popen = spawn(process.command, env=env, log=process.log)
         except OSError as error:
             raise ConfigurationError(f"{process.command[0]} cannot be run: {error.strerror}.") from error
         with contextlib.suppress(psutil.Error):
             self.created = psutil.Process(self.popen.pid).create_time()
         self.since = time.monotonic()
+        self.felt, self.beat = self.since + process.start_timeout, 0  # the first beat comes once it has begun
         self.due = 0.0
+
+    def stalled(self, now: float) -> bool:
+        """Whether its pulse has stopped for too long."""
+        file = self.process.pulse
+        if file is None:
+            return False
+        with contextlib.suppress(OSError):
+            if (beat := file.stat().st_mtime_ns) != self.beat:
+                self.beat, self.felt = beat, now
+        return now - self.felt > self.process.stall_timeout
 
     def died(self) -> bool:
         """Whether it ended. It is not reaped yet: as a zombie it keeps its number for `bury`."""
@@ -272,6 +297,7 @@ class Supervisor:
         self._killed = False
         self._failure: ConfigurationError | None = None
         self._next_log_check = 0.0
+        self._pulses_at = 0.0  #: when the pulses were last looked at, monotonic
 
     # -- from outside
 
@@ -330,12 +356,24 @@ class Supervisor:
                 self._step_down(child, now)
             else:
                 self._step_up(child, now)
+        if not self._stops and now >= self._pulses_at + PULSE_EVERY:
+            self._feel_pulses(now)
         if now >= self._next_log_check:
             self._next_log_check = now + LOG_EVERY
             for child in self._children.values():
                 _rotate(child.process.log)
         if self._on_tick is not None:
             self._on_tick()
+
+    def _feel_pulses(self, now: float) -> None:
+        """Kills what has stopped or hangs, so that another is started."""
+        pause, self._pulses_at = now - self._pulses_at, now
+        for child in self._children.values():
+            if pause > HELD:
+                child.felt += pause
+            if child.state is State.READY and child.stalled(now):
+                child.bury()
+                self._ended(child, f"no sign of life for {child.process.stall_timeout:g} s")
 
     # -- one child at a time
 

@@ -21,6 +21,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from core.errors import InternalError
+from core.pulse import BEAT, Pulse
 from core.work import ItemRef
 from workers.microbatch import MicroBatcher
 
@@ -205,3 +206,21 @@ def lost_children_step(seconds: float) -> type:
                 timer.cancel()
 
     return LostChildrenStep
+
+
+def pulse_step(pulse: Pulse) -> type:
+    """The boot step that ties the consumer's loop to the process's pulse; while it connects anew it is not watched."""
+
+    class PulseStep(bootsteps.StartStopStep):
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, c: Any) -> None:
+            pulse.tick()
+            self.timer = c.timer.call_repeatedly(BEAT, pulse.tick)
+
+        def stop(self, c: Any) -> None:
+            pulse.rest()
+            if timer := getattr(self, "timer", None):
+                timer.cancel()
+
+    return PulseStep

@@ -16,12 +16,13 @@ from celery.signals import worker_ready, worker_shutting_down
 from broker.app import make_app, station_queue, task_name
 from core.errors import ConfigurationError, Unavailable
 from core.names import Role
+from core.pulse import Pulse
 from core.settings import Settings
 from core.work import CPU
 from models.base import Bounds
 from models.catalog import model_class
 from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
-from workers.consumer import MicroBatchTask, Settlements, lease_step, lost_children_step, micro_batch_step
+from workers.consumer import MicroBatchTask, Settlements, lease_step, lost_children_step, micro_batch_step, pulse_step
 from workers.cpu import add_cpu_task
 from workers.listening import EmbedStation, TranscribeStation, VadStation
 from workers.matching import MatchStation
@@ -129,6 +130,9 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
     def stopping(**_: object) -> None:
         heartbeat.stop()
 
+    pulse = Pulse()
+    pulse.start()
+    app.steps["consumer"].add(pulse_step(pulse))
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
     worker = app.Worker(
@@ -208,6 +212,7 @@ def _run_until_told(settings: Settings, name: str, work: Callable[[Services, thr
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    Pulse().start()
     services = Services.connect(settings)
     heartbeat = Heartbeat(services, worker_name(name), {}, "cpu")
     heartbeat.start()

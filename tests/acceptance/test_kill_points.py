@@ -6,6 +6,8 @@ Each test arms one point (`core.failpoints`), sees a process die there, and sees
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -96,7 +98,9 @@ class Crew:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     folder = tmp_path_factory.mktemp("points")
     env = {"CHORUS_LEASE": "2", "CHORUS_FAILPOINTS": str(folder)}
-    with ChaosStack(tmp_path_factory.mktemp("kill") / "home", model_workers=1, cpu_workers=1, env=env) as stack:
+    with ChaosStack(
+        tmp_path_factory.mktemp("kill") / "home", model_workers=1, cpu_workers=1, env=env, stall=6.0
+    ) as stack:
         stack.wait_ready()
         with StackAccess(stack) as access:
             yield Crew(access, folder)
@@ -246,3 +250,18 @@ def test_the_reaper_dies_as_it_enqueues_what_was_lost(crew: Crew) -> None:
     died_reaper()
     [job_id] = crew.jobs() - before
     crew.came_through(job_id)
+
+
+def test_what_is_stopped_is_replaced(crew: Crew) -> None:
+    """Every process of ours is stopped, none ends: the supervisor starts others, and the job comes through."""
+    job = crew.access.submit(crew.body(options={"batch_seconds": 0.3, "item_seconds": 0.0}))
+    stack = crew.access.stack
+    before = {n: e["pid"] for n, e in stack.processes().items() if n not in ("valkey", "seaweedfs")}
+    assert len(before) == 5
+    for pid in before.values():
+        os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + 60
+    while any(e["pid"] == before.get(n) or e["state"] != "ready" for n, e in stack.processes().items()):
+        assert time.monotonic() < end, stack.processes()
+        time.sleep(0.1)
+    crew.came_through(job["id"])

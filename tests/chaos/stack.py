@@ -31,10 +31,11 @@ class ChaosStack(Stack):
         redis_port: int | None = None,
         s3_port: int | None = None,
         env: Mapping[str, str] | None = None,
+        stall: float = 30.0,
     ) -> None:
         super().__init__(home, env={**SIMULATED, "CHORUS_LEASE": f"{LEASE:g}", **(env or {})})
         self._options = ["--home", str(self.home.path), "--model-workers", str(model_workers)]
-        self._options += ["--cpu-workers", str(cpu_workers)]
+        self._options += ["--cpu-workers", str(cpu_workers), "--stall", str(stall)]
         for option, port in (("--redis-port", redis_port), ("--s3-port", s3_port)):
             if port:
                 self._options += [option, str(port)]

@@ -25,19 +25,22 @@ SERVERS = ("valkey", "seaweedfs")
 BACKOFF = Backoff(first=0.1, longest=0.3, healthy=5.0, attempts=1000)
 
 
-def parts(home: Home, layout: Layout, cpu_workers: int, proxied: Mapping[str, str]) -> list[Process]:
-    """What ``chorus up`` runs, with ``cpu_workers`` of two children each, and ``proxied`` in the environment."""
+def parts(home: Home, layout: Layout, cpu_workers: int, proxied: Mapping[str, str], stall: float) -> list[Process]:
+    """What ``chorus up`` runs, with ``cpu_workers`` of two children each, and ``proxied`` in the environment.
+
+    What gives no sign of life for ``stall`` seconds is replaced."""
     found = []
     redis_url = home.environment(layout.ports)["CHORUS_REDIS_URL"]
     for process in processes(home, layout):
         if process.name in SERVERS:
             found.append(process)
             continue
-        part = replace(process, env={**process.env, **proxied})
+        part = replace(process, env={**process.env, **proxied}, stall_timeout=stall)
         if part.name == "cpu":
             for number in range(1, cpu_workers + 1):
                 more = _worker(f"cpu-{number}", ("cpu",), home, part.env, redis_url, SERVERS)
-                found.append(replace(more, command=program("worker", "cpu", "--processes", "2")))
+                command = program("worker", "cpu", "--processes", "2")
+                found.append(replace(more, command=command, stall_timeout=stall))
         else:
             found.append(part)
     return found
@@ -49,7 +52,10 @@ def parts(home: Home, layout: Layout, cpu_workers: int, proxied: Mapping[str, st
 @click.option("--cpu-workers", type=int, default=1)
 @click.option("--redis-port", type=int)
 @click.option("--s3-port", type=int)
-def main(home: Path, model_workers: int, cpu_workers: int, redis_port: int | None, s3_port: int | None) -> None:
+@click.option("--stall", type=float, default=30.0)
+def main(
+    home: Path, model_workers: int, cpu_workers: int, redis_port: int | None, s3_port: int | None, stall: float
+) -> None:
     """Run the stack until a signal."""
     os.environ["OMP_NUM_THREADS"] = "1"
     place = Home(home)
@@ -62,7 +68,7 @@ def main(home: Path, model_workers: int, cpu_workers: int, redis_port: int | Non
             proxied["CHORUS_REDIS_URL"] = f"redis://{LOOPBACK}:{redis_port}/0"
         if s3_port:
             proxied["CHORUS_S3_ENDPOINT"] = f"http://{LOOPBACK}:{s3_port}"
-        run(place, layout, Console(), parts=parts(place, layout, cpu_workers, proxied), backoff=BACKOFF)
+        run(place, layout, Console(), parts=parts(place, layout, cpu_workers, proxied, stall), backoff=BACKOFF)
 
 
 if __name__ == "__main__":

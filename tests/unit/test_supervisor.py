@@ -92,6 +92,51 @@ def gone(*pids: int, timeout: float = 5.0) -> bool:
     return True
 
 
+#: Says what it does, with a pulse; its main loop ticks {ticks} times.
+ALIVE = (
+    "import time; from core.pulse import Pulse; pulse = Pulse(beat=0.05, hangs=0.3); pulse.start()\n"
+    "for _ in range({ticks}): pulse.tick(); time.sleep(0.05)\n"
+    "time.sleep(600)"
+)
+
+
+def beating(rig: Rig, ticks: int) -> Process:
+    pulse = rig.folder / "a.pulse"
+    return rig.process("a", ALIVE.format(ticks=ticks), env={"PYTHONPATH": str(ROOT)}, pulse=pulse, stall_timeout=1.0)
+
+
+def test_what_is_stopped_is_replaced(rig: Rig) -> None:
+    supervisor = rig.supervise(beating(rig, 0))
+    rig.until((rig.folder / "a.pulse").exists)
+    first = rig.pid("a")
+    os.kill(first, signal.SIGSTOP)
+    assert rig.until(lambda: rig.of("a").restarts == 1) > 0.5
+    assert "no sign of life" in rig.changes[-2].detail
+    assert gone(first) and rig.pid("a") != first
+    rig.until(lambda: supervisor.ready and (rig.folder / "a.pulse").exists())
+
+
+def test_what_hangs_is_replaced_and_what_goes_on_is_not(rig: Rig) -> None:
+    rig.supervise(beating(rig, 30))  # a second and a half longer than it could be silent
+    rig.until((rig.folder / "a.pulse").exists)
+    assert rig.until(lambda: rig.of("a").restarts == 1) > 2.0
+
+
+def test_a_supervisor_that_was_held_itself_blames_nobody(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD", 1.0)
+    supervisor = rig.supervise(beating(rig, 0))
+    rig.until((rig.folder / "a.pulse").exists)
+    os.kill(rig.pid("a"), signal.SIGSTOP)  # the whole machine sleeps
+    time.sleep(2.0)
+    supervisor.step()
+    os.kill(rig.pid("a"), signal.SIGCONT)
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        supervisor.step()
+        time.sleep(0.01)
+    assert rig.of("a").restarts == 0 and rig.of("a").state is State.READY
+
+
 def test_starts_in_order_waiting_for_ready(rig: Rig) -> None:
     may = {"a": False}
     rig.supervise(
