@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
+from text.abbreviations import without_stops
 from text.letters import plain_letters
 from text.speakable import has_word
 
@@ -99,12 +100,12 @@ def is_sound(phoneme: str) -> bool:
 
 
 def _clean(text: str, language: str) -> str:
-    """Composed (NFC), in plain letters, without what cannot be read, with one spelling of each mark and one space
-    between words."""
+    """Composed (NFC), in plain letters, without what cannot be read, without stops that end no sentence, with one
+    spelling of each mark and one space between words."""
     readable = "".join(c if unicodedata.category(c)[0] != "C" else _instead(c) for c in text)
     composed = plain_letters(unicodedata.normalize("NFC", readable), language).translate(_SPELLINGS)
     once = _REPEATED.sub(r"\1", _ELLIPSIS.sub("…", composed))
-    return " ".join(once.split())
+    return " ".join(without_stops(once, language).split())
 
 
 def _instead(control: str) -> str:

@@ -1,23 +1,27 @@
 """Cuts a text into utterances: stretches that a synthesizer speaks in one pass.
 
-Paragraphs end at blank lines, sentences where ``sentencex`` says so. A sentence above the limit is cut
-at clause punctuation, failing that at white space, failing that between characters.
+Paragraphs end at blank lines, lines where `text.lines` finds that they were ended on purpose, sentences where
+``sentencex`` says so. A sentence above the limit is cut at clause punctuation, failing that at white space, failing
+that between characters.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import sentencex
 
+from text.lines import lines
 from text.speakable import has_word
 
 #: silence after an utterance, in seconds
 SENTENCE_PAUSE = 0.25
 PARAGRAPH_PAUSE = 0.6
+CHAPTER_PAUSE = 1.2
+LINE_PAUSE = 0.45  #: after a line that was ended on purpose, such as a heading or one of a list
 CLAUSE_PAUSE = 0.1  #: after a clause, where a sentence had to be cut
 NO_PAUSE = 0.0  #: inside a clause, and after the last utterance
 
@@ -63,13 +67,27 @@ def split(text: str, language: str, limit: int) -> list[Utterance]:
     limit = max(limit, 1)
     pieces: list[_Piece] = []
     for start, end in _paragraphs(text):
-        spoken = _join_wordless(text, list(_pieces(text, start, end, code, limit)), limit)
-        if spoken:
-            spoken[-1].pause = PARAGRAPH_PAUSE
-            pieces += spoken
+        paragraph: list[_Piece] = []
+        for line_start, line_end in lines(text, start, end):
+            spoken = _join_wordless(text, list(_pieces(text, line_start, line_end, code, limit)), limit)
+            if spoken:
+                spoken[-1].pause = LINE_PAUSE
+                paragraph += spoken
+        if paragraph:
+            paragraph[-1].pause = PARAGRAPH_PAUSE
+            pieces += paragraph
     if pieces:
         pieces[-1].pause = NO_PAUSE
     return [_spoken(text, piece) for piece in pieces]
+
+
+def split_chapters(chapters: Sequence[str], language: str, limit: int) -> list[list[Utterance]]:
+    """The utterances of each chapter, as `split` finds them; one chapter is parted from the next by `CHAPTER_PAUSE`."""
+    found = [split(text, language, limit) for text in chapters]
+    spoken = [utterances for utterances in found if utterances]
+    for utterances in spoken[:-1]:
+        utterances[-1] = replace(utterances[-1], pause=CHAPTER_PAUSE)
+    return found
 
 
 def divide(text: str, utterance: Utterance) -> list[Utterance]:

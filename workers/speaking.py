@@ -12,7 +12,7 @@ from core.names import Role
 from models.base import Frontend
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
-from text.utterances import Utterance, divide, split
+from text.utterances import Utterance, divide, split_chapters
 
 #: Warnings that a job carries, at most.
 MAX_WARNINGS = 20
@@ -31,7 +31,8 @@ class Spoken:
 
 def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) -> list[Utterance]:
     """The utterances of all chapters in order, before any is found too long for its model."""
-    return [u for text in chapters for u in split(clean(text), language, frontend.max_characters)]
+    found = split_chapters([clean(text) for text in chapters], language, frontend.max_characters)
+    return [utterance for chapter in found for utterance in chapter]
 
 
 def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Frontend) -> Iterator[Spoken]:
@@ -39,10 +40,10 @@ def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Fronte
     has an error, or `warnings_of` tells of it: no word is left out untold.
 
     ``request``: a job's ``voice``, ``language`` and ``options``."""
-    for number, chapter in enumerate(chapters):
-        text = clean(chapter)
-        for utterance in split(text, request["language"], frontend.max_characters):
-            for part, inputs in _fitting(text, utterance, request, frontend):
+    texts = [clean(chapter) for chapter in chapters]
+    for number, utterances in enumerate(split_chapters(texts, request["language"], frontend.max_characters)):
+        for utterance in utterances:
+            for part, inputs in _fitting(texts[number], utterance, request, frontend):
                 if isinstance(inputs, InvalidText):
                     yield Spoken(part, number, {}, inputs)
                 else:

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from tests.shared_data import data_path
 from text.speakable import MAX_MARKS, clean, has_word
 from text.utterances import (
+    CHAPTER_PAUSE,
     CLAUSE_PAUSE,
+    LINE_PAUSE,
     NO_PAUSE,
     PARAGRAPH_PAUSE,
     SENTENCE_PAUSE,
     Utterance,
     split,
+    split_chapters,
 )
 
 PIECES = st.sampled_from(
@@ -178,3 +181,40 @@ def test_two_million_characters_take_seconds(unit: str) -> None:
     utterances = split(text, "en", 300)
     assert time.process_time() - started < 20
     assert sum(len(letters(u.text)) for u in utterances) == len(letters(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Chapter One\nIt was a dark night. It rained.", [("Chapter One", LINE_PAUSE), ("It was a dark night.", 0.25)]),
+        ("THE RAVEN\n\nOnce upon a midnight.", [("THE RAVEN", PARAGRAPH_PAUSE)]),
+        ("To buy:\n- apples\n- pears\n\nDone.", [("To buy:", 0.45), ("- apples", 0.45), ("- pears", PARAGRAPH_PAUSE)]),
+        ("Roses are red\nViolets are blue\nAnd so on", [("Roses are red", 0.45), ("Violets are blue", 0.45)]),
+    ],
+)
+def test_lines_that_were_ended_on_purpose_have_a_pause(text: str, parts: list[tuple[str, float]]) -> None:
+    assert [(u.text, u.pause) for u in split(text, "en", 300)][: len(parts)] == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This line was wrapped by hand at forty\ncolumns and then went on to\nLondon, where it was\nwrapped again",
+        "We went to see the old town of\nLondon and then we walked\nback home again",
+        "Yesterday I met Mr.\nBrown at the gate of\nHampton Court, with\nMary",
+        "The Time Traveller (for so it will be convenient to speak of him) was\nExpounding a matter to us",
+    ],
+)
+def test_lines_that_were_wrapped_have_none(text: str) -> None:
+    assert [u.text for u in split(text, "en", 300)] == [" ".join(text.split())]
+
+
+def test_chapters_are_parted_by_more_than_paragraphs_and_sentences() -> None:
+    found = split_chapters(["One. Two.\n\nThree.", "---", "Four.", ""], "en", 300)
+    assert [[(u.text, u.pause) for u in chapter] for chapter in found] == [
+        [("One.", SENTENCE_PAUSE), ("Two.", PARAGRAPH_PAUSE), ("Three.", CHAPTER_PAUSE)],
+        [],
+        [("Four.", NO_PAUSE)],
+        [],
+    ]
+    assert CHAPTER_PAUSE > PARAGRAPH_PAUSE > LINE_PAUSE > SENTENCE_PAUSE
