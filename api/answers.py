@@ -146,6 +146,9 @@ class Audio(Answer):
     sample_rate: int = Field(description="Hz")
     bytes: Count
     sha256: Sha256
+    loudness: float | None = Field(
+        None, description="LUFS that it has, null for silence; only where a loudness was asked for"
+    )
     destination: str = Field("", description="Where a copy lies; only where the job named a destination")
 
 
@@ -181,6 +184,13 @@ class Match(Answer):
     similarity: float = Field(ge=-1.001, le=1.001, description="Cosine of the two embeddings")
 
 
+class ChapterMark(Answer):
+    """Where a chapter starts."""
+
+    title: str
+    start: Seconds
+
+
 class Result(Answer):
     """What a job came to; null is what its pipeline does not give."""
 
@@ -192,6 +202,7 @@ class Result(Answer):
     segments: list[Segment] | None
     transcript: Transcript | None
     match: Match | None = None
+    chapters: list[ChapterMark] | None = Field(None, description="Only where the job gave titles or several chapters")
     duration: Seconds = Field(0.0, description="Of the recording; only where the pipeline listens to one")
 
 

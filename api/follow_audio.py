@@ -64,7 +64,7 @@ def follow_audio(ctx: Context, job: Job, wanted: Wanted, reader: Reader) -> Byte
         raise ArtifactMissing("The catalog has no sample rate for this job's last model.")
     with StreamEncoder(wanted.format, rate, wanted.rate) as encoder:
         yield encoder.header()
-        for samples in join(following.pieces(), rate, loudness=None):
+        for samples in join(following.pieces(), rate):
             yield encoder.write(samples)
         yield encoder.close()
 

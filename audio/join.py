@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.limiter import Limiter
 from audio.loudness import Meter
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -17,7 +19,12 @@ Samples: TypeAlias = NDArray[np.float32]
 Piece: TypeAlias = tuple[Callable[[], Samples], float]
 
 FADE = 0.005  #: seconds at both edges of a piece, against clicks
-CEILING = -1.0  #: dBTP that a gain may bring the peak to (EBU R 128)
+CEILING = -1.0  #: dBTP that the peaks may come to with a loudness (EBU R 128)
+TRIES = 6  #: at the gain of what is limited
+SEARCHED = 600.0  #: seconds of pieces that the gain is looked for with, evenly taken
+NEAR = 0.15  #: LU that a try may miss the loudness asked for, to be good enough
+MOST_MORE = 15.0  #: decibels more than without a limiter, at most
+LEAST_SLOPE = 0.05  #: LU that one decibel more has to bring, to be worth the sound that it costs
 SILENCE = 0.5  #: seconds of silence where a failed utterance is left out with ``on_error: silence``
 
 
@@ -31,32 +38,87 @@ def pause_length(pause: float, rate: int) -> int:
     return max(0, round(pause * rate))
 
 
-def join(pieces: Iterable[Piece], rate: int, *, loudness: float | None) -> Iterator[Samples]:
-    """The pieces with their pauses, as chunks of float32 [n] at ``rate`` Hz; nothing changes in length.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How the joined pieces are brought to a loudness: by ``gain`` (a factor); where ``limited``, with their peaks
+    held at `CEILING`."""
 
-    With ``loudness`` (LUFS, integrated over the whole by BS.1770-4) the pieces are read twice: measured, then
-    given one gain. The gain stops where the true peak reaches `CEILING`; a speech of high peaks then stays
-    below the loudness asked for. Silence stays silence. Raises what reading a piece raises.
-    """
-    if loudness is None:
-        yield from _joined(pieces, rate)
-        return
-    pieces = list(pieces)
-    gain = np.float32(gain_to(loudness, pieces, rate))
-    for chunk in _joined(pieces, rate):
-        yield chunk * gain
+    gain: float
+    limited: bool
 
 
-def gain_to(loudness: float, pieces: Sequence[Piece], rate: int) -> float:
-    """The factor that brings the joined pieces to ``loudness`` LUFS, or as near as `CEILING` allows."""
+def join(pieces: Iterable[Piece], rate: int, *, level: Level | None = None) -> Iterator[Samples]:
+    """The pieces with their pauses, as chunks of float32 [n] at ``rate`` Hz, with ``level`` as `level_to` found it;
+    nothing changes in length. Silence stays silence. Raises what reading a piece raises."""
+    chunks = _joined(pieces, rate)
+    if level is None:
+        return chunks
+    return _limited(chunks, rate, level.gain) if level.limited else _louder(chunks, level.gain)
+
+
+def level_to(target: float, pieces: Sequence[Piece], rate: int) -> Level:
+    """How to bring the joined pieces to ``target`` LUFS, integrated over the whole by BS.1770-4.
+
+    One gain, where their true peak stays below `CEILING`. Else a limiter holds their peaks there, and the gain is
+    looked for that makes up for what it takes, with pieces of `SEARCHED` seconds in all; the target may then be
+    missed, most of all where the peaks are extreme. Every piece is read once, and some `TRIES` times more."""
     meter = Meter(rate)
+    seconds = 0.0
     for chunk in _joined(pieces, rate):
         meter.add(chunk)
-    measured = meter.integrated()
-    if not math.isfinite(measured):
-        return 1.0
-    decibels = min(loudness - measured, CEILING - meter.true_peak())
+        seconds += len(chunk) / rate
+    loudness = meter.integrated()
+    if not math.isfinite(loudness):
+        return Level(1.0, limited=False)
+    needed = target - loudness
+    if needed <= CEILING - meter.true_peak():
+        return Level(_factor(needed), limited=False)
+    return Level(_factor(_limited_gain(needed, pieces[:: math.ceil(seconds / SEARCHED)], rate)), limited=True)
+
+
+def _limited_gain(needed: float, pieces: Sequence[Piece], rate: int) -> float:
+    """The gain, in decibels, with which the pieces become louder by ``needed`` decibels though limited, or as near to
+    that as more gain still helps."""
+    target = _loudness(_joined(pieces, rate), rate) + needed
+    gain, tried = needed, []  # gains, and by how much each missed
+    for _ in range(TRIES):
+        missed = target - _loudness(_limited(_joined(pieces, rate), rate, _factor(gain)), rate)
+        tried.append((gain, missed))
+        if abs(missed) <= NEAR or not math.isfinite(missed):
+            break
+        slope = 1.0
+        if len(tried) > 1:
+            (before, then), (now, after) = tried[-2:]
+            slope = (then - after) / (now - before)
+            if slope < LEAST_SLOPE:
+                return before
+        gain = min(gain + missed / min(slope, 1.0), needed + MOST_MORE)
+        if gain == tried[-1][0]:
+            break
+    return min(tried, key=lambda found: abs(found[1]))[0]
+
+
+def _loudness(chunks: Iterable[Samples], rate: int) -> float:
+    meter = Meter(rate, peaks=False)
+    for chunk in chunks:
+        meter.add(chunk)
+    return meter.integrated()
+
+
+def _factor(decibels: float) -> float:
     return float(10 ** (decibels / 20))
+
+
+def _louder(chunks: Iterable[Samples], gain: float) -> Iterator[Samples]:
+    for chunk in chunks:
+        yield chunk * np.float32(gain)
+
+
+def _limited(chunks: Iterable[Samples], rate: int, gain: float) -> Iterator[Samples]:
+    limiter = Limiter(rate, gain, CEILING)
+    for chunk in chunks:
+        yield limiter.add(chunk)
+    yield limiter.finish()
 
 
 def _joined(pieces: Iterable[Piece], rate: int) -> Iterator[Samples]:

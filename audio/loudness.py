@@ -26,13 +26,14 @@ class Meter:
 
     `add` all of them, then ask; asking ends the measurement."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, *, peaks: bool = True) -> None:
+        """``peaks``: whether its true peak will be asked for, which takes the most time."""
         import av.filter
 
         self.rate = rate
         self._graph = av.filter.Graph()
         source = self._graph.add("abuffer", f"sample_rate={rate}:sample_fmt=flt:channel_layout=mono:time_base=1/{rate}")
-        meter = self._graph.add("ebur128", "metadata=1:peak=true")
+        meter = self._graph.add("ebur128", f"metadata=1:peak={'true' if peaks else 'none'}")
         sink = self._graph.add("abuffersink")
         source.link_to(meter)
         meter.link_to(sink)

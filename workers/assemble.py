@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from audio.artifact import ARTIFACT_BROKEN, unpack
 from audio.encode import CONTENT_TYPES, Encoder
-from audio.join import join, left_out
+from audio.join import Piece, join, left_out, level_to, pause_length
+from audio.loudness import Meter
 from core.errors import ArtifactMissing
 from core.failpoints import reach
 from core.names import AudioFormat
@@ -36,8 +38,9 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         path = Path(folder) / f"audio.{kind.value}"
         with Encoder(path, kind, rate, output.get("sample_rate")) as encoder:
-            for samples in join(_pieces(services, utterances, states, rate), rate, loudness=output.get("loudness")):
-                encoder.write(samples)
+            lengths: dict[int, int] = {}
+            pieces = _pieces(services, utterances, states, rate, lengths)
+            reached = _encode(pieces, rate, output.get("loudness"), encoder)
             encoded = encoder.close()
         reach("assemble.encoded")
         patiently(lambda: services.objects.put_file(name, path, CONTENT_TYPES[kind]))
@@ -50,13 +53,41 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
         "sample_rate": encoded.sample_rate,
         "bytes": encoded.bytes,
         "sha256": encoded.sha256,
+        **reached,
         **copied,
     }
     result = {"audio": audio, "characters": request["characters"], "seed": request["seed"]}
+    if "chapters" in work.gifts:
+        pauses = [work.pause for work in utterances]
+        result["chapters"] = _chapters(json.loads(work.gifts["chapters"]), lengths, pauses, rate)
     if "match" in work.gifts:
         result["match"] = json.loads(work.gifts["match"])
     _write_record(services, ref, result)
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
+
+
+def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encoder) -> dict[str, float | None]:
+    """Writes the joined pieces; where a loudness was asked for, tells the one that they have, in LUFS."""
+    if target is None:
+        for samples in join(pieces, rate):
+            encoder.write(samples)
+        return {}
+    meter = Meter(rate, peaks=False)
+    for samples in join(pieces, rate, level=level_to(target, pieces, rate)):
+        meter.add(samples)
+        encoder.write(samples)
+    loudness = meter.integrated()
+    return {"loudness": round(loudness, 1) if math.isfinite(loudness) else None}
+
+
+def _chapters(
+    begun: list[tuple[str, int]], lengths: Mapping[int, int], pauses: Sequence[float], rate: int
+) -> list[dict[str, Any]]:
+    """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``lengths``: in samples."""
+    starts = [0]
+    for index, pause in enumerate(pauses):
+        starts.append(starts[-1] + lengths.get(index, 0) + pause_length(pause, rate))
+    return [{"title": title, "start": round(starts[first] / rate, 3)} for title, first in begun]
 
 
 def _copy(services: Services, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
@@ -104,8 +135,10 @@ class UtterancesMissing(ArtifactMissing):
 
 
 def _pieces(
-    services: Services, utterances: list[UtteranceWork], states: str, rate: int
-) -> list[tuple[Callable[[], Samples], float]]:
+    services: Services, utterances: list[UtteranceWork], states: str, rate: int, lengths: dict[int, int]
+) -> list[Piece]:
+    """The utterances for `join`; each read notes in ``lengths`` how many samples it has."""
+
     def read(index: int, work: UtteranceWork) -> Callable[[], Samples]:
         def samples() -> Samples:
             try:
@@ -115,8 +148,13 @@ def _pieces(
 
         return samples
 
+    def noted(index: int, reading: Callable[[], Samples]) -> Samples:
+        samples = reading()
+        lengths[index] = len(samples)
+        return samples
+
     return [
-        (partial(left_out, rate) if state == FAILED else read(index, work), work.pause)
+        (partial(noted, index, partial(left_out, rate) if state == FAILED else read(index, work)), work.pause)
         for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
 

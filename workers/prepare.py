@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import InvalidText
@@ -16,34 +16,35 @@ from models.catalog import family_of
 from storage.ledger import Outcome, Work
 from workers.recordings import take_in
 from workers.services import Services, patiently
-from workers.speaking import spoken, warnings_of
+from workers.speaking import Spoken, spoken, warnings_of
 
 
 def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
     """Decodes the job's recording; lays its utterances down, where no other step comes before them."""
     gifts = take_in(services, work)
     if work.plan.find(Role.OPEN) is None:
-        lay_utterances(services, ref, work)
+        gifts |= lay_utterances(services, ref, work)
     return Outcome(ref=ref, station=CPU, gifts=gifts)
 
 
 def open_utterances(services: Services, ref: ItemRef, work: Work) -> Outcome:
     """``open``: lays the utterances down once what they need, such as a voice, has been found."""
-    lay_utterances(services, ref, work)
-    return Outcome(ref=ref, station=CPU)
+    return Outcome(ref=ref, station=CPU, gifts=lay_utterances(services, ref, work))
 
 
-def lay_utterances(services: Services, ref: ItemRef, work: Work) -> None:
-    """Every utterance's inputs, name and seed, into the ledger; nothing where the job has no text to speak."""
+def lay_utterances(services: Services, ref: ItemRef, work: Work) -> dict[str, bytes | str]:
+    """Every utterance's inputs, name and seed, into the ledger; nothing where the job has no text to speak.
+
+    Gives ``chapters``, where the job has titles or several of them: each one's title and first utterance."""
     step = next((n for n, s in enumerate(work.plan.steps) if s.role is Role.SYNTHESIZE), None)
     if step is None:
-        return
+        return {}
     request = {**work.document}
     if "voice" in work.gifts:
         request["voice"] = work.gifts["voice"].decode()
     spec = services.catalog.get(work.plan.steps[step].station)
     frontend = services.frontend(spec)
-    chapters = job_text(services, ref, request)
+    titles, chapters = job_text(services, ref, request)
     found = list(spoken(chapters, request, frontend))
     if not found:
         raise InvalidText("Nothing in the text can be spoken.")
@@ -53,13 +54,21 @@ def lay_utterances(services: Services, ref: ItemRef, work: Work) -> None:
     told = warnings_of(chapters, request["language"])
     services.ledger.lay_utterances(ref, step, works, present, errors=errors, warnings=told)
     reach("prepare.laid")
+    return {"chapters": json.dumps(_begun(titles, found))} if len(titles) > 1 or any(titles) else {}
 
 
-def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> list[str]:
-    """The job's text by chapter, wherever it lies."""
+def _begun(titles: Sequence[str], found: Sequence[Spoken]) -> list[tuple[str, int]]:
+    """Each chapter's title and the first utterance that is not before it."""
+    before = [sum(said.chapter < number for said in found) for number in range(len(titles))]
+    return list(zip(titles, before, strict=True))
+
+
+def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The job's chapters, wherever they lie: their titles and their texts."""
     name = request.get("text_object")
     data = services.ledger.text(ref.job) if name is None else patiently(lambda: services.objects.get(name))
-    return [str(chapter["text"]) for chapter in json.loads(data or "[]")]
+    chapters = json.loads(data or "[]")
+    return [str(chapter["title"]) for chapter in chapters], [str(chapter["text"]) for chapter in chapters]
 
 
 def utterance_work(

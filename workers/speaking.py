@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -12,7 +12,7 @@ from core.names import Role
 from models.base import Frontend
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
-from text.utterances import Utterance, divide, split_chapters
+from text.utterances import NO_PAUSE, Utterance, divide, split_chapters
 
 #: Warnings that a job carries, at most.
 MAX_WARNINGS = 20
@@ -35,19 +35,29 @@ def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) ->
     return [utterance for chapter in found for utterance in chapter]
 
 
-def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Frontend) -> Iterator[Spoken]:
+def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Frontend) -> list[Spoken]:
     """All that is to be spoken, in order. Every word of the text is in the inputs of one utterance, or that utterance
     has an error, or `warnings_of` tells of it: no word is left out untold.
 
     ``request``: a job's ``voice``, ``language`` and ``options``."""
     texts = [clean(chapter) for chapter in chapters]
+    found: list[Spoken] = []
     for number, utterances in enumerate(split_chapters(texts, request["language"], frontend.max_characters)):
         for utterance in utterances:
             for part, inputs in _fitting(texts[number], utterance, request, frontend):
                 if isinstance(inputs, InvalidText):
-                    yield Spoken(part, number, {}, inputs)
+                    found.append(Spoken(part, number, {}, inputs))
                 else:
-                    yield Spoken(part, number, inputs)
+                    found.append(Spoken(part, number, inputs))
+            if found:  # what is left out leaves its pause
+                found[-1] = _with_pause(found[-1], max(found[-1].utterance.pause, utterance.pause))
+    if found:
+        found[-1] = _with_pause(found[-1], NO_PAUSE)
+    return found
+
+
+def _with_pause(said: Spoken, pause: float) -> Spoken:
+    return replace(said, utterance=replace(said.utterance, pause=pause))
 
 
 def warnings_of(chapters: Sequence[str], language: str) -> list[dict[str, Any]]:

@@ -80,6 +80,7 @@ class Audio:
     bytes: int
     sha256: str
     destination: str | None = None
+    loudness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Result:
     segments: list[Json] | None = None
     transcript: Json | None = None
     match: Json | None = None
+    chapters: list[Json] | None = None
     duration: float | None = None
     raw: Json = field(default_factory=dict, repr=False)
 

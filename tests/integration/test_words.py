@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
+import pyloudnorm
 import pytest
+import soundfile
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
+from audio.artifact import pack
+from audio.join import CEILING, join, level_to
+from audio.loudness import Meter
 from core.redis import connect
 from models.base import Frontend, Item, Speech
 from models.catalog import frontend_class, load_catalog
@@ -20,6 +28,7 @@ from storage.ledger import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
+from text.utterances import CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
 from workers.speaking import Spoken, spoken
 
 VOICES = {"piper-joe": "joe", "kokoro": "jf_alpha"}
@@ -106,6 +115,55 @@ def test_an_utterance_that_cannot_be_spoken_is_told_and_no_silence(
         client.post(f"/v1/jobs/{name}/retry")
         assert line.run(1) == 1
         assert [e["utterance"] for e in client.get(f"/v1/jobs/{name}").get_json()["errors"]] == [1]
+
+
+def test_chapters_are_marked_and_parted(client: FlaskClient, line: CpuLine) -> None:
+    """Two chapters with a silent one between them, rendered and assembled: where each starts, and the pause there."""
+    chapters = [
+        {"title": "First", "text": "One. Two.\n\nThree."},
+        {"title": "Empty", "text": "---"},
+        {"title": "Last", "text": "Heading\nFour."},
+    ]
+    body = {"pipeline": "piper", "chapters": chapters, "output": {"loudness": -16, "format": "flac"}}
+    name = client.post("/v1/jobs", json=body).get_json()["id"]
+    assert line.run(1) == 1
+    pauses = [work.pause for work in line.services.ledger.utterances(name)[0]]
+    assert pauses == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE]
+    rng = np.random.default_rng(1)
+    while refs := line.waiting("piper-joe"):
+        for ref in refs:
+            work = line.services.ledger.take("piper-joe", [ref])[0]
+            assert work is not None and work.utterance is not None
+            samples = (0.05 * rng.standard_normal(22_050)).astype(np.float32)
+            samples[::5000] = 0.9
+            line.services.objects.put(work.utterance.artifact, pack(samples, 22_050, {}), "audio/flac")
+        assert all(line.services.ledger.advance([Outcome(ref=r, station="piper-joe") for r in refs]).recorded)
+    assert line.run(1) == 1
+    result = client.get(f"/v1/jobs/{name}").get_json()["result"]
+    second = 3 + sum(pauses[:3])
+    assert result["chapters"] == [
+        {"title": "First", "start": 0.0},
+        {"title": "Empty", "start": second},
+        {"title": "Last", "start": second},
+    ]
+    assert result["audio"]["loudness"] == pytest.approx(-16, abs=0.5)
+    audio, rate = soundfile.read(io.BytesIO(client.get(f"/v1/jobs/{name}/audio").data))
+    assert pyloudnorm.Meter(rate).integrated_loudness(audio) == pytest.approx(-16, abs=0.5)
+
+
+def test_piper_is_as_loud_as_was_asked(speak: Speak) -> None:
+    model = PiperModel(load_catalog().get("piper-joe"), files("piper-joe"))
+    model.load("cpu")
+    texts = ("The birch canoe slid on the smooth planks.", "Glue the sheet to the dark blue background.", "Yes.")
+    items = [Item(f.inputs, seed=1) for text in texts for f in speak("piper-joe", text)]
+    pieces = [(partial(np.asarray, o.samples), 0.25) for o in model.run(items) if isinstance(o, Speech)]
+    assert len(pieces) == len(texts)
+    for target in (-23.0, -16.0):
+        audio = np.concatenate(list(join(pieces, 22_050, level=level_to(target, pieces, 22_050))))
+        assert pyloudnorm.Meter(22_050).integrated_loudness(audio.astype(float)) == pytest.approx(target, abs=0.5)
+        meter = Meter(22_050)
+        meter.add(audio)
+        assert meter.true_peak() <= CEILING
 
 
 def test_a_script_that_the_voice_cannot_read_is_refused_or_told(client: FlaskClient, line: CpuLine) -> None:

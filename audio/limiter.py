@@ -1,0 +1,123 @@
+"""A look-ahead limiter of true peaks, for a stream of samples in constant memory.
+
+The gain falls before a peak comes and rises slowly behind it, so that what is limited sounds softer and not distorted.
+Peaks are those between the samples too, found at four times the rate as ITU-R BS.1770-4, annex 2, asks for.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples: TypeAlias = NDArray[np.float32]
+
+LOOK_AHEAD = 0.005  #: seconds in which the gain falls
+RELEASE = 120.0  #: decibels a second by which it rises again
+
+_TIMES = 4  #: oversampling
+_REACH = 12  #: samples on either side that one between two samples is worked out from
+_MARGIN = 0.3  #: decibels that stay free for what four times the rate does not show
+_AROUND = 4  #: samples on either side of a peak that share its reduction, so that none rises between them
+
+
+class Limiter:
+    """Multiplies samples at ``rate`` Hz by ``gain`` and keeps their true peak at ``ceiling`` dBTP or below.
+
+    `add` what comes, then `finish`: together they give as many samples as they were given."""
+
+    def __init__(self, rate: int, gain: float, ceiling: float) -> None:
+        self._gain = np.float32(gain)
+        self._ceiling = ceiling - _MARGIN
+        self._half = max(2, round(LOOK_AHEAD * rate / 2))
+        self._window = 2 * self._half - 1  #: samples that one mean goes over
+        self._slope = RELEASE / rate
+        self._recent: Samples = np.zeros(_REACH, np.float32)  #: begins `_REACH` before the next peak to be looked at
+        self._delayed: Samples = np.zeros(0, np.float32)  #: samples that wait for their gain
+        #: Decibels; before the first sample there is silence, in which the gain may fall already.
+        self._reductions = np.zeros(_AROUND + self._window - 1)
+        self._largest = np.zeros(0)
+        self._last = 0.0
+
+    def add(self, samples: Samples) -> Samples:
+        """Takes float32 [n], finite; gives what is ready of all that it was given."""
+        louder = samples * self._gain
+        self._delayed = np.concatenate([self._delayed, louder])
+        self._recent = np.concatenate([self._recent, louder])
+        peaks = _true_peaks(self._recent)
+        self._recent = self._recent[len(peaks) :]
+        self._reductions = np.concatenate([self._reductions, self._released(peaks)])
+        return self._ready()
+
+    def finish(self) -> Samples:
+        """The rest."""
+        left = len(self._delayed)
+        return self.add(np.zeros(_REACH + _AROUND + self._window, np.float32))[:left]
+
+    def _released(self, peaks: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Decibels by which each sample is to be softer at least: at once at a peak, less and less behind it."""
+        if not len(peaks):
+            return peaks
+        needed = np.maximum(20 * np.log10(np.maximum(peaks, 1e-9)) - self._ceiling, 0.0)
+        rise = self._slope * np.arange(1, len(peaks) + 1)
+        released: NDArray[np.float64] = np.maximum(
+            np.maximum.accumulate(np.maximum(needed + rise, self._last)) - rise, 0.0
+        )
+        self._last = float(released[-1])
+        return released
+
+    def _ready(self) -> Samples:
+        # The largest in reach, then a mean of means of those: never below what the sample itself needs.
+        found = _sliding_maximum(self._reductions, self._window + 2 * _AROUND)
+        self._reductions = self._reductions[len(found) :]
+        largest = np.concatenate([self._largest, found])
+        count = max(0, len(largest) - (self._window - 1))
+        self._largest = largest[count:]
+        if not count:
+            return np.zeros(0, np.float32)
+        smooth = _sliding_mean(_sliding_mean(largest, self._half), self._half)
+        ready, self._delayed = self._delayed[:count], self._delayed[count:]
+        return (ready * 10 ** (-smooth / 20)).astype(np.float32)
+
+
+def _true_peaks(samples: Samples) -> NDArray[np.float64]:
+    """The largest magnitude from each sample to the next; none for the `_REACH` at either end."""
+    if len(samples) <= 2 * _REACH:
+        return np.zeros(0)
+    peaks = np.abs(samples[_REACH:-_REACH]).astype(np.float64)
+    for taps in _between():
+        np.maximum(peaks, np.abs(np.convolve(samples, taps, "valid")), out=peaks)
+    return peaks
+
+
+@cache
+def _between() -> list[NDArray[np.float32]]:
+    """Windowed sincs that give the samples at a quarter, a half and three quarters of the way to the next one."""
+    at = np.arange(-_REACH, _REACH + 1)
+    found = []
+    for part in range(1, _TIMES):
+        distance = at - part / _TIMES
+        taps = np.sinc(distance) * np.where(np.abs(distance) < _REACH, np.cos(np.pi * distance / (2 * _REACH)) ** 2, 0)
+        found.append((taps / taps.sum())[::-1].astype(np.float32))
+    return found
+
+
+def _sliding_maximum(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The largest of each ``window`` values in a row."""
+    if len(values) < window:
+        return np.zeros(0)
+    reach = 1
+    while 2 * reach <= window:
+        values = np.maximum(values[:-reach], values[reach:])
+        reach *= 2
+    rest = window - reach
+    return np.maximum(values[: len(values) - rest], values[rest:]) if rest else values
+
+
+def _sliding_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The mean of each ``window`` values in a row."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    means: NDArray[np.float64] = (sums[window:] - sums[:-window]) / window
+    return means
