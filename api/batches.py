@@ -22,7 +22,7 @@ from core.validation import parse_json
 from core.work import CPU
 from pipelines.requests import MAX_ITEMS, BatchRequest
 from pipelines.submission import estimated_load
-from storage.batches import PLAN, Batches, Entry, items_object, new_batch_id
+from storage.batches import PLAN, Batches, Entry, new_batch_id, new_items_name
 from storage.ledger import Job, NewJob
 from storage.uploads import fetch_upload
 from storage.views import LINK_SECONDS
@@ -114,7 +114,7 @@ def delete(batch_id: str) -> Response:
 
 def _submit(asked: BatchRequest, batch_id: str) -> Job:
     """Keeps the items and writes the batch down; the rest is the ``expand`` step's."""
-    ctx, name = context(), items_object(owner(), batch_id)
+    ctx, name = context(), new_items_name(owner(), batch_id)
     keep = ctx.submitter.retention(asked.expires_in, ceiling())
     with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
         path = Path(folder) / "items.jsonl"
@@ -150,9 +150,10 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
         items=items,
     )
     try:
-        ctx.ledger.create(batch)
+        if not ctx.ledger.create(batch):
+            _drop_unused(batch_id, name)
     except ChorusError:
-        ctx.objects.delete(name)
+        _drop_unused(batch_id, name)
         raise
     reach("api.batch_created")
     ctx.dispatcher.release([CPU])
@@ -160,6 +161,13 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
     if job is None:
         raise LedgerUnavailable
     return job
+
+
+def _drop_unused(batch_id: str, name: str) -> None:
+    """Deletes the items of a batch that was not written down, unless it was after all and its answer was lost."""
+    there = context().ledger.get(batch_id)
+    if there is None or there.document["items_object"] != name:
+        context().objects.delete(name)
 
 
 def _count(path: Path) -> int:

@@ -233,6 +233,6 @@ class _Following:
 
     def _read_job(self) -> None:
         found = _patiently(partial(self._ctx.ledger.get, self.job.id), self._reader)
-        if found is None:
+        if found is None or found.origin != self.job.origin:
             raise StreamCut("the job is gone")
         self.job = found

@@ -27,7 +27,7 @@ _RETRY = 2000
 #: Makes a request's context, which links in the view of a job are made in.
 Requested: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
-_ID = re.compile(r"(job_[0-9a-f]{24}):(\d{1,9}):(\d{1,9})")
+_ID = re.compile(r"(job_[0-9a-f]{24}):(\d{1,16}):(\d{1,9})")
 
 
 def read_event_id(job: Job, given: str) -> tuple[int, int]:
@@ -86,6 +86,8 @@ def _messages(ctx: Context, job: Job, following: _Following, reader: Reader) -> 
             spoke = time.monotonic() if news else spoke
             reader.wait(_GAP)
             found = ctx.ledger.get(job.id)
+            if found is not None and found.origin != job.origin:
+                return  # this one was deleted, and another has its id
             patience.met()
         except LedgerUnavailable as error:
             patience.missed(error)

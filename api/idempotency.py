@@ -10,12 +10,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
 from api.context import context
-from core.errors import ChorusError, Conflict, InvalidRequest
+from core.errors import Conflict, InvalidRequest, LedgerUnavailable
 from core.redis import redis_errors
 from storage.ledger import Job
 
@@ -46,37 +47,52 @@ def once(owner: str, key: str, asked: str, job_id: str, create: Callable[[str], 
         raise InvalidRequest(f"An Idempotency-Key has 1 to {_LONGEST} characters.", code="invalid_idempotency_key")
     name = f"ch:idem:{owner}:{hashlib.sha256(key.encode()).hexdigest()[:40]}"
     redis = context().redis
+    claim = f"{asked} {job_id}".encode()
     with redis_errors():
-        first = redis.set(name, f"{asked} {job_id}", nx=True, ex=KEPT)
+        first = redis.set(name, claim, nx=True, ex=KEPT)
     if first:
-        return _create(name, job_id, create)
+        return _create(name, claim, create)
     with redis_errors():
         held = redis.get(name)
     if held is None:  # the first one was refused just now
         return once(owner, key, asked, job_id, create)
-    other, _, made = bytes(held).decode().partition(" ")  # type: ignore[arg-type]
-    if other != asked:
+    held = bytes(held)  # type: ignore[arg-type]
+    if held.decode().partition(" ")[0] != asked:
         raise InvalidRequest("This Idempotency-Key has been used for another request.", code="idempotency_key_reused")
-    return _wait_for(name, made, create)
+    return _wait_for(name, held, create)
 
 
-def _create(name: str, job_id: str, create: Callable[[str], Job]) -> Job:
+def _create(name: str, claim: bytes, create: Callable[[str], Job]) -> Job:
     try:
-        return create(job_id)
-    except ChorusError:
-        with redis_errors():
-            context().redis.delete(name)
+        return create(_made_under(claim))
+    except BaseException:
+        # Where the ledger is away, the job may be written down all the same: then the key keeps standing for it.
+        with suppress(LedgerUnavailable):
+            _let_go(name, claim)
         raise
 
 
-def _wait_for(name: str, job_id: str, create: Callable[[str], Job]) -> Job:
+def _let_go(name: str, claim: bytes) -> None:
+    """Forgets a key that stands for a job that is not there."""
+    if context().ledger.get(_made_under(claim)) is None:
+        with redis_errors():
+            if context().redis.get(name) == claim:
+                context().redis.delete(name)
+
+
+def _made_under(claim: bytes) -> str:
+    return claim.decode().partition(" ")[2]
+
+
+def _wait_for(name: str, held: bytes, create: Callable[[str], Job]) -> Job:
     """The job of whoever came first; made here where that one died before it was written down."""
+    job_id = _made_under(held)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if job := context().ledger.get(job_id):
             return job
         with redis_errors():
-            if not context().redis.exists(name):
+            if context().redis.get(name) != held:
                 raise Conflict("The first request under this Idempotency-Key was refused.", code="idempotency_conflict")
         time.sleep(0.05)
-    return _create(name, job_id, create)
+    return _create(name, held, create)

@@ -21,6 +21,7 @@ from core.names import AudioFormat, JobState
 from core.validation import parse_json
 from pipelines.requests import JobRequest
 from pipelines.submission import estimated_load, new_job_id
+from storage.job_objects import folder, up_to
 from storage.ledger import Job, derived_job_id
 from storage.records import read_record
 
@@ -98,7 +99,7 @@ def delete(job_id: str) -> Response:
     ctx = context()
     ctx.ledger.forget(job.id)
     ctx.dispatcher.release({step.station for step in job.plan.steps})
-    ctx.objects.delete(*ctx.objects.names(f"{job.owner}/jobs/{job.id}/"))
+    ctx.objects.delete(*up_to(ctx.objects.names(folder(job.owner, job.id)), job))
     return Response(status=204)
 
 

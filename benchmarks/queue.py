@@ -135,7 +135,9 @@ class Office:
     def post(self, text: str) -> ItemRef:
         """A job as a client posts it."""
         answer = self._http.post("/v1/jobs", json={"pipeline": "piper", "text": text})
-        return ItemRef(answer.get_json()["id"], 1, 0)
+        found = self._here.ledger.get(answer.get_json()["id"])
+        assert found is not None
+        return ItemRef(found.id, found.generation, 0)
 
     def release(self, station: str) -> None:
         """Releases to workers that take at once."""
@@ -153,7 +155,7 @@ class Office:
     def render(self, ref: ItemRef, station: str, index: int) -> None:
         """One utterance, as if it had been rendered."""
         self.release(station)
-        item = ItemRef(ref.job, 1, ref.step + 1, index)
+        item = ItemRef(ref.job, ref.generation, ref.step + 1, index)
         ledger = self._here.ledger
         if ledger.take(station, [item])[0] is not None and ledger.start(station, [item])[0]:
             ledger.advance([Outcome(ref=item, station=station)])
@@ -161,9 +163,9 @@ class Office:
     def assemble(self, ref: ItemRef) -> None:
         """The job's end with a result as ``assemble`` gives it."""
         self.release(CPU)
-        item = ItemRef(ref.job, 1, ref.step + 2)
+        item = ItemRef(ref.job, ref.generation, ref.step + 2)
         audio = {
-            "object": f"local/jobs/{ref.job}/1/audio.mp3",
+            "object": f"local/jobs/{ref.job}/{ref.generation}/audio.mp3",
             "format": "mp3",
             "duration": 4.1234,
             "sample_rate": 22050,

@@ -144,7 +144,9 @@ class Site:
             )
         )
         self.dispatcher.release([CPU])  # to this process, which is the CPU worker here
-        ref = ItemRef(job, 1, 0)
+        found = self.ledger.get(job)
+        assert found is not None
+        ref = ItemRef(job, found.generation, 0)
         self.ledger.take(CPU, [ref])
         self.ledger.lay_utterances(ref, 1, works, [False] * len(works))
         return ref

@@ -17,7 +17,16 @@ import redis
 from audio.encode import check_rate
 from broker.dispatch import Dispatcher
 from core.egress import Egress
-from core.errors import ChorusError, FieldError, InvalidRequest, InvalidText, LedgerUnavailable, NotFound, Unroutable
+from core.errors import (
+    ChorusError,
+    FieldError,
+    InvalidRequest,
+    InvalidText,
+    LedgerUnavailable,
+    NotFound,
+    StorageUnavailable,
+    Unroutable,
+)
 from core.failpoints import reach
 from core.metrics import count
 from core.names import OnError, Role
@@ -29,6 +38,7 @@ from pipelines.intake import Intake, of_field
 from pipelines.plan import Route, Wish, route
 from pipelines.requests import JobRequest, ReferenceInput, WebhookInput
 from storage.destinations import find_destination
+from storage.job_objects import new_text_name
 from storage.ledger import Hook, Ledger, NewJob
 from storage.objects import Objects
 from storage.voices import Voices
@@ -108,7 +118,7 @@ class Submitter:
         that results may be kept at most; ``facts`` are added to its document."""
         job = self.prepare(body, owner, files, job_id, ceiling)
         job = replace(job, document={**job.document, **facts})
-        written = self.ledger.create(job)
+        written = self.create(job)
         reach("api.created")
         with contextlib.suppress(LedgerUnavailable):
             # The job is accepted: should this not come to pass, the reaper releases it.
@@ -125,7 +135,7 @@ class Submitter:
         ceiling: int | None = None,
         batch: ItemRef | None = None,
     ) -> NewJob:
-        """The job as the ledger will have it: routed, its recordings taken in. Raises `RequestError`."""
+        """The job for `create`: routed, its recordings taken in, its text beside it. Raises `RequestError`."""
         files = files or {}
         chapters = self._chapters(body)
         body = _with_stored_voice(body)
@@ -143,18 +153,13 @@ class Submitter:
         document = _document(body, owner, found, chapters)
         document |= self._take_in(body, owner, files, found)
         hook = self.hook(body.webhook, owner)
-        text = json.dumps(chapters, ensure_ascii=False) if chapters else None
-        if text is not None and len(text.encode()) > TEXT_IN_LEDGER:
-            document["text_object"] = f"{owner}/jobs/{job_id}/text.json"
-            self.objects.put(document["text_object"], text.encode(), "application/json")
-            text = None
         return NewJob(
             id=job_id,
             owner=owner,
             priority=body.priority,
             plan=found.plan,
             document=document,
-            text=text,
+            text=json.dumps(chapters, ensure_ascii=False) if chapters else None,
             deadline=body.deadline or self.settings.job_deadline,
             keep=keep,
             silence=body.on_error is OnError.SILENCE,
@@ -162,6 +167,34 @@ class Submitter:
             hook=hook,
             batch=batch,
         )
+
+    def create(self, job: NewJob) -> bool:
+        """Writes a job down that was prepared, its text to storage where it is long; False where its id is taken.
+
+        Raises what `Ledger.create` raises. The text of a job that was not written down goes again; what is left where
+        this cannot be told, or where the process dies, is the sweep's."""
+        data = b"" if job.text is None else job.text.encode()
+        if len(data) <= TEXT_IN_LEDGER:
+            return self.ledger.create(job)
+        name = new_text_name(job.owner, job.id)
+        self.objects.put(name, data, "application/json")
+        try:
+            written = self.ledger.create(replace(job, document={**job.document, "text_object": name}, text=None))
+        except LedgerUnavailable:  # it may be written down all the same
+            raise
+        except ChorusError:
+            self._drop(name)
+            raise
+        if not written:
+            there = self.ledger.get(job.id)
+            # It is this very text's where the call was made twice, since its first answer was lost.
+            if there is None or there.document.get("text_object") != name:
+                self._drop(name)
+        return written
+
+    def _drop(self, name: str) -> None:
+        with contextlib.suppress(StorageUnavailable):
+            self.objects.delete(name)
 
     def retention(self, asked: int | None, ceiling: int | None) -> int:
         """Seconds that results are kept. Raises `InvalidRequest` (``expires_in_too_long``) past the key's ceiling."""

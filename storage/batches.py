@@ -46,9 +46,9 @@ def job_of(batch: str, index: int) -> str:
     return derived_job_id(batch, str(index))
 
 
-def items_object(owner: str, batch: str) -> str:
-    """The object that holds a batch's items, as JSON Lines."""
-    return f"{owner}/batches/{batch}/items.jsonl"
+def new_items_name(owner: str, batch: str) -> str:
+    """A name that nobody else has for a batch's items (JSON Lines), since they are written before the batch is."""
+    return f"{owner}/batches/{batch}/items-{secrets.token_hex(12)}.jsonl"
 
 
 def index_object(owner: str, batch: str) -> str:

@@ -87,7 +87,7 @@ class Job:
     id: str
     owner: str
     state: JobState
-    generation: int
+    generation: int  #: the present one; unique in time, and higher with every retry
     priority: Priority
     created: float
     started: float | None
@@ -109,6 +109,7 @@ class Job:
     load: int = 0  #: unfinished utterances that it counts for
     hook_url: str | None = None  #: the URL of its own that is told of it
     log: str = ""  #: its state changes in order, a word each: see `storage.events`
+    origin: int = 0  #: its first generation: where this is another one, it is another job of the same id
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,12 +363,12 @@ class Ledger:
         """Lets items whose delay is over wait again; the stations that got something to do."""
         return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
 
-    def expired(self, limit: int = 100) -> list[tuple[str, str]]:
-        """Owner and id of jobs past their retention."""
+    def expired(self, limit: int = 100) -> list[tuple[str, str, float]]:
+        """Owner and id of jobs past their retention, and when that ended (Unix seconds)."""
         with redis_errors():
-            entries = self.client.zrangebyscore("ch:expires", "-inf", time.time(), start=0, num=limit)
-        found = (entry.decode().partition("/") for entry in entries)  # type: ignore[union-attr]
-        return [(owner, job) for owner, _, job in found]
+            entries = self.client.zrangebyscore("ch:expires", "-inf", time.time(), start=0, num=limit, withscores=True)
+        found = ((entry.decode().partition("/"), float(at)) for entry, at in entries)  # type: ignore[union-attr,str-unpack]
+        return [(owner, job, at) for (owner, _, job), at in found]
 
     def purge(self, owner: str, job: str) -> bool:
         """Takes what is left of a job past its retention out of the ledger; False where it is kept after all."""
@@ -473,4 +474,5 @@ def _read(job: str, record: dict[bytes, bytes], documents: list[bytes | None], e
         load=int(fields.get("load", 0)),
         hook_url=fields.get("hook_url"),
         log=fields.get("log", ""),
+        origin=int(fields.get("origin", 0)),
     )

@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import ArtifactMissing
 from core.names import JobState, Priority, StepState
 from core.work import Plan
+from storage.job_objects import folder, generation_of, results_folder
 from storage.ledger import Job, StepRecord
 from storage.objects import Objects
 
@@ -22,7 +23,7 @@ RECORD = "job.json"
 
 def record_name(owner: str, job: str, generation: int) -> str:
     """The object name of a job's record."""
-    return f"{owner}/jobs/{job}/{generation}/{RECORD}"
+    return f"{results_folder(owner, job, generation)}{RECORD}"
 
 
 def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
@@ -31,6 +32,7 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
         "id": job.id,
         "owner": job.owner,
         "generation": job.generation,
+        "origin": job.origin,
         "priority": job.priority.value,
         "created": job.created,
         "started": job.started,
@@ -52,10 +54,10 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
 
 def read_record(objects: Objects, owner: str, job: str) -> Job | None:
     """The job as it stands beside its audio; None where there is no record, or its time is over."""
-    names = [name for name in objects.names(f"{owner}/jobs/{job}/") if name.endswith(f"/{RECORD}")]
+    names = [name for name in objects.names(folder(owner, job)) if name.endswith(f"/{RECORD}")]
     if not names:
         return None
-    newest = max(names, key=lambda name: int(name.split("/")[-2]))
+    newest = max(names, key=lambda name: generation_of(name) or 0)
     try:
         found = unpack_record(objects.get(newest))
     except ArtifactMissing:

@@ -18,10 +18,11 @@ from audio.join import Piece, join, left_out, level_to, pause_length
 from audio.loudness import Meter
 from core.errors import ArtifactMissing
 from core.failpoints import reach
-from core.names import AudioFormat
+from core.names import AudioFormat, JobState
 from core.work import ItemRef, UtteranceWork
 from models.base import Samples
 from storage.destinations import find_destination
+from storage.job_objects import results_folder
 from storage.ledger import Outcome, Work
 from storage.records import pack_record, record_name
 from workers.services import Services, patiently
@@ -34,7 +35,7 @@ def assemble(services: Services, ref: ItemRef, work: Work) -> Outcome:
     rate = _sample_rate(services, work)
     output = request["output"]
     kind = AudioFormat(output["format"])
-    name = f"{request['owner']}/jobs/{ref.job}/{ref.generation}/audio.{kind.value}"
+    name = f"{results_folder(request['owner'], ref.job, ref.generation)}audio.{kind.value}"
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         path = Path(folder) / f"audio.{kind.value}"
         with Encoder(path, kind, rate, output.get("sample_rate")) as encoder:
@@ -96,7 +97,7 @@ def _copy(services: Services, ref: ItemRef, work: Work, path: Path) -> dict[str,
     if named is None:
         return {}
     destination = find_destination(services.settings.destinations, named)
-    name = f"{destination.prefix}{work.document['owner']}/{ref.job}/{path.name}"
+    name = f"{destination.prefix}{work.document['owner']}/{ref.job}/{ref.generation}/{path.name}"
     kind = CONTENT_TYPES[AudioFormat(work.document["output"]["format"])]
     patiently(lambda: services.objects.put_file(name, path, kind, bucket=destination.bucket))
     return {"destination": f"s3://{destination.bucket}/{name}"}
@@ -105,10 +106,18 @@ def _copy(services: Services, ref: ItemRef, work: Work, path: Path) -> dict[str,
 def _write_record(services: Services, ref: ItemRef, result: Mapping[str, Any]) -> None:
     """The job's record beside its audio. What it says holds once the ledger has recorded the same."""
     job = services.ledger.get(ref.job)
-    if job is not None:
+    if job is not None and job.generation == ref.generation:
         name = record_name(job.owner, ref.job, ref.generation)
         data = pack_record(job, result, time.time())
         patiently(lambda: services.objects.put(name, data, "application/json"))
+
+
+def drop_unwanted(services: Services, ref: ItemRef, owner: str) -> None:
+    """Deletes what was written for a generation that has ended without a result, or is gone: its job may be deleted."""
+    job = services.ledger.get(ref.job)
+    ours = job is not None and job.generation == ref.generation
+    if not ours or (job is not None and job.state in (JobState.FAILED, JobState.CANCELED)):
+        services.objects.delete(*services.objects.names(results_folder(owner, ref.job, ref.generation)))
 
 
 def _sample_rate(services: Services, work: Work) -> int:

@@ -19,7 +19,7 @@ from core.names import Role
 from core.settings import settings
 from core.work import CPU, ItemRef
 from storage.ledger import Outcome, Work
-from workers.assemble import UtterancesMissing, assemble
+from workers.assemble import UtterancesMissing, assemble, drop_unwanted
 from workers.enrol import enrol
 from workers.expand import expand
 from workers.prepare import open_utterances, prepare
@@ -58,8 +58,16 @@ def run_cpu_item(connections: Services, item: str) -> None:
         reach("cpu.started")
         outcome = _do(connections, ref, work)
     if outcome is not None:
-        patiently(lambda: connections.advance([outcome]))
+        recorded = patiently(lambda: connections.advance([outcome])).recorded
         reach("cpu.recorded")
+        if work is not None and not all(recorded):
+            _withdraw(connections, ref, work)
+
+
+def _withdraw(connections: Services, ref: ItemRef, work: Work) -> None:
+    """Takes back what a step has written that nobody wanted any more."""
+    if work.plan.steps[ref.step].role is Role.ASSEMBLE:
+        patiently(lambda: drop_unwanted(connections, ref, work.document["owner"]))
 
 
 def _turned_away(ref: ItemRef, work: Work) -> Outcome | None:

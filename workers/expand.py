@@ -117,7 +117,7 @@ def laid_under(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str,
 
 def _create(services: Services, jobs: Iterator[NewJob]) -> None:
     for number, job in enumerate(jobs, 1):
-        patiently(lambda job=job: services.ledger.create(job))  # type: ignore[misc]
+        patiently(lambda job=job: services.submitter.create(job))  # type: ignore[misc]
         reach("expand.created")
         if number % PORTION == 0:
             patiently(lambda: services.dispatcher.release([CPU]))

@@ -20,6 +20,7 @@ from core.errors import ChorusError
 from core.failpoints import reach
 from core.redis import redis_errors
 from core.work import CPU
+from storage.job_objects import folder, outlived
 from workers.services import Services
 from workers.sweep import sweep_when_due
 
@@ -57,12 +58,22 @@ class Reaper:
     def purge(self) -> None:
         """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
         ledger, objects = self._services.ledger, self._services.objects
-        for owner, job in ledger.expired():
-            folder = "batches" if job.startswith("ba_") else "jobs"
-            objects.delete(*objects.names(f"{owner}/{folder}/{job}/"))
+        for owner, job, expires in ledger.expired():
+            if job.startswith("ba_"):
+                objects.delete(*objects.names(f"{owner}/batches/{job}/"))
+            else:
+                self._drop_results(owner, job, expires)
             ledger.purge(owner, job)
         for owner in ledger.owners():
             objects.delete(*ledger.outdated(owner))
+
+    def _drop_results(self, owner: str, job: str, expires: float) -> None:
+        """What is left of a job past its retention. Its id may be another's by now, whose objects stay."""
+        aged = list(self._services.objects.ages(folder(owner, job)))
+        # Asked only now, so that what was listed is of the job that is found, or of those before it.
+        found = self._services.ledger.get(job)
+        if found is None or (found.expires is not None and found.expires <= expires):
+            self._services.objects.delete(*outlived(aged, expires))
 
     def _find_lost(self, station: str) -> int:
         redis = self._services.redis

@@ -15,6 +15,7 @@ from itertools import groupby
 
 from core.errors import ArtifactMissing
 from core.redis import redis_errors
+from storage.job_objects import is_present
 from storage.records import RECORD, unpack_record
 from workers.services import Services
 
@@ -114,8 +115,7 @@ class Sweep:
             found = list(group)
             known = self._services.ledger.get(job)
             if known is not None:
-                now = {f"{known.generation}", "text.json"}
-                yield from self._old(aged for aged in found if aged[0].split("/")[3] not in now)
+                yield from self._old(aged for aged in found if not is_present(aged[0], known))
             elif not self._recorded([name for name, _ in found]):
                 yield from self._old(iter(found))
 

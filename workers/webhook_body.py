@@ -78,7 +78,7 @@ def _data(services: Services, views: Views, delivery: Delivery) -> dict[str, Any
         except NotFound:
             return {"id": delivery.job, "state": "completed"}
     job = services.ledger.get(delivery.job)
-    if job is None:  # it was deleted, or has expired
+    if job is None or delivery.generation < job.origin:  # it was deleted, or has expired; another may have its id
         return {"id": delivery.job, "state": delivery.type.removeprefix("job.")}
     return views.job(as_it_was(job, delivery), None)
 

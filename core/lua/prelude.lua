@@ -37,6 +37,7 @@
 --                                which process the last one was, .at: when it began
 -- ch:delayed                     zset: item to be tried again -> when
 -- ch:load                        hash: owner, and '*' for all -> unfinished utterances
+-- ch:generation                  string: the last generation that began, of any job
 
 local A = cmsgpack.unpack(ARGV[1])
 local call = redis.call
@@ -48,8 +49,22 @@ local function K(kind, a, b, c)
   return key
 end
 
+-- A whole number as text: by itself Lua writes 14 digits of a number, and a generation has 16.
+local function whole(number)
+  return type(number) == 'number' and string.format('%.0f', number) or number
+end
+
 local function member(job, gen, step, index)
-  return job .. '/' .. gen .. '/' .. step .. '/' .. index
+  return job .. '/' .. whole(gen) .. '/' .. step .. '/' .. index
+end
+
+-- The generation that begins now: the time in microseconds, and above `before` and every one that was given. So none
+-- comes twice, not of a job that has the id of one that was deleted or has expired, nor where the ledger was lost.
+local function new_generation(before)
+  local now, last = call('TIME'), tonumber(call('GET', 'ch:generation') or 0)
+  local gen = whole(math.max(now[1] * 1000000 + now[2], last + 1, tonumber(before or 0) + 1))
+  call('SET', 'ch:generation', gen)
+  return gen
 end
 
 -- The steps of a plan: {{station=, each=, role=}, ...}, counted from 1.
@@ -71,13 +86,13 @@ local fenced = {}
 local function fence(job, gen)
   local known = fenced[job]
   if known then
-    if known.over or known.gen ~= tonumber(gen) then return nil end
+    if known.over or known.gen ~= whole(gen) then return nil end
     return known
   end
   local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch')
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
-  if tonumber(v[2]) ~= tonumber(gen) then return nil end
-  fenced[job] = { id = job, state = v[1], gen = tonumber(v[2]), owner = v[3], prio = v[4], plan = plan_of(v[5]),
+  if v[2] ~= whole(gen) then return nil end
+  fenced[job] = { id = job, state = v[1], gen = v[2], owner = v[3], prio = v[4], plan = plan_of(v[5]),
                   plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8] }
   return fenced[job]
 end

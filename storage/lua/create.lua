@@ -13,7 +13,8 @@ local load = call('HMGET', 'ch:load', A.owner, '*')
 local own, all = tonumber(load[1] or 0), tonumber(load[2] or 0)
 if own > 0 and own + A.load > A.owner_bound then return -1 end
 if all > 0 and all + A.load > A.bound then return -2 end
-call('HSET', key, 'owner', A.owner, 'state', 'queued', 'gen', 1, 'prio', A.prio, 'plan', A.plan, 'step', 0,
+local gen = new_generation()
+call('HSET', key, 'owner', A.owner, 'state', 'queued', 'gen', gen, 'origin', gen, 'prio', A.prio, 'plan', A.plan, 'step', 0,
   'created', A.now, 'deadline', A.now + A.deadline, 'span', A.deadline, 'keep', A.keep)
 if A.silence then call('HSET', key, 'silence', '1') end
 if A.hook then call('HSET', key, 'hook', A.hook) end
@@ -28,7 +29,9 @@ if A.text then call('SET', K('text', A.job), A.text) end
 call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
 if A.listed then call('ZADD', listed(A.owner, A.job), A.now, A.job) end
 call('SADD', 'ch:everyone', A.owner)
-local j = fence(A.job, 1)
+-- What the id was kept for until now is over: the reaper must not take this job for it.
+call('ZREM', 'ch:expires', A.owner .. '/' .. A.job)
+local j = fence(A.job, gen)
 if A.objects then
   call('HSET', key, 'objects', A.objects)
   for _, name in ipairs(objects_of(j)) do use(j, name, 1) end

@@ -97,7 +97,9 @@ def test_events_tell_a_job_from_beginning_to_end(access: StackAccess) -> None:
     url = f"/v1/jobs/{job['id']}/events"
     told = messages(access.http.get(url).text)
     numbered = [m for m in told if m["id"]]
-    assert [m["id"] for m in numbered] == [f"{job['id']}:1:{n}" for n in range(1, len(numbered) + 1)]
+    generation = access.redis.hget(f"ch:job:{job['id']}", "gen")
+    prefix = f"{job['id']}:{generation.decode()}"  # type: ignore[union-attr]
+    assert [m["id"] for m in numbered] == [f"{prefix}:{n}" for n in range(1, len(numbered) + 1)]
     steps = ["step.running", "step.done"] * 3
     assert [m["type"] for m in numbered] == ["job.queued", "job.running", *steps, "job.succeeded"]
     polled = access.get(job["id"])
@@ -288,7 +290,7 @@ def test_downloads_that_nobody_reads_do_not_stop_the_api(valkey: str, seaweedfs:
 
 def large(hand: Hand) -> Hand:
     """A job that has come to 64 MB of WAV."""
-    name, data = f"ann/jobs/{hand.id}/1/audio.wav", bytes(64 * 2**20)
+    name, data = f"ann/jobs/{hand.id}/{hand.generation}/audio.wav", bytes(64 * 2**20)
     hand.services.objects.put(name, data, "audio/wav")
     hand.lay(1)
     hand.render(0)

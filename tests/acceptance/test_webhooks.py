@@ -109,8 +109,8 @@ def test_no_event_is_lost_under_sigkill_and_an_outage_of_the_receiver(
     wanted = set()
     for job in jobs:
         assert access.wait(job)["state"] == "succeeded"
-        log = access.redis.hget(f"ch:job:{job}", "log").decode().split()  # type: ignore[union-attr]
-        wanted |= {f"{job}:1:1", f"{job}:1:{len(log)}"}
+        log, gen = (field.decode() for field in access.redis.hmget(f"ch:job:{job}", "log", "gen"))  # type: ignore[union-attr]
+        wanted |= {f"{job}:{gen}:1", f"{job}:{gen}:{len(log.split())}"}
 
     def arrived() -> set[str]:
         return {one.headers["webhook-id"] for one in receiver.at("/hook")}

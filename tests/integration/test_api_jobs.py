@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from api import create_app
 from core.errors import ModelFailed
 from core.redis import connect
-from core.work import CPU, ItemRef
+from core.work import CPU
 from storage.events import events_of
 from storage.keys import create_key
 from storage.ledger import Ledger, Outcome
 from storage.registry import WorkerRecord, announce
+from tests import present
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
 
@@ -37,8 +38,9 @@ def created(client: FlaskClient, **changes: Any) -> str:
 
 def end(valkey: str, job_id: str, **changes: Any) -> None:
     """Ends a job at its first step, as a worker would."""
-    outcome = Outcome(ref=ItemRef(job_id, 1, 0), station=CPU, **changes)
-    assert Ledger(connect(valkey)).advance([outcome]).recorded == (True,)
+    ledger = Ledger(connect(valkey))
+    outcome = Outcome(ref=present.item(ledger, job_id), station=CPU, **changes)
+    assert ledger.advance([outcome]).recorded == (True,)
 
 
 def test_two_hundred_creates_under_one_key_make_one_job(app: Flask, valkey: str) -> None:
@@ -86,6 +88,7 @@ def test_an_answer_may_wait_for_the_end(client: FlaskClient, valkey: str) -> Non
 
 def test_cancel_and_retry(client: FlaskClient, valkey: str) -> None:
     job_id = created(client)
+    first = present.item(Ledger(connect(valkey)), job_id)
     canceled = client.post(f"/v1/jobs/{job_id}/cancel")
     assert canceled.get_json()["state"] == "canceled"
     again = client.post(f"/v1/jobs/{job_id}/cancel")
@@ -94,7 +97,7 @@ def test_cancel_and_retry(client: FlaskClient, valkey: str) -> None:
     assert (retried.status_code, retried.get_json()["state"]) == (202, "queued")
     assert client.post(f"/v1/jobs/{job_id}/retry").get_json()["code"] == "job_queued"
     # What the first generation still does is not wanted any more.
-    outcome = Outcome(ref=ItemRef(job_id, 1, 0), station=CPU)
+    outcome = Outcome(ref=first, station=CPU)
     assert Ledger(connect(valkey)).advance([outcome]).recorded == (False,)
 
 
@@ -221,11 +224,14 @@ def test_the_log_of_a_job_tells_its_events(client: FlaskClient, valkey: str) -> 
     ledger = Ledger(connect(valkey))
     job_id = created(client)
     assert [e.type for e in events_of(ledger.get(job_id))] == ["job.queued"]  # type: ignore[arg-type]
-    ledger.take(CPU, [ItemRef(job_id, 1, 0)])
+    first = present.item(ledger, job_id)
+    ledger.take(CPU, [first])
     end(valkey, job_id, error=ModelFailed())
     events = events_of(ledger.get(job_id))  # type: ignore[arg-type]
     assert [e.type for e in events] == ["job.queued", "job.running", "step.running", "step.failed", "job.failed"]
-    assert [e.id for e in events] == [f"{job_id}:1:{n}" for n in range(1, 6)]
+    assert [e.id for e in events] == [f"{job_id}:{first.generation}:{n}" for n in range(1, 6)]
     assert events[2].step is not None and events[2].step.name == "prepare" and events[2].at
     client.post(f"/v1/jobs/{job_id}/retry")
-    assert [e.id for e in events_of(ledger.get(job_id))] == [f"{job_id}:2:1"]  # type: ignore[arg-type]
+    second = present.generation(ledger, job_id)
+    assert second > first.generation
+    assert [e.id for e in events_of(ledger.get(job_id))] == [f"{job_id}:{second}:1"]  # type: ignore[arg-type]

@@ -67,13 +67,13 @@ def result(line: CpuLine, job: str, data: bytes = b"fLaC") -> None:
     """Ends a job with audio, as ``assemble`` would."""
     found = line.services.ledger.get(job)
     assert found is not None
-    name = f"{found.owner}/jobs/{job}/1/audio.flac"
+    name = f"{found.owner}/jobs/{job}/{found.generation}/audio.flac"
     line.services.objects.put(name, data, "audio/flac")
     audio = {"object": name, "format": "flac", "duration": 1.0, "sample_rate": 22050, "bytes": len(data), "sha256": "0"}
     shorter = Plan.parse("prepare:cpu assemble:cpu")
-    line.services.ledger.advance([Outcome(ref=ItemRef(job, 1, 0), station=CPU, plan=shorter)])
+    line.services.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 0), station=CPU, plan=shorter)])
     done = {"audio": audio, "characters": 3, "seed": 0}
-    line.services.ledger.advance([Outcome(ref=ItemRef(job, 1, 1), station=CPU, result=done)])
+    line.services.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 1), station=CPU, result=done)])
 
 
 def counts(**changes: int) -> dict[str, int]:
@@ -193,7 +193,7 @@ def test_an_expansion_that_died_goes_on_where_it_was(client: FlaskClient, line: 
     found = line.services.ledger.get(batch)
     assert found is not None
     line.services.redis.hset(f"ch:job:{batch}", "state", "running")
-    expand(line.services, ItemRef(batch, 1, 0), Work(document=found.document, plan=found.plan))
+    expand(line.services, ItemRef(batch, found.generation, 0), Work(document=found.document, plan=found.plan))
     assert get(client, batch)["counts"] == before
     assert len(client.get("/v1/jobs").get_json()["data"]) == 3
 

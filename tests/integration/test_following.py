@@ -32,6 +32,7 @@ from core.redis import connect
 from core.work import CPU, ItemRef, UtteranceWork
 from storage.keys import create_key
 from storage.ledger import Ledger, Outcome
+from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
@@ -68,12 +69,12 @@ class Hand:
         self.services = services
         self.ledger: Ledger = services.ledger
         self.client = client
-        self.generation = 1
         self.samples: list[np.ndarray] = []
         self.works: list[UtteranceWork] = []
         answer = client.post("/v1/jobs", json=job(**fields))
         assert answer.status_code == 202, answer.data
         self.id = str(answer.get_json()["id"])
+        self.generation = present.generation(self.ledger, self.id)
 
     @property
     def url(self) -> str:
@@ -338,7 +339,7 @@ def test_a_retried_job_goes_on(client: FlaskClient, services: Services) -> None:
     # Between two looks of the stream, which come only when it is read on.
     assert client.post(f"{hand.url}/cancel").status_code == 200
     assert client.post(f"{hand.url}/retry").status_code == 202
-    hand.generation = 2
+    hand.generation = present.generation(hand.ledger, hand.id)
     hand.lay(3)
     rendering = threading.Timer(0.3, hand.render, (1, 0, 2))
     rendering.start()
@@ -494,7 +495,7 @@ def test_events_from_the_first_to_the_last(client: FlaskClient, services: Servic
     numbered = [m for m in told if m["id"]]
     steps = ["step.running", "step.done"] * 3
     assert [m["type"] for m in numbered] == ["job.queued", "job.running", *steps, "job.succeeded"]
-    assert [m["id"] for m in numbered] == [f"{hand.id}:1:{n}" for n in range(1, len(numbered) + 1)]
+    assert [m["id"] for m in numbered] == [f"{hand.id}:{hand.generation}:{n}" for n in range(1, len(numbered) + 1)]
     assert numbered[-1]["type"] == "job.succeeded"
     assert numbered[-1]["data"] == client.get(hand.url).get_json()
     step = next(m for m in numbered if m["type"] == "step.done")
@@ -517,7 +518,8 @@ def test_events_resume_behind_the_last_one(client: FlaskClient, services: Servic
     assert follow(hand, everything[-1]["id"]).status_code == 204
     assert messages(Listening(follow(hand, "")).whole().decode()) == everything
     other = Hand(services, client, text="Another one.")
-    for wrong in (f"{other.id}:1:1", "1", f"{hand.id}:1", f"{hand.id}:1:x", f"{hand.id}:2:1", f"{hand.id}:1:-1", "é"):
+    ours, later = f"{hand.id}:{hand.generation}", f"{hand.id}:{hand.generation + 1}"
+    for wrong in (f"{other.id}:{other.generation}:1", "1", ours, f"{ours}:x", f"{later}:1", f"{ours}:-1", "é"):
         answer = follow(hand, wrong)
         assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_event_id"), wrong
     assert streams._open == 0
@@ -530,11 +532,12 @@ def test_a_new_generation_is_told_from_its_beginning(client: FlaskClient, servic
     before = messages(Listening(follow(hand)).whole().decode())
     assert before[-1]["type"] == "job.canceled"
     client.post(f"{hand.url}/retry")
+    second = present.generation(hand.ledger, hand.id)
     listening = Listening(follow(hand, before[-1]["id"]))
     listening.until(lambda data: b"job.queued" in data)
     client.post(f"{hand.url}/cancel")
     after = messages(listening.whole().decode())
-    assert [m["id"] for m in after] == [f"{hand.id}:2:1", f"{hand.id}:2:2"]
+    assert [m["id"] for m in after] == [f"{hand.id}:{second}:1", f"{hand.id}:{second}:2"]
     assert [m["type"] for m in after] == ["job.queued", "job.canceled"]
 
 
@@ -570,7 +573,7 @@ def test_a_job_that_only_its_record_tells_of(client: FlaskClient, services: Serv
     (end,) = messages(Listening(follow(hand)).whole().decode())
     assert (end["type"], end["data"]["state"]) == ("job.succeeded", "succeeded")
     assert follow(hand, end["id"]).status_code == 204
-    assert follow(hand, f"{hand.id}:1:9").status_code == 204  # of the time before
+    assert follow(hand, f"{hand.id}:{hand.generation}:9").status_code == 204  # of the time before
     assert samples_of(listen(hand).whole()).tolist() == finished.tolist()
 
 

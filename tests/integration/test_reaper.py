@@ -21,6 +21,7 @@ from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from models.catalog import read_catalog
 from storage.ledger import NewJob, Outcome
+from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
 from workers.reaper import GRACE, Reaper, item_of, run_reaper
@@ -68,7 +69,7 @@ class Desk:
             "keep": 100.0,
         }
         assert self.ledger.create(NewJob(**{**fields, **changes}))  # type: ignore[arg-type]
-        return ItemRef(name, 1, 0)
+        return present.item(self.ledger, name)
 
     def spoken(self, count: int) -> None:
         """A job whose utterances wait for their model."""
@@ -116,15 +117,15 @@ def desk(valkey: str) -> Iterator[Desk]:
 def test_what_was_lost_is_enqueued_again_once(desk: Desk) -> None:
     desk.job()
     desk.services.dispatcher.release([CPU])
-    assert desk.lose(CPU) == ["job_1/1/0/-1"]
+    assert desk.lose(CPU) == [str(present.item(desk.ledger, "job_1"))]
     desk.age()
     reaper = desk.reaper()
     assert [reaper.round() for _ in range(2)] == [0, 1]
-    assert desk.queued(CPU) == ["job_1/1/0/-1"]
+    assert desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))]
     for _ in range(3):
         desk.age()
         assert reaper.round() == 0
-    assert desk.queued(CPU) == ["job_1/1/0/-1"]
+    assert desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))]
 
 
 def test_what_was_released_a_moment_ago_is_left_alone(desk: Desk) -> None:
@@ -189,7 +190,7 @@ def test_what_goes_from_the_queue_to_a_worker_and_back_is_never_taken_for_lost(d
     finally:
         stop.set()
         thread.join()
-    assert desk.queued("sim") == ["job_1/1/1/0"]
+    assert desk.queued("sim") == [str(present.item(desk.ledger, "job_1", 1, 0))]
 
 
 def test_what_was_recorded_meanwhile_is_not_enqueued(desk: Desk) -> None:
@@ -242,10 +243,10 @@ def test_a_delay_that_is_over_and_a_release_that_never_came_are_seen_to(desk: De
     desk.services.dispatcher.release([CPU])
     desk.lose(CPU)
     error = ArtifactMissing("gone")
-    desk.ledger.advance([Outcome(ref=ItemRef("job_1", 1, 0), station=CPU, error=error, again_in=0.0)])
+    desk.ledger.advance([Outcome(ref=present.item(desk.ledger, "job_1"), station=CPU, error=error, again_in=0.0)])
     desk.job("job_3")
     desk.reaper().round()
-    assert sorted(desk.queued(CPU)) == ["job_1/1/0/-1", "job_3/1/0/-1"]
+    assert sorted(desk.queued(CPU)) == sorted(str(present.item(desk.ledger, name)) for name in ("job_1", "job_3"))
 
 
 def test_what_is_past_its_deadline_ends_though_it_is_held(desk: Desk) -> None:
@@ -267,7 +268,7 @@ def test_a_message_that_is_none_of_ours_does_no_harm(desk: Desk) -> None:
     desk.redis.hset("unacked", mapping={"a": '[no JSON,"","chorus.cpu"]', "b": "[]", "c": b"\xff", "d": "7"})
     reaper = desk.reaper()
     assert [reaper.round() for _ in range(2)] == [0, 1]
-    assert "job_1/1/0/-1" in desk.queued(CPU)
+    assert str(present.item(desk.ledger, "job_1")) in desk.queued(CPU)
 
 
 FAULTS: dict[str, Callable[[FaultProxy], object]] = {
@@ -294,10 +295,10 @@ def test_a_reaper_outlives_redis(desk: Desk, fault: str, monkeypatch: pytest.Mon
                 proxy.pass_on()
             assert thread.is_alive()
             desk.job()
-            _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+            _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
             desk.lose(CPU)
             desk.age()
-            _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+            _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
         finally:
             stop.set()
             thread.join(10)
@@ -325,7 +326,7 @@ def test_a_reaper_outlives_a_redis_that_is_full_or_loses_its_scripts(
         desk.redis.config_set("maxmemory", "0")
     desk.redis.script_flush()
     try:
-        _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+        _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
     finally:
         stop.set()
         thread.join(10)
@@ -353,7 +354,7 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
         desk.services.dispatcher.release([CPU])
         desk.lose(CPU)
         desk.age()
-        _until(lambda: desk.queued(CPU) == ["job_1/1/0/-1"])
+        _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
     finally:
         stop.set()
         go_on.set()

@@ -213,9 +213,10 @@ def test_a_result_is_copied_to_a_named_destination(client: FlaskClient, line: Cp
     assert (refused.status_code, refused.get_json()["code"]) == (422, "unknown_destination")
     job_id = created(client, output={"destination": "archive", "format": "flac"})
     spoken(line, job_id)
+    copy = f"books/ann/{job_id}/{line_generation(line, job_id)}/audio.flac"
     where = client.get(f"/v1/jobs/{job_id}").get_json()["result"]["audio"]["destination"]
-    assert where == f"s3://{bucket}/books/ann/{job_id}/audio.flac"
-    copied = line.services.objects.client.get_object(Bucket=bucket, Key=f"books/ann/{job_id}/audio.flac")["Body"].read()
+    assert where == f"s3://{bucket}/{copy}"
+    copied = line.services.objects.client.get_object(Bucket=bucket, Key=copy)["Body"].read()
     assert copied == client.get(f"/v1/jobs/{job_id}/audio").data
 
 

@@ -22,6 +22,7 @@ from core.redis import connect
 from core.settings import Settings
 from storage.keys import create_key
 from storage.webhooks import ROTATION
+from tests import present
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
 from tests.integration.webhook_line import WebhookLine, verified, wait_for
@@ -72,7 +73,7 @@ def test_a_delivery_is_signed_and_tells_of_the_job_as_polled(line: WebhookLine, 
     event = verified(endpoint["secret"], failed)
     assert event == verify_webhook(endpoint["secret"], failed.headers, failed.body)
     assert (event["type"], event["sequence"]) == ("job.failed", 5)
-    assert failed.headers["webhook-id"] == f"{job_id}:1:5"
+    assert failed.headers["webhook-id"] == f"{job_id}:{present.generation(line.services.ledger, job_id)}:5"
     assert failed.headers["content-type"] == "application/json"
     assert datetime.fromisoformat(event["timestamp"]).tzinfo is not None
     polled = line.client.get(f"/v1/jobs/{job_id}").get_json()
@@ -139,7 +140,7 @@ def test_a_batch_tells_once_that_it_is_completed(line: WebhookLine, receiver: Re
     batch = line.client.post("/v1/batches", json={"items": items}).get_json()["id"]
     with line.sending():
         line.services.dispatcher.release(["cpu"])
-        run_cpu_item(line.services, f"{batch}/1/0/-1")
+        run_cpu_item(line.services, str(present.item(line.services.ledger, batch)))
         [job_id] = [one["id"] for one in line.client.get(f"/v1/jobs?batch={batch}").get_json()["data"]]
         line.fail(job_id)
         line.settled(endpoint["id"])
@@ -154,13 +155,15 @@ def test_an_event_tells_of_the_job_as_it_was(line: WebhookLine, receiver: Receiv
     """Retried before the first delivery went out: the failure is told as a failure all the same."""
     endpoint = line.endpoint(receiver.url("/a"), "job.failed", "job.queued")
     job_id = line.failed_job()
+    first = f"{job_id}:{present.generation(line.services.ledger, job_id)}"
     assert line.client.post(f"/v1/jobs/{job_id}/retry").status_code == 202
+    second = f"{job_id}:{present.generation(line.services.ledger, job_id)}"
     with line.sending():
         line.settled(endpoint["id"], 3)
     told = {one.headers["webhook-id"]: one.event["data"] for one in receiver.at("/a")}
-    assert told[f"{job_id}:1:5"]["state"] == "failed"
-    assert told[f"{job_id}:1:5"]["error"]["code"] == "model_failed"
-    assert told[f"{job_id}:2:1"]["state"] == "queued" and told[f"{job_id}:2:1"]["error"] is None
+    assert told[f"{first}:5"]["state"] == "failed"
+    assert told[f"{first}:5"]["error"]["code"] == "model_failed"
+    assert told[f"{second}:1"]["state"] == "queued" and told[f"{second}:1"]["error"] is None
 
 
 def test_a_deleted_job_is_told_by_its_id(line: WebhookLine, receiver: Receiver) -> None:
@@ -221,7 +224,9 @@ def test_whatever_the_receiver_does(
     assert delivery["state"] == "delivered"
     assert (delivery["attempts"][0]["code"], delivery["attempts"][0]["status"]) == (code, status)
     assert len(delivery["attempts"]) == len(receiver.at("/a")) == (1 if code is None else 2)
-    assert {one.headers["webhook-id"] for one in receiver.at("/a")} == {f"{job_id}:1:5"}
+    assert {one.headers["webhook-id"] for one in receiver.at("/a")} == {
+        f"{job_id}:{present.generation(line.services.ledger, job_id)}:5"
+    }
     for one in receiver.at("/a"):
         verified(endpoint["secret"], one)
 
