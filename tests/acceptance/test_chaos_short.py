@@ -13,12 +13,16 @@ def test_what_goes_wrong_follows_from_the_seed() -> None:
     assert planned(Options(seed=3)) == planned(Options(seed=3)) != planned(Options(seed=4))
     kinds = [event.kind for event in planned(Options())]
     assert (sum(kind in VICTIMS for kind in kinds), kinds.count("redis"), kinds.count("s3")) == (200, 5, 2)
+    assert (kinds.count("stop"), kinds.count("half_open")) == (4, 4)
 
 
 @pytest.mark.timeout(400)
 def test_a_minute_of_chaos_loses_nothing(tmp_path: Path) -> None:
-    report = run(Options(jobs=150, kills=16, redis_kills=1, s3_stops=1, seed=2), tmp_path / "home")
+    report = run(
+        Options(jobs=150, kills=16, redis_kills=1, s3_stops=1, stops=1, half_open=1, seed=2), tmp_path / "home"
+    )
     print(report.text())
-    assert report.kills >= 15 and report.by_kind["redis"] == report.by_kind["s3"] == 1
+    assert report.kills >= 15
+    assert [report.by_kind[kind] for kind in ("redis", "s3", "stopped", "half_open")] == [1, 1, 1, 1]
     assert len(report.recoveries) > 0, "nobody held anything when it was killed"
     assert report.passed, report.text()

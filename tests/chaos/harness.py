@@ -30,12 +30,19 @@ from tests.stack_access import StackAccess
 #: Seconds that the storage is away when it is stopped.
 S3_STOP = 10.0
 
+#: Seconds that a process is stopped, and after which a client gives up a connection that is half open.
+STOP = 20.0
+GIVES_UP = 5.0
+
 #: Jobs under way before the first kill, and seconds in which all must have ended after the last.
 AHEAD = 60
 PATIENCE = 240.0
 
 #: Who is killed how often: model workers, CPU workers, one of their children, the reaper.
 VICTIMS = {"sim": 60, "cpu": 20, "child": 15, "reaper": 5}
+
+#: Who is stopped how often.
+STOPPED = {"sim": 60, "cpu": 25, "reaper": 15}
 
 WORDS = ["river", "stone", "lantern", "quiet", "morning", "harbour", "copper", "window", "orchard", "winter", "paper"]
 
@@ -48,6 +55,8 @@ class Options:
     kills: int = 200
     redis_kills: int = 5
     s3_stops: int = 2
+    stops: int = 4
+    half_open: int = 4
     seed: int = 1
     gap: float = 1.5  #: mean seconds between kills
     model_workers: int = 3
@@ -58,7 +67,7 @@ class Options:
 class Event:
     """One thing that goes wrong: ``pause`` seconds after the one before."""
 
-    kind: str  #: a key of `VICTIMS`, "redis" or "s3"
+    kind: str  #: a key of `VICTIMS`, "redis", "s3", "stop" or "half_open"
     pause: float
     pick: float  #: which of the processes of that kind, 0 to 1
 
@@ -68,11 +77,16 @@ def planned(options: Options) -> list[Event]:
     chance = random.Random(options.seed)
     kinds = chance.choices(list(VICTIMS), weights=list(VICTIMS.values()), k=options.kills)
     events = [Event(kind, options.gap * chance.uniform(0.3, 1.7), chance.random()) for kind in kinds]
-    extra = [("redis", n, options.redis_kills) for n in range(options.redis_kills)]
-    extra += [("s3", n, options.s3_stops) for n in range(options.s3_stops)]
+    others = {
+        "redis": options.redis_kills,
+        "s3": options.s3_stops,
+        "stop": options.stops,
+        "half_open": options.half_open,
+    }
+    extra = [(kind, n, count) for kind, count in others.items() for n in range(count)]
     places = [(round((n + 0.5) / of * options.kills), kind) for kind, n, of in extra]
     for place, kind in sorted(places, reverse=True):
-        events.insert(place, Event(kind, chance.uniform(0.1, 1.0), 0.0))
+        events.insert(place, Event(kind, chance.uniform(0.1, 1.0), chance.random()))
     return events
 
 
@@ -100,26 +114,30 @@ class Chaos:
     stack: ChaosStack
     access: StackAccess
     proxy: FaultProxy
+    redis_proxy: FaultProxy
     watch: Watch
     say: Callable[[str], None] = print
     accepted: dict[str, int] = field(default_factory=dict)  #: job id -> number
     kills: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     _stops: Iterator[Callable[[], None]] = field(init=False)
+    _cuts: Iterator[FaultProxy] = field(init=False)
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
         self._stops = itertools.cycle([self.proxy.refuse, self.proxy.black_hole])
+        self._cuts = itertools.cycle([self.redis_proxy, self.proxy])
 
     def run(self) -> Report:
         began = time.monotonic()
         submitting = threading.Thread(target=self._submit_all, name="submit", daemon=True)
         submitting.start()
         stopping: list[threading.Thread] = []
+        beside = {"s3": self._stop_s3, "stop": self._stop, "half_open": self._half_open}
         for number, event in enumerate(planned(self.options), 1):
             time.sleep(event.pause)
-            if event.kind == "s3":
-                stopping.append(threading.Thread(target=self._stop_s3, name="s3", daemon=True))
+            if event.kind in beside:
+                stopping.append(threading.Thread(target=beside[event.kind], args=(event,), daemon=True))
                 stopping[-1].start()
             elif event.kind == "redis":
                 self._kill_redis()
@@ -172,18 +190,38 @@ class Chaos:
 
     def _kill(self, event: Event) -> None:
         """SIGKILL for a process of that kind, as soon as one is ready."""
+        _, moment = self._send(signal.SIGKILL, event.kind, event.pick)
+        self.kills[event.kind] += 1
+        self.watch.killed(event.kind, moment)
+
+    def _stop(self, event: Event) -> None:
+        """SIGSTOP for a process, and SIGCONT much later: its leases have run out, and it knows nothing of it."""
+        kind = random.Random(event.pick).choices(list(STOPPED), weights=list(STOPPED.values()))[0]
+        process, moment = self._send(signal.SIGSTOP, kind, event.pick)
+        self.kills["stopped"] += 1
+        self.watch.killed(kind, moment, "stopped")
+        time.sleep(STOP)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may have been killed meanwhile
+            process.resume()
+
+    def _half_open(self, _: Event) -> None:
+        """Connections to Redis or the storage that are open lead nowhere from now on, and nobody is told."""
+        self.kills["half_open"] += 1
+        with self.watch.outage():
+            next(self._cuts).half_open()
+            time.sleep(GIVES_UP)
+
+    def _send(self, number: signal.Signals, kind: str, pick: float) -> tuple[psutil.Process, float]:
+        """A signal for one of the processes of a kind, as soon as one is ready; which, and when (Unix seconds)."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            if found := self._ready(event.kind):
-                pid = found[int(event.pick * len(found))]
-                with contextlib.suppress(ProcessLookupError):
-                    moment = time.time()
-                    os.kill(pid, signal.SIGKILL)
-                    self.kills[event.kind] += 1
-                    self.watch.killed(event.kind, moment)
-                    return
+            if found := self._ready(kind):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process, moment = psutil.Process(found[int(pick * len(found))]), time.time()
+                    process.send_signal(number)
+                    return process, moment
             time.sleep(0.05)
-        raise AssertionError(f"no {event.kind} came to be ready: {self.stack.processes()}")
+        raise AssertionError(f"no {kind} came to be ready: {self.stack.processes()}")
 
     def _ready(self, kind: str) -> list[int]:
         """Pids of processes that serve."""
@@ -215,7 +253,7 @@ class Chaos:
         except Exception:
             return False
 
-    def _stop_s3(self) -> None:
+    def _stop_s3(self, _: Event) -> None:
         with self.watch.outage():
             next(self._stops)()
             self.kills["s3"] += 1
@@ -231,15 +269,23 @@ class Chaos:
 
 def run(options: Options, home: Path, say: Callable[[str], None] = print) -> Report:
     """Starts a stack in ``home``, brings the chaos upon it, and says what came of it."""
-    port = free_ports(1)[0]
+    port, redis_port = free_ports(2)
 
     def storage() -> tuple[str, int]:
         address = httpx.URL(stack.home.environment()["CHORUS_S3_ENDPOINT"])
         return address.host, int(address.port or 80)
 
-    with FaultProxy(storage, port) as proxy:
+    def ledger() -> tuple[str, int]:
+        address = httpx.URL(stack.redis_url)
+        return address.host, int(address.port or 6379)
+
+    with FaultProxy(storage, port) as proxy, FaultProxy(ledger, redis_port) as redis_proxy:
         stack = ChaosStack(
-            home, model_workers=options.model_workers, cpu_workers=options.cpu_workers, s3_port=proxy.port
+            home,
+            model_workers=options.model_workers,
+            cpu_workers=options.cpu_workers,
+            redis_port=redis_proxy.port,
+            s3_port=proxy.port,
         )
         with stack:
             stack.wait_ready()
@@ -247,6 +293,6 @@ def run(options: Options, home: Path, say: Callable[[str], None] = print) -> Rep
                 client = connect(stack.redis_url)
                 watch = Watch(client, [CPU, "sim"])
                 with watch.watching():
-                    report = Chaos(options, stack, access, proxy, watch, say).run()
+                    report = Chaos(options, stack, access, proxy, redis_proxy, watch, say).run()
                 client.close()
                 return report

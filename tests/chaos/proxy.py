@@ -35,6 +35,7 @@ class _Pair:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
+    swallowed: bool = False
 
     def reset(self) -> None:
         """Ends both with RST, so that neither side takes it for an end in good order."""
@@ -94,6 +95,10 @@ class FaultProxy:
         """Resets every connection that is open, and lets new ones through; how many."""
         return self._call(self._cut())
 
+    def half_open(self) -> int:
+        """Swallows for good whatever comes on the connections that are open, and lets new ones through; how many."""
+        return self._call(self._swallow())
+
     def close(self) -> None:
         """Ends the proxy and every connection."""
         if self._thread.is_alive():
@@ -142,6 +147,11 @@ class FaultProxy:
             pair.reset()
         return len(pairs)
 
+    async def _swallow(self) -> int:
+        for pair in self._pairs:
+            pair.swallowed = True
+        return len(self._pairs)
+
     async def _shut(self) -> None:
         if self._server is not None:
             self._server.close()
@@ -158,7 +168,7 @@ class FaultProxy:
         try:
             await self._passable()
             server_reader, pair.server = await asyncio.open_connection(*self._target())
-            ways = [self._pump(reader, pair.server), self._pump(server_reader, writer)]
+            ways = [self._pump(pair, reader, pair.server), self._pump(pair, server_reader, writer)]
             await asyncio.gather(*ways)
         except OSError:
             pass  # the other side is away: this one learns it by a reset
@@ -172,9 +182,11 @@ class FaultProxy:
         if self._fault is Fault.DELAY:
             await asyncio.sleep(self._delay)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
             await self._passable()
+            if pair.swallowed:
+                continue
             writer.write(data)
             await writer.drain()
         await self._passable()

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from redis import Redis
+
 from models.catalog import read_catalog
 from models.simulated import SimulatedFrontend
 from tests.chaos.stack import SIMULATED
@@ -159,9 +161,19 @@ def _left(chaos: Chaos) -> list[str]:
         "deadlines",
         "ring",
         "owners",
-        "text",
         "inuse",
     )
     found = [f"{counts[kind]} keys ch:{kind}:*" for kind in gone if counts[kind]]
     load = {owner: n for owner, n in redis.hgetall("ch:load").items() if int(n)}  # type: ignore[union-attr]
-    return found + ([f"ch:load {load}"] if load else [])
+    return found + _texts_left(redis) + ([f"ch:load {load}"] if load else [])
+
+
+def _texts_left(redis: Redis) -> list[str]:
+    """Texts that nobody needs: a job that may be retried keeps its own, as long as its results would be kept."""
+    found = []
+    for key in redis.scan_iter("ch:text:*", count=1000):
+        job = key.decode().split(":", 2)[2]
+        state = redis.hget(f"ch:job:{job}", "state")
+        if state not in (b"failed", b"canceled") or redis.ttl(key) < 0:  # type: ignore[operator]
+            found.append(f"{key.decode()} of a job that is {state!r}")
+    return found

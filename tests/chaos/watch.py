@@ -46,13 +46,15 @@ class Look:
 
 @dataclass(slots=True)
 class Orphan:
-    """An item that may have been held by a process that was killed."""
+    """An item that may have been held by a process that was killed, or stopped."""
 
     item: str
     tag: str
     killed: float
     kind: str
     sure: bool = False
+    done: str = "killed"
+    freed: float = 0.0  #: when its lease had run out and it was seen in its queue, or nowhere
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,10 +65,15 @@ class Recovery:
     item: str
     since: float
     how: str
+    waited: str = ""  #: for what, and how long each
 
     def __str__(self) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.since))
-        return f"{self.seconds:.1f} s: {self.item}, {self.how} at {clock}"
+        return f"{self.seconds:.1f} s: {self.item} ({_station(self.item)}), {self.how} at {clock}: {self.waited}"
+
+
+def _station(item: str) -> str:
+    return "CPU" if item.endswith("/-1") else "model"
 
 
 @dataclass(slots=True)
@@ -102,12 +109,13 @@ class Watch:
         with self._lock:
             self._jobs.add(job)
 
-    def killed(self, kind: str, moment: float) -> None:
-        """A process was killed at ``moment`` (Unix seconds): what is held now may have been its own."""
+    def killed(self, kind: str, moment: float, done: str = "killed") -> None:
+        """A process was killed (or stopped) at ``moment`` (Unix seconds): what is held now may have been its own."""
         with contextlib.suppress(redis.RedisError):
             look = self.look()
             with self._lock:
-                self.orphans += [Orphan(item, tag, moment, kind) for tag, item in look.held.items() if item in look.out]
+                ours = [(tag, item) for tag, item in look.held.items() if item in look.out]
+                self.orphans += [Orphan(item, tag, moment, kind, done=done) for tag, item in ours]
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
@@ -157,16 +165,16 @@ class Watch:
         if orphan.sure:
             if not (elsewhere or recorded):
                 return True
-            self._recovered(orphan.item, orphan.killed, look.at, f"held by a {orphan.kind} killed")
+            self._recovered(orphan, look.at)
             return False
         if orphan.tag in look.held:
             alive = look.renewed.get(orphan.tag, 0.0) > orphan.killed + 0.05
             return not (alive or recorded)
         if recorded:
             if look.at - orphan.killed > RENEWED:
-                self._recovered(orphan.item, orphan.killed, look.at, f"held by a {orphan.kind} killed")
+                self._recovered(orphan, look.at)
             return False
-        orphan.sure = True
+        orphan.sure, orphan.freed = True, look.at
         return self._still(orphan, look)
 
     def _see_missing(self, look: Look) -> None:
@@ -175,12 +183,18 @@ class Watch:
             if item not in missing:
                 since = self.missing.pop(item)
                 if look.at - since > 5 * LOOK:
-                    self._recovered(item, since, look.at, "lost on its way")
+                    seconds = self._without_outages(since, look.at)
+                    waited = f"{seconds:.1f} s for the reaper"
+                    self.recoveries.append(Recovery(seconds, item, since, "lost on its way", waited))
         for item in missing:
             self.missing.setdefault(item, look.at)
 
-    def _recovered(self, item: str, since: float, at: float, how: str) -> None:
-        self.recoveries.append(Recovery(self._without_outages(since, at), item, since, how))
+    def _recovered(self, orphan: Orphan, at: float) -> None:
+        freed = orphan.freed or at
+        lease, queued = self._without_outages(orphan.killed, freed), self._without_outages(freed, at)
+        waited = f"{lease:.1f} s for its lease to end, {queued:.1f} s for a {_station(orphan.item)} worker"
+        how = f"held by a {orphan.kind} that was {orphan.done}"
+        self.recoveries.append(Recovery(lease + queued, orphan.item, orphan.killed, how, waited))
 
     def _without_outages(self, start: float, end: float) -> float:
         away = sum(max(0.0, min(end, b) - max(start, a)) for a, b in self.outages)

@@ -57,6 +57,18 @@ def test_it_passes_everything_on_both_ways(proxy: FaultProxy) -> None:
     assert proxy.accepted == 1
 
 
+def test_half_open_connections_stay_so_and_new_ones_pass(proxy: FaultProxy) -> None:
+    with connect(proxy, 0.3) as before:
+        assert echoed(before) == b"hello"
+        assert proxy.half_open() == 1
+        with pytest.raises(TimeoutError):
+            echoed(before)
+        with connect(proxy) as after:
+            assert echoed(after) == b"hello"
+        with pytest.raises(TimeoutError):
+            echoed(before)
+
+
 def test_a_cut_resets_what_is_open_and_nothing_else(proxy: FaultProxy) -> None:
     with connect(proxy) as connection:
         assert echoed(connection) == b"hello"
