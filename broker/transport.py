@@ -18,7 +18,6 @@ It builds upon kombu's own (``kombu/transport/redis.py``), and changes this:
 from __future__ import annotations
 
 import logging
-import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
@@ -33,6 +32,7 @@ from kombu.transport import virtual
 from redis import RedisError
 
 from broker.app import wake, wake_calls, wake_key
+from broker.holders import holder
 from broker.messages import read
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Channel(stock.Channel):
         self._dry: set[str] = set()  #: queues that were found empty and have not been heard of since
         self._awaited: set[str] = set()  #: queues whose wake lists the pending BLPOP waits for
         self._no_ack: set[str] = set()  #: queues whose messages are not acknowledged
-        self._name = secrets.token_hex(6)
+        self._name = holder()
         self._serial = count()
         self._commands: redis.Redis | None = None
         self._scripts: dict[str, Any] = {}

@@ -17,6 +17,7 @@ import psutil
 from cli.embedded import SeaweedFS, Valkey
 from cli.state import LOOPBACK, Home
 from cli.supervisor import Process
+from core.errors import ChorusError
 from core.names import Role
 from models.base import ModelSpec
 from models.catalog import load_catalog
@@ -97,6 +98,15 @@ class _Registration:
         with contextlib.closing(connect(self._url, timeout=1.0)) as client:
             workers = live_workers(client)
         return any(w["name"] == self._name and w.get("seen", self._started) >= self._started for w in workers)
+
+
+def _free(redis_url: str, worker: str) -> None:
+    """Has what a worker that has ended held run elsewhere at once; where Redis is away its leases run out."""
+    from broker.holders import give_back
+    from core.redis import connect
+
+    with contextlib.suppress(ChorusError), contextlib.closing(connect(redis_url, timeout=1.0)) as client:
+        give_back(client, worker)
 
 
 def ensure_api_key(home: Home, redis_url: str) -> None:
@@ -207,7 +217,8 @@ def _worker(
         ready=registration.ready,
         after=needs,
         log=home.logs / f"{name}.log",
-        stop_timeout=4.0,  # what it was doing runs again elsewhere: its leases end
+        stop_timeout=4.0,  # what it was doing runs again elsewhere
         start_timeout=180.0,
+        after_stop=lambda: _free(redis_url, name),
         pulse=home.pulse(name),
     )

@@ -23,6 +23,7 @@ import pytest
 import redis
 
 from broker.app import make_app, queue_name, station_queue, wake_key
+from broker.holders import give_back
 from broker.publish import envelope, publish_many
 from cli.embedded import Valkey
 from cli.state import free_ports
@@ -574,3 +575,20 @@ def test_a_killed_celery_worker_s_messages_run_elsewhere(client: redis.Redis, va
         first.send_signal(signal.SIGKILL)
         eventually(lambda: settled(client))
     assert set(seen(client)) == set(items)
+
+
+def test_what_a_worker_held_that_has_ended_goes_back_at_once(client: redis.Redis, valkey: str) -> None:
+    """Its supervisor knows that it has; what another one of a similar name holds stays with that."""
+    items = refs(20)
+    publish(client, items)
+    with (
+        worker("solo", valkey, "a:10", seconds=60, CHORUS_WORKER_NAME="sim-1") as dead,
+        worker("solo", valkey, "a:10", seconds=60, CHORUS_WORKER_NAME="sim-10") as alive,
+    ):
+        eventually(lambda: client.hlen("unacked") == 20)
+        for process in (dead, alive):
+            process.kill()
+            process.wait()
+        assert give_back(client, "sim-1") == 10
+        assert client.llen(queue_name("a")) == client.hlen("unacked") == client.zcard("unacked_index") == 10
+        assert give_back(client, "sim-1") == 0
