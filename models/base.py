@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class ModelSpec:
     options: Mapping[str, Option]
     sample_rate: int | None  #: Hz, of what it gives
     batch: Mapping[str, Bounds]  #: by kind of device: cpu, cuda
-    batch_timeout: float  #: seconds that one micro-batch may take
+    batch_timeout: float  #: seconds that one micro-batch, or a piece of one that comes in pieces, may take
     per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
 
@@ -95,12 +95,20 @@ class ModelSpec:
         return "-".join(f.sha256[:16] for _, f in sorted(self.weights.items()))
 
 
+class Recording(Protocol):
+    """Samples (float32 [n] mono) of which any part can be read: an array, or a file that may hold hours."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Samples: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One input of one step on its way through a model.
 
     ``inputs`` are the family's own: ``tokens`` (list of int) and ``voice`` for a synthesizer; ``samples``
-    (float32 [n], mono) and ``rate`` (Hz), perhaps ``segments``, for what listens to recordings.
+    (a `Recording`) and ``rate`` (Hz), perhaps ``segments``, for what listens to recordings.
     """
 
     inputs: Mapping[str, Any]
@@ -160,6 +168,10 @@ class Transcript:
 Output: TypeAlias = Speech | Segments | Embedding | Transcript
 
 
+def _no_pause() -> None:
+    """What `Model.pause` does where nobody waits."""
+
+
 class Frontend(ABC):
     """Turns text into a synthesizer's inputs on the CPU worker. Light: reads configuration, never weights."""
 
@@ -185,12 +197,17 @@ class Frontend(ABC):
 
 
 class Model(ABC):
-    """One model on one device. ``run`` is called from one thread at a time."""
+    """One model on one device. ``run`` is called from one thread at a time.
+
+    A ``run`` that may take long calls ``pause`` between its pieces. There the time of ``batch_timeout`` begins anew,
+    and short work may go first: ``run`` may be called again within, so it keeps nothing of its items on the model.
+    """
 
     def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
         self.spec = spec
         self.files = files  #: path of one of ``spec.weights`` by name, fetched if need be
         self.bounds = spec.bounds("cpu")
+        self.pause: Callable[[], None] = _no_pause
 
     @abstractmethod
     def load(self, device: str) -> None:

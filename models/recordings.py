@@ -7,11 +7,12 @@ that many short segments still make windows long enough to know a voice by.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 
 from core.errors import ModelFailed, NoSpeech
-from models.base import Item, Samples
+from models.base import Item, Recording, Samples
 
 RATE = 16_000  #: Hz
 
@@ -37,11 +38,7 @@ def speech(item: Item) -> Samples:
 
     Raises `core.errors.NoSpeech` where there are no segments or nothing but silence (``no_speech``) or less
     than `MIN_SPEECH` (``too_little_speech``), `core.errors.ModelFailed` for inputs that are no recording."""
-    if item.inputs.get("rate") != RATE:
-        raise ModelFailed(f"speaker encoders hear {RATE} Hz, not {item.inputs.get('rate')}")
-    samples = np.asarray(item.inputs.get("samples"))
-    if samples.ndim != 1 or samples.dtype != np.float32:
-        raise ModelFailed("samples are float32 numbers in one dimension")
+    samples = recording_of(item, "A speaker encoder")
     given = item.inputs.get("segments")
     spans = [(0, len(samples))] if given is None else _merged(_spans(given, len(samples)))
     if not spans:
@@ -57,6 +54,19 @@ def speech(item: Item) -> Samples:
     if np.sqrt(np.mean(np.square(heard, dtype=np.float64))) < SILENCE:
         raise NoSpeech("the recording is silent")
     return heard
+
+
+def recording_of(item: Item, who: str) -> Recording:
+    """The item's ``samples``. Raises `core.errors.ModelFailed` where they are no recording at 16 kHz that ``who``
+    can hear."""
+    rate, samples = item.inputs.get("rate"), item.inputs.get("samples")
+    if rate != RATE:
+        raise ModelFailed(f"{who} hears {RATE} Hz, not {rate}.")
+    if isinstance(samples, np.ndarray | list | tuple | int | float | str | bytes | None):
+        samples = np.asarray(samples)
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise ModelFailed("Samples are float32 numbers in one dimension.")
+    return cast(Recording, samples)
 
 
 def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, int]]:

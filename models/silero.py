@@ -10,7 +10,8 @@ The weights are read as the initializers of ``silero_vad_16k_op15.onnx``: the sa
 ``silero_vad.jit``, but data alone, while a ``.jit`` archive holds code. (The wheel's ``.safetensors`` holds
 another version's weights.)
 
-An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz. Its cost is in seconds.
+An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz. Its cost is in
+seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 
 from core.errors import ChorusError, ConfigurationError, ModelFailed, WeightsError
 from core.names import ModelType, Role
-from models.base import Family, Item, Model, Option, Output, Samples, Segment, Segments
+from models.base import Family, Item, Model, Option, Output, Recording, Samples, Segment, Segments
+from models.recordings import recording_of
 
 RATE = 16_000
 WINDOW = 512  #: samples of one probability: 32 ms
@@ -123,7 +125,7 @@ class SileroModel(Model):
                 result[place] = row
         return result
 
-    def _rows(self, rows: Sequence[Samples]) -> list[Samples]:
+    def _rows(self, rows: Sequence[Recording]) -> list[Samples]:
         """Probabilities of rows that come longest first."""
         torch = self._torch
         counts = np.array([-(-len(row) // WINDOW) for row in rows])
@@ -132,6 +134,8 @@ class SileroModel(Model):
         cell = torch.zeros_like(hidden)
         start = 0
         while start < counts[0]:
+            if start:
+                self.pause()
             active = int((counts > start).sum())
             steps = min(max(1, _WINDOWS_AT_ONCE // active), int(counts[0]) - start)
             windows = np.stack([_windows(row, start, steps) for row in rows[:active]], axis=1)
@@ -200,7 +204,7 @@ def _convolve(torch: Any, x: Any, weight: Any, bias: Any, stride: int) -> Any:
     return torch.nn.functional.linear(patches.flatten(2), weight.flatten(1), bias).relu_()
 
 
-def _windows(row: Samples, start: int, steps: int) -> NDArray[np.float32]:
+def _windows(row: Recording, start: int, steps: int) -> NDArray[np.float32]:
     """Windows ``start`` to ``start + steps`` of a row with their context, zeros outside: [steps, 576]."""
     buffer = np.zeros(steps * WINDOW + CONTEXT, np.float32)
     first = start * WINDOW - CONTEXT
@@ -210,13 +214,11 @@ def _windows(row: Samples, start: int, steps: int) -> NDArray[np.float32]:
     return np.lib.stride_tricks.sliding_window_view(buffer, WINDOW + CONTEXT)[::WINDOW]
 
 
-def _samples(item: Item) -> Samples:
+def _samples(item: Item) -> Recording:
     """The item's samples, checked. Raises `core.errors.ModelFailed`."""
-    if item.inputs.get("rate") != RATE:
-        raise ModelFailed(f"Silero VAD hears {RATE} Hz, not {item.inputs.get('rate')}")
-    samples = np.asarray(item.inputs.get("samples"))
-    if samples.ndim != 1 or samples.dtype != np.float32 or not np.isfinite(samples).all():
-        raise ModelFailed("samples are finite float32 numbers in one dimension")
+    samples = recording_of(item, "Silero VAD")
+    if isinstance(samples, np.ndarray) and not np.isfinite(samples).all():
+        raise ModelFailed("Samples are finite numbers.")
     return samples
 
 

@@ -1,7 +1,13 @@
 """Whisper (Radford et al. 2022, arXiv:2212.04356) on CTranslate2 through faster-whisper.
 
-An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz, and perhaps ``language`` (BCP 47).
-Its cost is in seconds of audio.
+Whisper invents where nobody speaks (SYSTRAN/faster-whisper#506), so it hears only what Silero VAD finds to be speech,
+in stretches of at most 30 s that begin and end in silence; times lie within them. Text that repeats itself is decoded
+again under a penalty on repetition, and left out where it still does: sampling, as the paper has it, would give the
+same recording another text each time. A recording is read stretch by stretch, so that hours take no more memory than
+seconds.
+
+An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz, and perhaps
+``language`` (BCP 47). Its cost is in seconds of audio.
 """
 
 from __future__ import annotations
@@ -9,21 +15,42 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import ChorusError, ModelFailed, WeightsError
 from core.names import ModelType, Role
-from models.base import Family, Item, Model, Output, Segment, Transcript
+from models.base import Family, Item, Model, Output, Samples, Segment, Transcript
+from models.recordings import recording_of
+from models.silero import Parameters, SileroModel, segments
 
 RATE = 16_000
+
+#: What Whisper hears at once, in seconds.
+WINDOW = 30.0
+
+#: How speech is found: generously, since what is cut off is lost, and a little of silence costs nothing.
+_SPEECH = Parameters(threshold=0.4, min_silence_duration=0.5, speech_pad=0.8, max_speech_duration=WINDOW)
+
+#: Seconds of silence that part two stretches although both would fit into one window.
+_LONGEST_SILENCE = 4.0
+
+#: Length of text over that of its zlib form, above which it repeats itself, as in the paper.
+_REPETITIVE = 2.4
+
+#: Ways to decode a stretch, until one does not repeat itself.
+_WAYS: tuple[dict[str, Any], ...] = ({}, {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3})
+
+#: BCP 47: of a recording in which nobody speaks, the language is undetermined.
+_UNDETERMINED = "und"
 
 FAMILY = Family(
     type=ModelType.WHISPER,
     role=Role.TRANSCRIBE,
     model="models.whisper:WhisperModel",
-    weights=("model", "config", "tokenizer", "vocabulary"),
+    weights=("model", "config", "tokenizer", "vocabulary", "vad"),
+    code_version=2,
 )
 
 
@@ -39,7 +66,7 @@ class WhisperModel(Model):
         # CTranslate2 wants its files side by side under their own names.
         folder = Path(tempfile.mkdtemp(prefix="chorus-whisper-"))
         try:
-            for name in self.spec.weights:
+            for name in self.spec.weights.keys() - {"vad"}:
                 path = self.files(name)
                 (folder / path.name).symlink_to(path)
             self._model = FasterWhisper(
@@ -54,6 +81,12 @@ class WhisperModel(Model):
             raise WeightsError(f"{self.spec.name} cannot be loaded: {error}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        self._vad = SileroModel(self.spec, lambda _: self.files("vad"))
+        self._vad.load(device)
+        self._vad.pause = self._pause
+
+    def _pause(self) -> None:
+        self.pause()  # which is set after `load`
 
     def cost(self, item: Item) -> int:
         return max(1, math.ceil(len(item.inputs["samples"]) / RATE))
@@ -62,18 +95,58 @@ class WhisperModel(Model):
         return [self._run_one(item) for item in items]
 
     def _run_one(self, item: Item) -> Output | ChorusError:
-        if item.inputs["rate"] != RATE:
-            return ModelFailed(f"Whisper hears {RATE} Hz, not {item.inputs['rate']}.")
-        language = item.inputs.get("language")
-        if language is None and len(self.spec.languages) == 1:
-            language = self.spec.languages[0]
-        found, info = self._model.transcribe(
-            item.inputs["samples"],
-            language=language.split("-")[0] if language else None,
-            beam_size=5,
-            temperature=0.0,  # the same recording gives the same text
-            condition_on_previous_text=False,
-        )
-        segments = tuple(Segment(s.start, s.end, s.text.strip()) for s in found)
-        text = " ".join(s.text or "" for s in segments).strip()
-        return Transcript(text=text, language=info.language, segments=segments)
+        try:
+            recording = recording_of(item, "Whisper")
+        except ModelFailed as error:
+            return error
+        given = item.inputs.get("language")
+        if given is None and len(self.spec.languages) == 1:
+            given = self.spec.languages[0]
+        language = given.split("-")[0].lower() if given else None
+        heard: list[Segment] = []
+        # Item by item: in company, a probability at the threshold might fall to its other side.
+        (probabilities,) = self._vad.probabilities([item])
+        for start, end in stretches(segments(probabilities, len(recording), _SPEECH)):
+            self.pause()
+            found, language = self._hear(recording[round(start * RATE) : round(end * RATE)], language)
+            heard += _within(found, start, end)
+        text = " ".join(segment.text or "" for segment in heard)
+        return Transcript(text=text, language=language or _UNDETERMINED, segments=tuple(heard))
+
+    def _hear(self, samples: Samples, language: str | None) -> tuple[list[Any], str]:
+        """faster-whisper's segments of one stretch, without what repeats itself, and the language."""
+        found: list[Any] = []
+        for way in _WAYS:
+            heard, about = self._model.transcribe(
+                samples,
+                language=language,
+                beam_size=5,
+                temperature=0.0,  # the same recording gives the same text
+                condition_on_previous_text=False,
+                **way,
+            )
+            found, language = list(heard), str(about.language)
+            if all(segment.compression_ratio <= _REPETITIVE for segment in found):
+                break
+        return [segment for segment in found if segment.compression_ratio <= _REPETITIVE], language or _UNDETERMINED
+
+
+def stretches(speech: Iterable[Segment]) -> list[tuple[float, float]]:
+    """Speech as stretches ``(start, end)``, in seconds, of at most `WINDOW` each: what lies close together is one."""
+    found: list[tuple[float, float]] = []
+    for segment in speech:
+        if found and segment.start - found[-1][1] <= _LONGEST_SILENCE and segment.end - found[-1][0] <= WINDOW:
+            found[-1] = (found[-1][0], segment.end)
+        else:
+            found.append((segment.start, segment.end))
+    return found
+
+
+def _within(found: Iterable[Any], start: float, end: float) -> list[Segment]:
+    """Segments of a stretch at their times in the recording; what lies behind the stretch's end was not said."""
+    heard = []
+    for segment in found:
+        text = segment.text.strip()
+        if text and start + segment.start < end:
+            heard.append(Segment(start + segment.start, min(end, start + segment.end), text))
+    return heard

@@ -1,0 +1,147 @@
+"""Whisper with real weights: what is said is heard, and nothing where nobody speaks."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from audio.decode import decode
+from cli.demo import word_error_rate
+from core.errors import ModelFailed
+from core.settings import settings
+from models.base import Item, Samples, Segment, Transcript
+from models.catalog import load_catalog, model_class
+from models.weights import WeightsCache, files_of
+from models.whisper import RATE, WINDOW, WhisperModel, stretches
+from tests.shared_data import data_path
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[WhisperModel]:
+    spec = load_catalog().get("whisper-tiny.en")
+    made = model_class(spec)(spec, files_of(spec, WeightsCache(settings().cache.expanduser())))
+    assert isinstance(made, WhisperModel)
+    made.load("cpu")
+    yield made
+
+
+def hear(model: WhisperModel, samples: Samples) -> Transcript:
+    (found,) = model.run([Item(inputs={"samples": np.asarray(samples, np.float32), "rate": RATE})])
+    assert isinstance(found, Transcript), found
+    return found
+
+
+def seconds(count: float) -> np.ndarray:
+    return np.arange(int(count * RATE)) / RATE
+
+
+def sine(hertz: float, time: np.ndarray) -> np.ndarray:
+    return 0.3 * np.sin(2 * np.pi * hertz * time)
+
+
+_T = seconds(20)
+_RNG = np.random.default_rng(5)
+NOBODY = {
+    "silence": np.zeros(3 * RATE),
+    "a minute of silence": np.zeros(60 * RATE),
+    "a tone": sine(440, seconds(10)),
+    "ringing": (sine(440, _T) + sine(480, _T)) * (_T % 6 < 2),
+    "beeps": sine(1000, _T) * (_T % 1 < 0.3),
+    "noise": 0.1 * _RNG.standard_normal(10 * RATE),
+    "rumble": 0.001 * np.cumsum(_RNG.standard_normal(20 * RATE)),
+    "clicks": (_RNG.random(10 * RATE) < 0.0005) * 0.8,
+    "chords": sum(sine(f, _T) for f in (220, 277, 330, 440)) * np.exp(-(_T % 1) * 3) / 2,
+}
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_where_nobody_speaks_nothing_is_heard(model: WhisperModel, name: str) -> None:
+    found = hear(model, NOBODY[name])
+    assert (found.text, found.segments) == ("", ())
+
+
+def test_a_bird_says_nothing(model: WhisperModel) -> None:
+    path = data_path("vad/nonspeech_456440__inspectorj__bird-whistling-robin-single-13.ogg")
+    assert hear(model, decode(path, RATE, max_seconds=60)).text == ""
+
+
+def spoken(count: int) -> list[tuple[Samples, str]]:
+    with data_path("manifest.tsv").open() as file:
+        rows = [r for r in csv.DictReader(file, delimiter="\t") if r["transcript"] and r["kind"] == "speaker_utt"]
+    chosen = rows[:: len(rows) // count][:count]
+    return [(decode(data_path(r["file"]), RATE, max_seconds=60), r["transcript"]) for r in chosen]
+
+
+def test_speech_between_silences_and_tones_is_heard_within_its_times(model: WhisperModel) -> None:
+    parts, said, spans, at = [], [], [], 0
+    for place, (samples, text) in enumerate(spoken(6)):
+        gap = np.zeros(3 * RATE) if place % 2 else sine(440, seconds(7))
+        spans.append((at / RATE - 1, (at + len(samples)) / RATE + 1))
+        parts += [samples, gap]
+        said.append(text)
+        at += len(samples) + len(gap)
+    found = hear(model, np.concatenate(parts))
+    assert word_error_rate(" ".join(said), found.text) < 0.15, found.text
+    times = [(s.start, s.end) for s in found.segments]
+    assert times == sorted(times) and all(start < end for start, end in times)
+    for start, end in times:
+        middle = (start + end) / 2
+        assert any(low <= middle <= high for low, high in spans), (start, end)
+    assert times[-1][1] <= at / RATE
+
+
+def test_times_lie_within_the_recording(model: WhisperModel) -> None:
+    path = data_path("speakers/ls_3080/3080-5032-0001.flac")  # Whisper alone ends it 1.5 s behind its end
+    samples = decode(path, RATE, max_seconds=60)
+    assert hear(model, samples).segments[-1].end <= len(samples) / RATE
+
+
+def test_what_repeats_itself_is_left_out(model: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tone that is taken for speech."""
+    monkeypatch.setattr("models.whisper.segments", lambda *_: (Segment(0.0, 20.0),))
+    found = hear(model, NOBODY["ringing"])
+    assert found.text.lower().count("beep") < 5, found.text
+
+
+def test_a_file_is_heard_as_an_array_is_and_in_pieces(model: WhisperModel) -> None:
+    class Spied:
+        """A recording that notes the longest part that is asked for."""
+
+        def __init__(self, samples: Samples) -> None:
+            self.samples, self.longest = samples, 0
+
+        def __len__(self) -> int:
+            return len(self.samples)
+
+        def __getitem__(self, part: slice) -> Samples:
+            found = self.samples[part]
+            self.longest = max(self.longest, len(found))
+            return found
+
+    silence = np.zeros(5 * RATE, np.float32)
+    samples = np.concatenate([np.concatenate([s, silence]) for s, _ in spoken(12)]).astype(np.float32)
+    spied, pauses = Spied(samples), []
+    model.pause = lambda: pauses.append(1)
+    try:
+        (found,) = model.run([Item(inputs={"samples": spied, "rate": RATE})])
+    finally:
+        model.pause = lambda: None
+    assert isinstance(found, Transcript) and found == hear(model, samples)
+    assert spied.longest <= 70 * RATE < len(samples), "the VAD's pass is 66 s"
+    assert len(pauses) > 5
+
+
+def test_inputs_that_are_no_recording_are_refused(model: WhisperModel) -> None:
+    for wrong in ({"samples": np.zeros(9, np.float32), "rate": 8000}, {"rate": RATE}, {"samples": "x", "rate": RATE}):
+        (found,) = model.run([Item(inputs=wrong)])
+        assert isinstance(found, ModelFailed)
+
+
+def test_stretches_fit_into_a_window() -> None:
+    speech = [Segment(n * 7.0, n * 7.0 + 6.0) for n in range(20)] + [Segment(200.0, 229.9)]
+    found = stretches(speech)
+    assert all(end - start <= WINDOW for start, end in found)
+    assert found[0] == (0.0, 27.0) and found[-1] == (200.0, 229.9)
