@@ -17,6 +17,7 @@ from api.waiting import wait_for_end
 from audio.encode import CONTENT_TYPES
 from core.errors import Conflict, FieldError, InvalidRequest, LedgerUnavailable, Malformed, NotFound
 from core.failpoints import reach
+from core.json_shape import check_shapes
 from core.names import AudioFormat, JobState
 from core.validation import parse_json
 from pipelines.requests import JobRequest
@@ -161,6 +162,7 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
         if name not in ("reference", "recording") or name in files:
             raise InvalidRequest(f"{name[:100]}: There is no such file field.", code="unknown_field")
         files[name] = file
+    check_shapes(value.encode() for name, value in request.form.items() if name not in _STRINGS)
     body = parse_json(request.form["job"].encode()) if "job" in request.form else {}
     for name, value in request.form.items():
         if name in _STRINGS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from api.listing import stock_voices
 from api.views import root
 from api.waiting import wait_for_end
 from core.errors import FieldError, InvalidRequest, Malformed, NotFound
+from core.json_shape import check_shapes
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
 from pipelines.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
@@ -143,6 +144,7 @@ def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:
     if request.mimetype != "multipart/form-data":
         raise Malformed("Send the voice as application/json or multipart/form-data.", code="unsupported_media_type")
     body: dict[str, Any] = {}
+    check_shapes(value.encode() for name in ("pipelines", "recordings") for value in request.form.getlist(name))
     for name, values in request.form.lists():
         if name == "pipelines":
             body[name] = [part for value in values for part in _names(value)]
@@ -161,8 +163,6 @@ def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:
 def _names(value: str) -> list[Any]:
     """``a,b`` or ``["a", "b"]``."""
     if value.startswith("["):
-        try:
-            return list(json.loads(value))
-        except (ValueError, TypeError, RecursionError):
-            pass
+        with contextlib.suppress(Malformed):
+            return list(parse_json(b'{"names": %s}' % value.encode())["names"])
     return [part.strip() for part in value.split(",")]

@@ -8,13 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.errors import FieldError, InvalidRequest, Malformed
+from core.json_shape import check_shape
 
-#: Fields that an error names at most.
-_MOST = 50
+#: Fields that an error names at most, and mistakes that are told one by one.
+_MOST, _TOLD = 50, 1000
 
 
 def from_validation(error: ValidationError) -> InvalidRequest:
-    """What pydantic found, with a code for each field."""
+    """What pydantic found, with a code for each field; no field is named where the mistakes are too many to tell."""
+    if error.error_count() > _TOLD:
+        return InvalidRequest(f"The body has {error.error_count()} mistakes.", code="invalid_value")
     fields = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         name = ".".join(str(part) for part in item["loc"])[:200]
@@ -26,7 +29,10 @@ def from_validation(error: ValidationError) -> InvalidRequest:
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
-    """A request's JSON object. Raises `Malformed`: no NaN, no Infinity, no nesting without end."""
+    """A request's JSON object, its shape bounded before anything is built of it (`check_shape`).
+
+    Raises `Malformed`: no NaN, no Infinity, no nesting without end; or `TooLarge` (``json_too_large``)."""
+    check_shape(data)
 
     def refuse(constant: str) -> None:
         raise Malformed(f"{constant} is not JSON.")

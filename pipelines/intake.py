@@ -130,4 +130,5 @@ def _base64(text: str) -> bytes:
 def _embedding(given: EmbeddingInput | str) -> StoredEmbedding:
     if isinstance(given, str):
         return unpack_embedding(_base64(given))
-    return check_embedding(StoredEmbedding(np.asarray(given.values, np.float32), given.model))
+    with np.errstate(over="ignore"):  # what does not fit into 32 bits is infinite, and refused as such
+        return check_embedding(StoredEmbedding(np.asarray(given.values, np.float32), given.model))

@@ -58,8 +58,10 @@ def check_embedding(embedding: StoredEmbedding) -> StoredEmbedding:
         raise _invalid("it does not say which model made it")
     if vector.ndim != 1 or not 1 <= len(vector) <= MAX_DIMENSIONS:
         raise _invalid(f"it must be one row of 1 to {MAX_DIMENSIONS} numbers")
-    if not np.all(np.isfinite(vector)) or not np.any(vector):
-        raise _invalid("its numbers must be finite and not all zero")
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(vector)
+    if not np.isfinite(length) or length == 0:
+        raise _invalid("its numbers must be finite, and neither all zero nor too large")
     return embedding
 
 
