@@ -33,8 +33,10 @@ class Dispatcher:
         """Releases what the stations have room for and enqueues it; how many items."""
         messages: list[tuple[str, str]] = []
         for station in sorted(set(stations)):
-            items = self._scripts.run("release", station=station, now=time.time(), fallback=FALLBACK)
-            messages.extend((station, item.decode()) for item in items)
+            more = True
+            while more:
+                items, more = self._scripts.run("release", station=station, now=time.time(), fallback=FALLBACK)
+                messages.extend((station, item.decode()) for item in items)
         if messages:
             reach("released")
         return publish_many(self._client, messages)

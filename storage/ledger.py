@@ -37,7 +37,7 @@ RENDERINGS = 8
 #: What the script `create` answers where a job's batch has ended.
 _BATCH_OVER = -3
 
-#: Utterances laid down in one call, so that a book never holds Redis for long.
+#: Utterances in one call, so that a book never holds Redis for long.
 PORTION = 500
 
 
@@ -288,14 +288,17 @@ class Ledger:
         return True
 
     def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
-        """Every utterance's work in order, and one letter each: ``Z`` rendered, ``X`` failed."""
-        pipe = self.client.pipeline(transaction=False)
-        pipe.hgetall(f"ch:utt:{job}")
-        pipe.get(f"ch:at:{job}")
+        """Every utterance's work in order, and one letter each: ``Z`` rendered, ``X`` failed.
+
+        Nothing where the job ends meanwhile."""
         with redis_errors():
-            works, states = pipe.execute()
-        ordered = sorted((int(index), work) for index, work in works.items())
-        return [UtteranceWork.unpack(work) for _, work in ordered], (states or b"").decode()
+            states: bytes = self.client.get(f"ch:at:{job}") or b""  # type: ignore[assignment]
+            works: list[bytes | None] = []
+            for first in range(0, len(states), PORTION):
+                portion = [str(index) for index in range(first, min(first + PORTION, len(states)))]
+                works += self.client.hmget(f"ch:utt:{job}", portion)  # type: ignore[arg-type]
+        found = [UtteranceWork.unpack(work) for work in works if work is not None]
+        return (found, states.decode()) if len(found) == len(states) else ([], "")
 
     def advance(self, outcomes: Sequence[Outcome]) -> Advanced:
         """Records how items ended and lets what follows wait at its station.
@@ -342,8 +345,19 @@ class Ledger:
 
         Raises `ArtifactsLost` where that was done `RENDERINGS` times before: what is written
         does not last."""
-        arguments = {"job": ref.job, "gen": ref.generation, "step": ref.step, "indices": list(indices)}
-        answer = self._scripts.run("rerender", now=time.time(), tries=RENDERINGS, **arguments)
+        answer = 1
+        for first in range(0, max(1, len(indices)), PORTION):
+            if answer > 0:
+                answer = self._scripts.run(
+                    "rerender",
+                    job=ref.job,
+                    gen=ref.generation,
+                    step=ref.step,
+                    indices=list(indices[first : first + PORTION]),
+                    now=time.time(),
+                    tries=RENDERINGS,
+                    more=first + PORTION < len(indices),
+                )
         if answer < 0:
             shown = ", ".join(map(str, indices[:5]))
             raise ArtifactsLost(f"Storage lost the audio of utterances again and again: {shown}.")
@@ -383,6 +397,10 @@ class Ledger:
         """Forgets artifacts and recordings that none of the owner's jobs needs any more; their object names."""
         names = [n.decode() for n in self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)]
         return [f"{owner}/{name}" if "/" in name else f"{owner}/utterances/{name}.flac" for name in names]
+
+    def tidy(self) -> int:
+        """Goes through a portion of what long jobs that have ended left behind; how many of them are left."""
+        return int(self._scripts.run("tidy"))
 
     def end_overdue(self, limit: int = 100) -> int:
         """Ends jobs past their deadline as failed; how many were looked at."""

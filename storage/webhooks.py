@@ -31,6 +31,9 @@ ROTATION = 24 * 3600
 #: Endpoints that an owner may have.
 MOST = 50
 
+#: Deliveries that one call takes away.
+_PORTION = 1000
+
 _ID = re.compile(r"we_[0-9a-f]{24}")
 
 
@@ -129,7 +132,8 @@ class Webhooks:
     def delete(self, owner: str, endpoint: str) -> None:
         """Takes an endpoint away, with what waits for it and its log. Raises `NotFound`."""
         self.get(owner, endpoint)
-        self._scripts.run("forget_webhook", webhook=endpoint, owner=owner)
+        while self._scripts.run("forget_webhook", webhook=endpoint, owner=owner, limit=_PORTION):
+            pass
 
     def rotate(self, owner: str, endpoint: str) -> str:
         """A new secret; the one before stays good for `ROTATION` seconds. Raises `NotFound`."""

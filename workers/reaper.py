@@ -58,6 +58,8 @@ class Reaper:
     def purge(self) -> None:
         """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
         ledger, objects = self._services.ledger, self._services.objects
+        while ledger.tidy():  # before anything is deleted: it says which artifacts are needed still
+            pass
         for owner, job, expires in ledger.expired():
             if job.startswith("ba_"):
                 objects.delete(*objects.names(f"{owner}/batches/{job}/"))

@@ -1,6 +1,7 @@
 -- Releases waiting items of one station, as many as its live workers have room for.
 -- By weighted priority, then by owner, then by job, in turns; one item a turn.
--- A: station, now, fallback (items where no worker lives). Answers references of items.
+-- A: station, now, fallback (items where no worker lives). Answers references of items, and 1 where it stopped for
+-- now since many jobs had nothing left to release (they were canceled, say).
 local station = A.station
 local room = 0
 for _, worker in ipairs(call('ZRANGEBYSCORE', K('workers', station), A.now, '+inf')) do
@@ -37,8 +38,11 @@ local function next_priority()
   return best
 end
 
-local released = {}
-while #released < room do
+-- Turns in which one call may find nothing.
+local EMPTY = 200
+
+local released, empty = {}, 0
+while #released < room and empty < EMPTY do
   local prio = next_priority()
   if not prio then break end
   local owners = K('owners', station, prio)
@@ -57,17 +61,18 @@ while #released < room do
     call('ZADD', K('out', station), A.now, item)
     released[#released + 1] = item
     local fly = call('HINCRBY', key, 'fly:' .. station, 1)
-    if fly < tonumber(v[4] or 1) and call('EXISTS', K('wait', station, job)) == 1 then
+    if has_waiting(job, station) and fly < tonumber(v[4] or 1) then
       call('RPUSH', ring, job)
     else
       call('HDEL', key, 'in:' .. station)
     end
-  elseif job and call('EXISTS', key) == 1 then
-    call('HDEL', key, 'in:' .. station)
+  else
+    empty = empty + 1
+    if job and call('EXISTS', key) == 1 then call('HDEL', key, 'in:' .. station) end
   end
   if call('EXISTS', ring) == 1 then call('RPUSH', owners, owner) end
 end
 if credits then
   for prio, credit in pairs(credits) do call('HSET', K('turn', station), prio, credit) end
 end
-return released
+return { released, empty < EMPTY and 0 or 1 }

@@ -10,7 +10,10 @@
 -- ch:err:{job}                   hash: utterance index -> error (JSON)
 -- ch:gift:{job}                  hash: what steps gave (opaque here)
 -- ch:end:{job}                   string: result or error (JSON)
--- ch:wait:{station}:{job}        list: indices that wait there
+-- ch:wait:{station}:{job}        list: indices that wait there; of the first step of utterances a portion at a time
+-- ch:past:{n}, ch:pastat:{n}     ch:utt and ch:at of a generation that has ended, until `tidy` has been through them
+-- ch:pasts                       zset: '{n} {when its artifacts expire} {owner}' -> utterances that are seen to
+-- ch:pastn                       number of the last one
 -- ch:ring:{station}:{prio}:{owner}  list: jobs that may release an item, in turns
 -- ch:owners:{station}:{prio}     list: owners with such jobs, in turns
 -- ch:out:{station}               zset: released items -> when released
@@ -113,6 +116,37 @@ local function activate(j, station)
   call('HSET', key, 'in:' .. station, '1')
   local ring = K('ring', station, j.prio, j.owner)
   if call('RPUSH', ring, j.id) == 1 then call('RPUSH', K('owners', station, j.prio), j.owner) end
+end
+
+-- Utterances that one call goes through at the most, so that it holds Redis for a few milliseconds. The rest of a
+-- long job is gone through in portions: those that wait by `lay`, those of a job that has ended by `tidy`.
+local PORTION = 500
+
+-- Lets the next portion of a job's utterances wait for their first step; `laid` in its record says how far this has
+-- come. Only where none of them waits there, so whoever takes the last one of a list sees to it by `has_waiting`.
+local function lay(job, station, step, from)
+  local mark, waiting, states = string.char(97 + step), {}, nil
+  repeat
+    states = call('GETRANGE', K('at', job), from, from + PORTION - 1)
+    local i = string.find(states, mark, 1, true)
+    while i do
+      waiting[#waiting + 1] = from + i - 1
+      i = string.find(states, mark, i + 1, true)
+    end
+    from = from + #states
+  until #waiting > 0 or #states < PORTION
+  if #waiting > 0 then call('RPUSH', K('wait', station, job), unpack(waiting)) end
+  if #states == PORTION then call('HSET', K('job', job), 'laid', from) else call('HDEL', K('job', job), 'laid') end
+  return #waiting > 0
+end
+
+-- Whether something of the job waits at a station; the next portion does where there is one.
+local function has_waiting(job, station)
+  if call('EXISTS', K('wait', station, job)) == 1 then return true end
+  local v = call('HMGET', K('job', job), 'laid', 'step', 'plan')
+  if not v[1] then return false end
+  local step = tonumber(v[2])
+  return plan_of(v[3])[step + 1].station == station and lay(job, station, step, tonumber(v[1]))
 end
 
 -- Stations at which this call let something wait.
@@ -260,20 +294,48 @@ local function set_load(j, load)
   end
 end
 
+local function digest_of(work) return string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$') end
+
 -- Notes that an artifact is there and needed until `expires` at least.
 local function keep_artifact(owner, work, expires)
-  local digest = string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$')
+  local digest = digest_of(work)
   if digest then call('ZADD', K('artifacts', owner), 'GT', expires, digest) end
 end
 
-local function keep_artifacts(j, expires)
-  local states = call('GET', K('at', j.id)) or ''
+-- Notes of a portion of utterances that the artifacts of those rendered are needed until `expires` at least.
+-- Answers how many utterances it saw.
+local function keep_artifacts(owner, works, at, from, expires)
+  local states = call('GETRANGE', at, from, from + PORTION - 1)
+  local done, scores = {}, {}
   for i = 1, #states do
-    if string.sub(states, i, i) == 'Z' then
-      local work = call('HGET', K('utt', j.id), i - 1)
-      if work then keep_artifact(j.owner, work, expires) end
+    if string.sub(states, i, i) == 'Z' then done[#done + 1] = from + i - 1 end
+  end
+  for _, work in ipairs(#done > 0 and call('HMGET', works, unpack(done)) or {}) do
+    local digest = work and digest_of(work)
+    if digest then
+      scores[#scores + 1] = expires
+      scores[#scores + 1] = digest
     end
   end
+  if #scores > 0 then call('ZADD', K('artifacts', owner), 'GT', unpack(scores)) end
+  return #states
+end
+
+-- Lets go of a job's utterances, whose artifacts are needed until `expires`: at once as far as one call may, else they
+-- are set aside for `tidy`.
+local at_once = PORTION
+local function let_go(j, expires)
+  local works, at = K('utt', j.id), K('at', j.id)
+  local count = call('STRLEN', at)
+  if count <= at_once then
+    at_once = at_once - keep_artifacts(j.owner, works, at, 0, expires)
+    call('UNLINK', works, at)
+    return
+  end
+  local n = call('INCR', 'ch:pastn')
+  if call('EXISTS', works) == 1 then call('RENAME', works, K('past', n)) end
+  call('RENAME', at, K('pastat', n))
+  call('ZADD', 'ch:pasts', 0, n .. ' ' .. string.format('%.17g', expires) .. ' ' .. j.owner)
 end
 
 -- Lets what is kept of a job that has ended go by itself after its retention.
@@ -328,19 +390,20 @@ local function finish(j, state, document, now)
   local expires = now + tonumber(v[1])
   call('HSET', key, 'ended', now)
   for i, step in ipairs(j.plan) do
-    call('DEL', K('wait', step.station, j.id))
+    call('UNLINK', K('wait', step.station, j.id))
     call('HDEL', key, 'fly:' .. step.station, 'share:' .. step.station)
     if state ~= 'succeeded' and call('HGET', key, 's' .. (i - 1)) == 'running' then
       step_time(j, i - 1, state, now)
     end
   end
-  keep_artifacts(j, expires)
+  call('HDEL', key, 'laid')
+  let_go(j, expires)
   for _, value in ipairs(objects_of(j)) do
     local name = use(j, value, -1)
     if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
   end
   set_load(j, 0)
-  call('DEL', K('utt', j.id), K('at', j.id), K('gift', j.id), K('tries', j.id), K('started', j.id))
+  call('UNLINK', K('gift', j.id), K('tries', j.id), K('started', j.id))
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
@@ -362,11 +425,8 @@ local function utterances_over(j, now)
     step_time(j, i, failed and i == last and 'failed' or 'done', now)
   end
   if not failed then return begin(j, last + 1, now, nil) end
-  local errors, first = call('HGETALL', K('err', j.id)), 1
-  for i = 3, #errors, 2 do
-    if tonumber(errors[i]) < tonumber(errors[first]) then first = i end
-  end
-  return finish(j, 'failed', errors[first + 1], now)
+  local first = string.find(call('GET', K('at', j.id)), 'X', 1, true) - 1
+  return finish(j, 'failed', call('HGET', K('err', j.id), first), now)
 end
 
 -- Begins a step (counted from 0): its items wait at its station. Behind the last step the job has succeeded.
@@ -377,18 +437,13 @@ begin = function(j, step, now, result)
   j.step = step
   if not s.each then return wait_at(j, s.station, -1) end
   local states = call('GET', K('at', j.id)) or ''
-  local mark, waiting = string.char(97 + step), {}
-  for i = 1, #states do
-    if string.sub(states, i, i) == mark then waiting[#waiting + 1] = i - 1 end
-  end
+  local _, waiting = string.gsub(states, string.char(97 + step), '')
   local _, failed = string.gsub(states, 'X', '')
-  call('HSET', K('job', j.id), 'total', #states, 'done', #states - #waiting - failed, 'failed', failed)
-  set_load(j, #waiting)
-  if #waiting == 0 then return utterances_over(j, now) end
+  call('HSET', K('job', j.id), 'total', #states, 'done', #states - waiting - failed, 'failed', failed)
+  set_load(j, waiting)
+  if waiting == 0 then return utterances_over(j, now) end
   touched[s.station] = true
-  for i = 1, #waiting, 1000 do
-    call('RPUSH', K('wait', s.station, j.id), unpack(waiting, i, math.min(i + 999, #waiting)))
-  end
+  lay(j.id, s.station, step, 0)
   activate(j, s.station)
 end
 

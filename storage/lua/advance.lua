@@ -22,7 +22,7 @@ end
 -- waits again, or waits for its delay.
 local function lift(j, station, step, index, was_out)
   if was_out then return landed(j, station) end
-  call('LREM', K('wait', station, j.id), 1, index)
+  if call('LREM', K('wait', station, j.id), 1, index) == 1 then has_waiting(j.id, station) end
   call('ZREM', 'ch:delayed', station .. ' ' .. member(j.id, j.gen, step, index))
 end
 

@@ -5,5 +5,5 @@ local j = fence(A.job, gen)
 if j then finish(j, 'canceled', '{}', A.now) end
 call('ZREM', listed(owner, A.job), A.job)
 call('ZREM', 'ch:expires', owner .. '/' .. A.job)
-for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('DEL', K(kind, A.job)) end
+for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('UNLINK', K(kind, A.job)) end
 return 1

@@ -4,5 +4,5 @@ local expires = call('ZSCORE', 'ch:expires', entry)
 if not expires or tonumber(expires) > A.now then return 0 end
 call('ZREM', 'ch:expires', entry)
 call('ZREM', listed(A.owner, A.job), A.job)
-for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('DEL', K(kind, A.job)) end
+for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('UNLINK', K(kind, A.job)) end
 return 1

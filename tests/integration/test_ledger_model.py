@@ -10,6 +10,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+import core.redis
 from broker.app import queue_name
 from broker.dispatch import Dispatcher
 from core.errors import ArtifactMissing, ModelFailed
@@ -225,6 +227,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.retry(name, load=2) == ended
 
     @rule()
+    def tidy(self) -> None:
+        self.ledger.tidy()
+
+    @rule()
     def due(self) -> None:
         self.ledger.due()
 
@@ -293,6 +299,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert self._station(ItemRef(name, 1, step, index)) == station, f"{name}: {index} waits for nothing"
             if waiting and fly < share:
                 assert rings[name] == 1, f"{name} waits at {station} and is in no ring"
+            if "laid" in record and self._station(ItemRef(name, 1, int(record["step"]))) == station:
+                assert waiting, f"nothing of {name} waits, and more is to be laid"
 
     def _unfinished_is_whole(self, now: Snapshot, name: str, counts: dict[str, int]) -> None:
         """Every item that is not done is somewhere once: it waits, is out, or waits for its delay."""
@@ -314,7 +322,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _is_somewhere_once(self, now: Snapshot, ref: ItemRef) -> None:
         station = self._station(ref)
+        record = now.record(ref.job)
         waits = now.list(f"ch:wait:{station}:{ref.job}").count(str(ref.index))
+        waits += "laid" in record and int(record["laid"]) <= ref.index and int(record["step"]) == ref.step
         out = now.out(station).count(ref)
         later = now.list("ch:delayed").count(f"{station} {ref}")
         assert waits + out + later == 1, f"{ref}: {waits}, {out}, {later}: {now.record(ref.job)}"
@@ -344,7 +354,9 @@ class LedgerMachine(RuleBasedStateMachine):
             if not running and not any(now.out(station) for station in STATIONS):
                 break
         assert not running, f"they hang: {[now.record(name) for name in running]}"
-        left = {key.split(":")[1] for key in now.values}
+        while self.ledger.tidy():
+            pass
+        left = {key.split(":")[1] for key in Snapshot(self.redis).values}
         assert left <= {
             "job",
             "doc",
@@ -359,6 +371,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "delayed",
             "everyone",
             "generation",
+            "pastn",
         }
 
     # -- around it
@@ -426,6 +439,27 @@ def test_the_ledger_keeps_its_invariants(machine: type[LedgerMachine]) -> None:
         machine,
         settings=settings(
             max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+@pytest.mark.timeout(280)
+def test_the_ledger_keeps_its_invariants_in_portions(
+    machine: type[LedgerMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every job of more than two utterances is a long one: it is laid and tidied up in portions."""
+    whole = core.redis._source
+
+    def small(folder: Path, name: str) -> str:
+        source = whole(folder, name)
+        assert "local PORTION = 500\n" in source
+        return source.replace("local PORTION = 500\n", "local PORTION = 2\n")
+
+    monkeypatch.setattr(core.redis, "_source", small)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
