@@ -231,7 +231,7 @@ class OutOfMemory(StepError):
 
 
 class Poisoned(StepError):
-    """This item ended the worker's process twice while it ran alone."""
+    """This item ended its worker's process each time that it ran alone."""
 
     code = "poisoned"
 
