@@ -31,6 +31,7 @@ from chorus_client import (
     verify_webhook,
 )
 from chorus_client.connection import answer_of, connection
+from chorus_client.models import TextWarning
 from chorus_client.operations import Operations, ours, path_of
 from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries, problem_of, sent, until
 from hypothesis import given
@@ -484,3 +485,10 @@ def test_nobody_can_sign_with_no_secret(secret: str) -> None:
     }
     with pytest.raises(BadSignature):
         verify_webhook(secret, headers, b"{}", now=1000)
+
+
+def test_a_jobs_warnings_are_told() -> None:
+    warning = {"code": "unspeakable_text", "message": "Left out.", "chapter": 1, "start": 3, "end": 9, "new": True}
+    job = Job.of({"id": "job_1", "state": "succeeded", "warnings": [warning]})
+    assert job.warnings == (TextWarning(code="unspeakable_text", message="Left out.", chapter=1, start=3, end=9),)
+    assert Job.of({"id": "job_1", "state": "queued"}).warnings == ()
