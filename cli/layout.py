@@ -28,6 +28,10 @@ DEFAULT_MODELS = ("piper-joe",)
 _PER_WORKER, _RESERVED = 600 * 2**20, 2 * 2**30
 
 
+#: What a process serves that serves nothing else.
+_BY_ITSELF = (Role.SYNTHESIZE, Role.TRANSCRIBE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """What ``chorus up`` runs: where the API listens, and how many processes serve which model."""
@@ -190,7 +194,8 @@ def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str
     """The model workers: a name and the models that it serves.
 
     ``count`` processes are shared by the models that want one per core, evenly, the first ones more, none
-    without. Every other synthesizer has one of its own; all models that listen to recordings share one.
+    without. Every other synthesizer has one of its own, and so has each model that transcribes, since that may take
+    long; all others that listen to recordings share one.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
     per_core = [m.name for m in models if m.per_core]
@@ -199,8 +204,8 @@ def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str
         share = max(1, each + (place < more))
         found.extend((f"{name}-{number}", (name,)) for number in range(1, share + 1))
     others = [m for m in models if not m.per_core]
-    found.extend((f"{m.name}-1", (m.name,)) for m in others if m.role is Role.SYNTHESIZE)
-    if listening := tuple(m.name for m in others if m.role is not Role.SYNTHESIZE):
+    found.extend((f"{m.name}-1", (m.name,)) for m in others if m.role in _BY_ITSELF)
+    if listening := tuple(m.name for m in others if m.role not in _BY_ITSELF):
         found.append(("listen", listening))
     return found
 

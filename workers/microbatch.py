@@ -25,6 +25,7 @@ from core.work import WHOLE_JOB, ItemRef
 from models.base import Bounds, Item, Model, Output
 from storage.ledger import Outcome, Work
 from workers.formation import form
+from workers.pieces import Pieces
 from workers.services import Services, as_chorus_error, failure, patiently
 from workers.station import Station, Stored
 from workers.suspects import Verdict, judge
@@ -36,6 +37,9 @@ LINGER = 0.005
 
 #: Seconds behind a suspect's arrival within which others run before it, and that it waits for their storing.
 COMPANY, STORING = 1.0, 5.0
+
+#: How many times the cost of another a lone item has that lets it go first, between two of its pieces.
+LONG = 8
 
 
 @dataclass(slots=True)
@@ -107,7 +111,9 @@ class MicroBatcher:
         self._stopping = threading.Event()
         self._busy_since: float | None = None
         self._busy_counted = 0.0
-        self._running_since: tuple[float, float] | None = None
+        self._pieces = Pieces(self._stopping, self._let_through)
+        for one in served.values():
+            one.model.pause = self._pieces.between
         self._storing = 0  #: micro-batches that have run and are not recorded
         self.pace: dict[str, float] = {}  #: by model: seconds an item takes, as of late
         self._io = ThreadPoolExecutor(store_threads, thread_name_prefix="io")
@@ -149,9 +155,8 @@ class MicroBatcher:
 
     @property
     def overdue(self) -> bool:
-        """Whether the present micro-batch has run longer than its model may."""
-        running = self._running_since
-        return running is not None and time.monotonic() - running[0] > running[1]
+        """Whether the present micro-batch, or piece of one, has run longer than its model may."""
+        return self._pieces.overdue
 
     # -- load ---------------------------------------------------------------------------------------------
 
@@ -263,6 +268,23 @@ class MicroBatcher:
             served.ready[:] = [entry for entry in served.ready if id(entry) not in chosen]
             return served, taken
 
+    def _let_through(self, running: str, cost: int) -> None:
+        """Runs a micro-batch of what is short and above suspicion, between two pieces of what runs."""
+        with self._lock:
+            found = {}
+            for name, served in self._served.items():
+                most = min(served.bounds.cost, cost) if name == running else served.bounds.cost
+                if short := [e for e in served.ready if not e.suspect and e.cost <= most]:
+                    found[name] = short
+            if not found:
+                return
+            name = min(found, key=lambda n: found[n][0].arrived)
+            taken = form(found[name], self._served[name].bounds)
+            chosen = set(map(id, taken))
+            ready = self._served[name].ready
+            ready[:] = [entry for entry in ready if id(entry) not in chosen]
+        self._guard(taken, self._run, self._served[name], taken)
+
     def _run(self, served: Served, taken: list[Entry]) -> None:
         if taken[0].suspect:
             with self._ready:
@@ -274,14 +296,15 @@ class MicroBatcher:
         entries = [entry for entry, still in zip(taken, wanted, strict=True) if still]
         if not entries:
             return
-        began = time.monotonic()
         reach("model.started")
-        self._running_since = (began, served.model.spec.batch_timeout)
+        yields_to = entries[0].cost // LONG if len(entries) == 1 else 0
         try:
-            outputs = bisect(served, [entry.item for entry in entries])
-        finally:
-            self._running_since = None
-        seconds = time.monotonic() - began
+            with self._pieces.running(name, served.model.spec.batch_timeout, yields_to=yields_to, alone=alone) as run:
+                outputs = bisect(served, [entry.item for entry in entries])
+                seconds = self._pieces.seconds(run)
+        except Unavailable:  # it was told to stop between two pieces, and did not die of them
+            self._services.ledger.ran([entry.ref for entry in entries])
+            raise
         with contextlib.suppress(Unavailable):  # a mark that stays costs its item no more than a run alone
             self._services.ledger.ran([entry.ref for entry in entries])
         reach("model.ran")
@@ -402,6 +425,8 @@ def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
         if len(outputs) != len(items):
             raise ModelFailed(f"{model.spec.name} gave {len(outputs)} outputs for {len(items)} items.")
         return list(outputs)
+    except Unavailable:
+        raise
     except Exception as error:
         no_memory = is_out_of_memory(error)
         if len(items) == 1:

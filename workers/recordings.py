@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +31,9 @@ FETCH_SECONDS = 120.0
 
 #: Seconds that each of several recordings of one voice gives, together and at least.
 _SHARED, _SHARE = 120.0, 10.0
+
+#: Samples read at once where a recording is looked over.
+_BLOCK = 1 << 20
 
 #: Seconds of silence between them.
 _GAP = 0.5
@@ -103,14 +105,37 @@ def _beginning(source: Path, name: str, seconds: float) -> Iterator[Samples]:
             return
 
 
-def read_samples(objects: Objects, name: str) -> Samples:
-    """The samples of a decoded recording: float32 [n] mono at 16 kHz.
+class StoredRecording:
+    """A decoded recording, float32 [n] mono at 16 kHz, of which parts are read from a file on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `RuntimeError` where any of it cannot be read. The file may be unlinked then."""
+        self._file = soundfile.SoundFile(path)
+        read = sum(len(block) for block in self._file.blocks(_BLOCK, dtype="float32"))
+        if read != self._file.frames or self._file.channels != 1 or self._file.samplerate != RATE:
+            raise soundfile.SoundFileRuntimeError("it is not what was written")
+
+    def __len__(self) -> int:
+        return int(self._file.frames)
+
+    def __getitem__(self, part: slice) -> Samples:
+        first, end, _ = part.indices(len(self))
+        if first >= end:
+            return np.zeros(0, np.float32)
+        self._file.seek(first)
+        return np.ascontiguousarray(self._file.read(end - first, dtype="float32"), dtype=np.float32)
+
+
+def read_samples(objects: Objects, name: str) -> StoredRecording:
+    """A decoded recording; it takes no memory to speak of, however long it is, and its file goes away with it.
 
     Raises `ArtifactMissing` where it is gone, or damaged (code ``artifact_broken``): it is deleted then, and the job's
     retry decodes it again."""
     try:
-        samples, _ = soundfile.read(io.BytesIO(objects.get(name)), dtype="float32")
+        with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
+            path = Path(folder) / "recording.flac"
+            objects.get_file(name, path)
+            return StoredRecording(path)
     except RuntimeError as error:
         objects.delete(name)  # so that `prepare` makes it anew
         raise ArtifactMissing("A recording that this step needs is damaged.", code=ARTIFACT_BROKEN) from error
-    return np.ascontiguousarray(samples, dtype=np.float32)

@@ -284,13 +284,13 @@ def test_every_process_has_one_thread_and_a_name(tmp_path: Path) -> None:
     ports, _ = home.ports(["api", "valkey", *SEAWEEDFS_PORTS])
     layout = Layout(host="127.0.0.1", ports=ports, bucket="b", models=("piper-joe", "whisper-tiny.en"), model_workers=2)
     found = {p.name: p for p in processes(home, layout)}
-    names = ["piper-joe-1", "piper-joe-2", "listen"]
+    names = ["piper-joe-1", "piper-joe-2", "whisper-tiny.en-1"]
     assert list(found) == ["valkey", "seaweedfs", "api", "reaper", "sender", "cpu", *names]
     for name in names:
         assert found[name].env["OMP_NUM_THREADS"] == "1"
         assert found[name].env["CHORUS_WORKER_NAME"] == name
     assert found["piper-joe-2"].command[-2:] == ["worker", "piper-joe"]
-    assert found["listen"].command[-2:] == ["worker", "whisper-tiny.en"]
+    assert found["whisper-tiny.en-1"].command[-2:] == ["worker", "whisper-tiny.en"]
     below = ("valkey", "seaweedfs")
     assert all(p.after == (() if p.name in below else below) for p in found.values())
     slowest = max(p.stop_timeout for p in found.values())
@@ -313,6 +313,9 @@ def model(name: str, role: Role, per_core: bool = False) -> ModelSpec:
     )
 
 
+ROLES = {"V": Role.VAD, "W": Role.EMBED, "T": Role.TRANSCRIBE}
+
+
 @pytest.mark.parametrize(
     ("models", "count", "names"),
     [
@@ -321,10 +324,11 @@ def model(name: str, role: Role, per_core: bool = False) -> ModelSpec:
         ("abc", 1, ["a-1", "b-1", "c-1"]),
         ("aSV", 2, ["a-1", "a-2", "S-1", "listen"]),
         ("VW", 2, ["listen"]),
+        ("VTW", 2, ["T-1", "listen"]),
     ],
 )
 def test_models_are_shared_out_among_processes(models: str, count: int, names: list[str]) -> None:
-    specs = [model(n, Role.VAD if n in "VW" else Role.SYNTHESIZE, n.islower()) for n in models]
+    specs = [model(n, ROLES.get(n, Role.SYNTHESIZE), n.islower()) for n in models]
     found = groups(specs, count)
     assert [name for name, _ in found] == names
     assert {served for _, group in found for served in group} == set(models)
