@@ -15,6 +15,8 @@ from text.abbreviations import without_stops
 _LINE = re.compile(r"[^\n]+")
 _WORD = re.compile(r"\S+")
 _BULLET = re.compile(r"(?:[-*•‣–—+]|\(?\d{1,3}[.)]|#+)\s")
+#: A rule across the page, or what underlines a heading.
+_RULE = re.compile(r"(?:[^\w\s]\s?){3,}")
 _OPENING = "\"'“”‘’«„([*_"
 
 #: A line that may stand for itself has so many characters at most: prose is wrapped at more.
@@ -32,8 +34,9 @@ _SMALL_WORDS = frozenset(
 def lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The paragraph from ``start`` to ``end`` in parts that end where a line was ended on purpose.
 
-    That is behind a short line, where the next word would well have fitted, or where every line begins with a
-    capital; and only where the next line does, and the line does not end in a word that goes on. Linear in time."""
+    That is beside a row of dashes or the like; and behind a short line that does not end in a word that goes on,
+    before one that begins with a capital: where that one's first word would well have fitted, or where every line
+    begins so. Linear in time."""
     found = [(line.start() + start, line.end() + start) for line in _LINE.finditer(text[start:end])]
     found = [(first, last) for first, last in found if text[first:last].strip()]
     if len(found) < 2:
@@ -60,6 +63,8 @@ def _begins(line: str) -> bool:
 
 def _meant(line: str, following: str, widest: int, listed: bool) -> bool:
     """Whether ``line`` was ended on purpose before ``following``."""
+    if _RULE.fullmatch(line.strip()) or _RULE.fullmatch(following.strip()):
+        return True
     if len(line) > _SHORT or not _begins(following) or _is_open(line, following):
         return False
     if _BULLET.match(following.lstrip()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,8 +60,8 @@ def lay_utterances(services: Services, ref: ItemRef, work: Work) -> dict[str, by
 
 def _begun(titles: Sequence[str], found: Sequence[Spoken]) -> list[tuple[str, int]]:
     """Each chapter's title and the first utterance that is not before it."""
-    before = [sum(said.chapter < number for said in found) for number in range(len(titles))]
-    return list(zip(titles, before, strict=True))
+    chapters = [said.chapter for said in found]
+    return [(title, bisect_left(chapters, number)) for number, title in enumerate(titles)]
 
 
 def job_text(services: Services, ref: ItemRef, request: Mapping[str, Any]) -> tuple[list[str], list[str]]:

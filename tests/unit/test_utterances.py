@@ -189,6 +189,8 @@ def test_two_million_characters_take_seconds(unit: str) -> None:
         ("Chapter One\nIt was a dark night. It rained.", [("Chapter One", LINE_PAUSE), ("It was a dark night.", 0.25)]),
         ("THE RAVEN\n\nOnce upon a midnight.", [("THE RAVEN", PARAGRAPH_PAUSE)]),
         ("To buy:\n- apples\n- pears\n\nDone.", [("To buy:", 0.45), ("- apples", 0.45), ("- pears", PARAGRAPH_PAUSE)]),
+        ("The title\n=========\nthe text.", [("The title", LINE_PAUSE), ("the text.", NO_PAUSE)]),
+        ("It ended so\n* * *\nand began.", [("It ended so", LINE_PAUSE), ("and began.", NO_PAUSE)]),
         ("Roses are red\nViolets are blue\nAnd so on", [("Roses are red", 0.45), ("Violets are blue", 0.45)]),
     ],
 )
