@@ -30,6 +30,7 @@ def _folder(home: Path | None) -> Iterator[Path]:
 @click.option("--s3-stops", default=2, show_default=True, help="Times that the storage is away for ten seconds.")
 @click.option("--stops", default=4, show_default=True, help="SIGSTOPs of a worker or the reaper, for 20 seconds.")
 @click.option("--half-open", default=4, show_default=True, help="Times that open connections lead nowhere.")
+@click.option("--survivors", default=1, show_default=True, help="Workers of a kind that are left to serve.")
 @click.option("--seed", default=1, show_default=True, help="What goes wrong, and when, follows from it.")
 @click.option("--gap", default=1.5, show_default=True, help="Mean seconds between kills.")
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Keep data and logs there.")
@@ -41,6 +42,7 @@ def main(
     s3_stops: int,
     stops: int,
     half_open: int,
+    survivors: int,
     seed: int,
     gap: float,
     home: Path | None,
@@ -59,6 +61,7 @@ def main(
             s3_stops=s3_stops,
             stops=stops,
             half_open=half_open,
+            survivors=survivors,
             seed=seed,
             gap=gap,
         )

@@ -57,6 +57,7 @@ class Options:
     s3_stops: int = 2
     stops: int = 4
     half_open: int = 4
+    survivors: int = 1  #: workers of a kind that serve on: who kills each as it becomes ready measures its start
     seed: int = 1
     gap: float = 1.5  #: mean seconds between kills
     model_workers: int = 3
@@ -190,14 +191,17 @@ class Chaos:
 
     def _kill(self, event: Event) -> None:
         """SIGKILL for a process of that kind, as soon as one is ready."""
-        _, moment = self._send(signal.SIGKILL, event.kind, event.pick)
+        left = self.options.survivors if event.kind in ("sim", "cpu") else 0
+        _, moment = self._send(signal.SIGKILL, event.kind, event.pick, left)
         self.kills[event.kind] += 1
         self.watch.killed(event.kind, moment)
 
     def _stop(self, event: Event) -> None:
         """SIGSTOP for a process, and SIGCONT much later: its leases have run out, and it knows nothing of it."""
         kind = random.Random(event.pick).choices(list(STOPPED), weights=list(STOPPED.values()))[0]
-        process, moment = self._send(signal.SIGSTOP, kind, event.pick)
+        process, moment = self._send(
+            signal.SIGSTOP, kind, event.pick, self.options.survivors if kind != "reaper" else 0
+        )
         self.kills["stopped"] += 1
         self.watch.killed(kind, moment, "stopped")
         time.sleep(STOP)
@@ -211,11 +215,11 @@ class Chaos:
             next(self._cuts).half_open()
             time.sleep(GIVES_UP)
 
-    def _send(self, number: signal.Signals, kind: str, pick: float) -> tuple[psutil.Process, float]:
-        """A signal for one of the processes of a kind, as soon as one is ready; which, and when (Unix seconds)."""
+    def _send(self, number: signal.Signals, kind: str, pick: float, left: int) -> tuple[psutil.Process, float]:
+        """A signal for one of the processes of a kind, as soon as more than ``left`` are ready; which, and when."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            if found := self._ready(kind):
+            if len(found := self._ready(kind)) > left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process, moment = psutil.Process(found[int(pick * len(found))]), time.time()
                     process.send_signal(number)
@@ -227,7 +231,7 @@ class Chaos:
         """Pids of processes that serve."""
         prefix = "cpu" if kind == "child" else kind
         entries = [e for name, e in sorted(self.stack.processes().items()) if name.startswith(prefix)]
-        pids = [e["pid"] for e in entries if e["state"] == "ready" and is_alive(e["pid"], e["created"])]
+        pids = [e["pid"] for e in entries if e["state"] == "ready" and _goes_on(e)]
         if kind != "child":
             return pids
         children: list[int] = []
@@ -265,6 +269,15 @@ class Chaos:
         while self.watch.ended < len(self.accepted) and time.monotonic() < end:
             time.sleep(0.1)
         time.sleep(1.0)
+
+
+def _goes_on(entry: dict[str, Any]) -> bool:
+    """Whether a process lives and is not stopped."""
+    if not is_alive(entry["pid"], entry["created"]):
+        return False
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(entry["pid"]).status() != psutil.STATUS_STOPPED)
+    return False
 
 
 def run(options: Options, home: Path, say: Callable[[str], None] = print) -> Report:
