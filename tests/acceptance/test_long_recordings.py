@@ -5,6 +5,7 @@ Some minutes in each run of the tests, the four hours that are promised in ``mak
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import subprocess
 import time
@@ -16,11 +17,12 @@ import psutil
 import pytest
 import soundfile
 import yaml
-from chorus_client import Client
+from chorus_client import Client, Job
 
 from audio.decode import decode
 from cli.layout import program
 from cli.stack import Stack
+from core.redis import connect
 from models.catalog import DEFAULT_FILE
 from tests.shared_data import data_path
 
@@ -47,18 +49,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def both(stack: Stack) -> Iterator[psutil.Process]:
+@contextlib.contextmanager
+def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """A worker that serves both models that hear, in one process."""
     env = psutil.Process(stack.processes()["piper-joe-1"]["pid"]).environ() | {"CHORUS_WORKER_NAME": "both"}
     command = program("worker", "whisper-tiny.en", "silero")
     with (stack.home.logs / "both.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     try:
-        yield psutil.Process(process.pid)
+        yield process
     finally:
         process.terminate()
         process.wait(30)
+
+
+def into_its_midst(chorus: Client, job: Job) -> None:
+    """Waits until a transcription runs."""
+    while (found := chorus.get(job)).step != "transcribe":
+        assert not found.done, found.error
+        time.sleep(0.2)
+    time.sleep(2)
 
 
 def recording(path: Path, seconds: float) -> int:
@@ -77,21 +87,37 @@ def recording(path: Path, seconds: float) -> int:
     return words
 
 
+def test_a_worker_that_stops_gives_a_long_recording_back(stack: Stack, tmp_path: Path) -> None:
+    recording(tmp_path / "long.flac", 150)
+    with Client(stack.url, stack.api_key) as chorus:
+        with worker(stack) as process:
+            recording(tmp_path / "short.flac", 8)
+            chorus.transcribe(tmp_path / "short.flac")  # it is ready
+            job = chorus.create("transcribe", recording=tmp_path / "long.flac")
+            into_its_midst(chorus, job)
+            began = time.monotonic()
+            process.terminate()
+            assert process.wait(30) == 0
+            assert time.monotonic() - began < PATIENCE, "it ends after the piece that runs"
+        assert chorus.get(job).state == "running"
+        with contextlib.closing(connect(stack.home.environment()["CHORUS_REDIS_URL"])) as client:
+            assert client.hgetall(f"ch:started:{job.id}") == {}, "it died of nothing"
+        chorus.cancel(job)
+
+
 @pytest.mark.parametrize("minutes", [5, pytest.param(238, marks=pytest.mark.proof)])
-def test_a_long_recording_is_heard_whole(stack: Stack, both: psutil.Process, tmp_path: Path, minutes: int) -> None:
+def test_a_long_recording_is_heard_whole(stack: Stack, tmp_path: Path, minutes: int) -> None:
     words = recording(tmp_path / "long.flac", minutes * 60)
     recording(tmp_path / "short.flac", 8)
-    with Client(stack.url, stack.api_key) as chorus:
+    with Client(stack.url, stack.api_key) as chorus, worker(stack) as process:
         chorus.vad(tmp_path / "short.flac")
         chorus.transcribe(tmp_path / "short.flac")
+        both = psutil.Process(process.pid)
         begin = both.memory_info().rss
         recording_ = {"upload": chorus.upload(tmp_path / "long.flac").id}
         began = time.monotonic()
         long = chorus.create("transcribe", recording=recording_)
-        while chorus.get(long).step != "transcribe":
-            assert not chorus.get(long).done, chorus.get(long).error
-            time.sleep(0.2)
-        time.sleep(2)  # into its midst
+        into_its_midst(chorus, long)
         short = chorus.wait(chorus.create("vad", recording=tmp_path / "short.flac", options={"threshold": 0.6}), 60)
         other = chorus.wait(chorus.create("transcribe", recording=tmp_path / "short.flac"), 60)
         assert (short.state, other.state) == ("succeeded", "succeeded")
