@@ -106,7 +106,7 @@ def test_a_job_that_lost_a_word_does_not_succeed(
     """Each text as a job: its utterances, its errors and its end are those that its words ask for."""
     line, frontend = CpuLine(settings_for(valkey, seaweedfs)), frontend_of("piper-joe")
     states = set()
-    for text in texts[: len(texts) // 2]:
+    for text in texts if len(texts) > 100 else texts[:20]:
         answer = client.post("/v1/jobs", json={"pipeline": "piper", "text": text})
         found = said("piper-joe", frontend, text)
         if answer.status_code == 422:
@@ -137,7 +137,7 @@ def test_the_longest_of_them_are_spoken(model: str) -> None:
     found.sort(key=lambda f: len(f.inputs["tokens"]))
     loaded = model_class(spec)(spec, files(model))
     loaded.load("cpu")
-    for part in (*found[:3], *found[-5:]):
+    for part in (found[0], *found[-2:]):
         [outcome] = loaded.run([Item(part.inputs, seed=1)])
         assert isinstance(outcome, Speech), (part, outcome)
         assert 0.05 < len(outcome.samples) / outcome.rate < 60
