@@ -107,7 +107,6 @@ class WhisperModel(Model):
         # Item by item: in company, a probability at the threshold might fall to its other side.
         (probabilities,) = self._vad.probabilities([item])
         for start, end in stretches(segments(probabilities, len(recording), _SPEECH)):
-            self.pause()
             found, language = self._hear(recording[round(start * RATE) : round(end * RATE)], language)
             heard += _within(found, start, end)
         text = " ".join(segment.text or "" for segment in heard)
@@ -117,6 +116,7 @@ class WhisperModel(Model):
         """faster-whisper's segments of one stretch, without what repeats itself, and the language."""
         found: list[Any] = []
         for way in _WAYS:
+            self.pause()
             heard, about = self._model.transcribe(
                 samples,
                 language=language,
