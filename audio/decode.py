@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import IO, Any, Never, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.mixdown import Mixdown
 from core.errors import InvalidAudio
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -28,8 +30,14 @@ CONTAINERS = (
     "tta,voc,w64,wav,webm,wv"
 )
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  #: Hz
-MOST_CHANNELS = 64
+LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000  #: Hz
+MOST_CHANNELS = 8
+#: samples of all channels together: four hours of 48 kHz in stereo
+MOST_SAMPLES = 4 * 3600 * 48_000 * 2
+
+#: CPU seconds that decoding may take: at least, for each second of sound, and for each sample of a channel.
+#: Ordinary files need a third of it or less; many tiny frames or packets without sound need more.
+CPU_LEAST, CPU_PER_SECOND, CPU_PER_SAMPLE = 5.0, 1 / 100, 1 / 8_000_000
 
 #: share of a file's packets that must decode: a damaged tail or a few bad packets do no harm
 DECODABLE = 0.8
@@ -63,7 +71,8 @@ def probe(data: bytes | Path) -> Probe:
     """What is in an audio file, from a walk over its packets and a try at the first of them.
 
     The duration is counted, not taken from the header, which may lie; it is within 0.1 s of the decoded one.
-    Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_short``.
+    Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_short``,
+    ``sample_rate_too_high``, ``too_many_channels``, ``too_many_samples``.
     """
     with _open(data) as (container, audio):
         walk = _Walk()
@@ -85,6 +94,7 @@ def probe(data: bytes | Path) -> Probe:
         if not seconds or walk.packets == PROBED_PACKETS:
             seconds = max(seconds, _declared(container, audio))
         rate, channels = _plausible(context.sample_rate, context.channels)
+        check_samples(seconds * rate * channels)
         return Probe(seconds, rate, channels, context.name, container.format.name)
 
 
@@ -99,22 +109,24 @@ def decode(data: bytes | Path, sample_rate: int, *, max_seconds: float, min_seco
 def stream(data: bytes | Path, sample_rate: int, *, max_seconds: float, min_seconds: float = 0.0) -> Iterator[Samples]:
     """An audio file in chunks of float32 [n], mono, at ``sample_rate`` Hz, in constant memory.
 
-    Channels are mixed to their mean and resampled by soxr (HQ). Packets that do not decode are left out;
+    Channels are mixed to their mean, or the strongest is taken where they would cancel each other out (see
+    `Mixdown`), and resampled by soxr (HQ). Packets that do not decode are left out;
     where fewer than `DECODABLE` of them decode, the file is refused. A file that ends early is read up to
-    there. Stops as soon as ``max_seconds`` are exceeded.
+    there. Stops as soon as ``max_seconds``, `MOST_SAMPLES` or the CPU time for what has been decoded are exceeded,
+    whatever the header says.
     Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_long``,
+    ``sample_rate_too_high``, ``too_many_channels``, ``too_many_samples``, ``decoding_too_slow``,
     ``audio_too_short`` (no samples, or less than ``min_seconds``; told at the end).
     """
     resampler = _Resampler(sample_rate)
-    seconds = 0.0
+    budget = _Budget(max_seconds)
     with _open(data) as (container, audio):
-        for mono, rate in _mono(container, audio):
-            seconds += len(mono) / rate
-            if seconds > max_seconds + LENIENCE:
-                raise too_long(max_seconds)
-            yield from resampler.add(mono, rate)
+        for mono, rate in _mono(container, audio, budget):
+            for chunk in resampler.add(mono, rate):
+                with budget.paused():
+                    yield chunk
     yield from resampler.finish()
-    if not seconds or seconds < min_seconds:
+    if not budget.seconds or budget.seconds < min_seconds:
         raise _too_short(min_seconds)
 
 
@@ -124,6 +136,13 @@ def check_duration(seconds: float, *, least: float, most: float) -> None:
         raise _too_short(least)
     if seconds > most + LENIENCE:
         raise too_long(most)
+
+
+def check_samples(samples: float) -> None:
+    """Refuses more samples, of all channels together, than `stream` decodes."""
+    if samples > MOST_SAMPLES:
+        detail = f"The audio has more than {MOST_SAMPLES} samples (rate x channels x seconds)."
+        raise InvalidAudio(detail, code="too_many_samples")
 
 
 def too_long(most: float) -> InvalidAudio:
@@ -168,6 +187,8 @@ def _open(data: bytes | Path) -> Iterator[tuple[Any, Any]]:
             audio = streams[0]
             if audio.codec_context is None:
                 raise _unreadable("Its codec is not known.")
+            if audio.codec_context.sample_rate:
+                _plausible(audio.codec_context.sample_rate, audio.codec_context.channels)
             audio.codec_context.thread_count = 1
             for other in container.streams:
                 if other.index != audio.index:
@@ -243,8 +264,9 @@ def _flushed(context: Any) -> list[Any]:
         return []
 
 
-def _mono(container: Any, audio: Any) -> Iterator[tuple[Samples, int]]:
-    """Decoded chunks and their rates. Raises `InvalidAudio` where too little decodes."""
+def _mono(container: Any, audio: Any, budget: _Budget) -> Iterator[tuple[Samples, int]]:
+    """Decoded chunks and their rates. Raises `InvalidAudio` where too little decodes, or too much or too slowly."""
+    mixdown = Mixdown()
     good = bad = fruitless = 0
     for packet in _packets(container, audio):
         frames = _frames(packet)
@@ -253,13 +275,47 @@ def _mono(container: Any, audio: Any) -> Iterator[tuple[Samples, int]]:
         if fruitless > FRUITLESS:
             raise _unreadable("Too much of it does not decode.")
         for frame in frames or ():
-            yield _mix(frame)
+            yield from mixdown.add(*budget.add(frame))
+        budget.check_time()
     for frame in _flushed(audio.codec_context):
-        yield _mix(frame)
+        yield from mixdown.add(*budget.add(frame))
+    yield from mixdown.finish()
     if not good + bad:
         raise _nothing(container, audio)
     if good < DECODABLE * (good + bad):
         raise _unreadable("Too much of it does not decode.")
+
+
+class _Budget:
+    """Counts what is decoded, and the CPU seconds of this thread that it takes."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self.seconds = 0.0
+        self._most = max_seconds
+        self._samples = 0
+        self._began = time.thread_time()
+
+    def add(self, frame: Any) -> tuple[NDArray[np.floating], int]:
+        """The frame's values, float [channels, n], and its rate, where it is not one too many."""
+        rate, channels = _plausible(frame.sample_rate, frame.layout.nb_channels)
+        self.seconds += frame.samples / rate
+        if self.seconds > self._most + LENIENCE:
+            raise too_long(self._most)
+        self._samples += frame.samples * channels
+        check_samples(self._samples)
+        return _values(frame, channels), rate
+
+    def check_time(self) -> None:
+        allowed = CPU_LEAST + self.seconds * CPU_PER_SECOND + self._samples * CPU_PER_SAMPLE
+        if time.thread_time() - self._began > allowed:
+            raise InvalidAudio("The audio takes too long to decode.", code="decoding_too_slow")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Does not count what the reader of the samples does with them."""
+        paused = time.thread_time()
+        yield
+        self._began += time.thread_time() - paused
 
 
 def _nothing(container: Any, audio: Any) -> InvalidAudio:
@@ -267,9 +323,8 @@ def _nothing(container: Any, audio: Any) -> InvalidAudio:
     return _unreadable("It holds nothing that decodes.") if _declared(container, audio) else _too_short()
 
 
-def _mix(frame: Any) -> tuple[Samples, int]:
-    """The mean of a frame's channels, float32 [n], and its rate."""
-    rate, channels = _plausible(frame.sample_rate, frame.layout.nb_channels)
+def _values(frame: Any, channels: int) -> NDArray[np.floating]:
+    """A frame's samples, float [channels, n], bounded."""
     try:
         values = frame.to_ndarray()
     except _failures() as error:
@@ -280,14 +335,19 @@ def _mix(frame: Any) -> tuple[Samples, int]:
         values = values.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
         values = values / half - (1.0 if frame.format.name.startswith("u8") else 0.0)
     values = np.nan_to_num(values, nan=0.0, posinf=HIGHEST_SAMPLE, neginf=-HIGHEST_SAMPLE)
-    return np.clip(values, -HIGHEST_SAMPLE, HIGHEST_SAMPLE).mean(axis=0).astype(np.float32), rate
+    bounded: NDArray[np.floating] = np.clip(values, -HIGHEST_SAMPLE, HIGHEST_SAMPLE)
+    return bounded
 
 
 def _plausible(rate: int, channels: int) -> tuple[int, int]:
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    if rate < LOWEST_RATE:
         raise _unreadable(f"A sample rate of {rate} Hz is not plausible.")
-    if not 1 <= channels <= MOST_CHANNELS:
+    if rate > HIGHEST_RATE:
+        raise InvalidAudio(f"The sample rate is above {HIGHEST_RATE} Hz.", code="sample_rate_too_high")
+    if channels < 1:
         raise _unreadable(f"{channels} channels are not plausible.")
+    if channels > MOST_CHANNELS:
+        raise InvalidAudio(f"The audio has more than {MOST_CHANNELS} channels.", code="too_many_channels")
     return rate, channels
 
 

@@ -22,6 +22,7 @@ from tests.shared_data import data_path
 
 CONTAINERS = ["aac", "flac", "mp3", "mp4", "ogg", "webm"]
 CODES = {"empty_audio", "unreadable_audio", "no_audio_stream", "audio_too_long", "audio_too_short"}
+CODES |= {"sample_rate_too_high", "too_many_channels", "too_many_samples"}
 
 
 def wav(
@@ -121,9 +122,10 @@ def test_bad_files_of_the_pack() -> None:
         (b"\x00" * 1_000_000, "unreadable_audio"),
         (wav(b""), "audio_too_short"),
         (wav(rate=0), "unreadable_audio"),
-        (wav(rate=2**31 - 1), "unreadable_audio"),
+        (wav(rate=2**31 - 1), "sample_rate_too_high"),
         (wav(channels=0), "unreadable_audio"),
         (wav(channels=65_535), "unreadable_audio"),
+        (wav(channels=9), "too_many_channels"),
         (wav(bits=0), "unreadable_audio"),
         (wav(tag=0x1234), "unreadable_audio"),
         (wav()[:20], "unreadable_audio"),
