@@ -4,8 +4,9 @@ Used by ``chorus up`` and by the tests alike. Each server is told its folder and
 loopback alone, and keeps its data through a SIGKILL. ``command`` is what to run, ``env`` what to add to
 its environment, ``ready`` whether it serves now.
 
-SeaweedFS's filer and master ports ask for no key, and Valkey has no password here: any user of this
-machine could reach them. On a machine shared with people you do not trust, use your own servers.
+Of SeaweedFS only S3 serves, to who has its key: the other ports want tokens or a certificate that no
+one but that process has, so that no web page and no other user of this machine gets in. Valkey has no
+password here: on a machine shared with people you do not trust, use your own servers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.state import LOOPBACK
+from cli.storage_guard import certificate, guard
 from core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -124,11 +126,20 @@ class SeaweedFS:
 
     @property
     def env(self) -> Mapping[str, str]:
-        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            **guard(self.secret_key, self._certificate),
+        }
+
+    @property
+    def _certificate(self) -> Path:
+        return self.folder / "certificate.pem"
 
     def command(self) -> list[str]:
         """Makes the folder and returns the command. Raises `ConfigurationError` without the wheel."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        certificate(self._certificate)
         ports: list[str] = []
         for part in SEAWEEDFS_PARTS:
             ports += [f"-{part}.port={self.ports[part]}", f"-{part}.port.grpc={self.ports[f'{part}_grpc']}"]
@@ -144,6 +155,8 @@ class SeaweedFS:
             "-s3.port.lance=0",
             "-webdav=false",
             "-admin.ui=false",
+            "-filer.disableDirListing",
+            "-filer.exposeDirectoryData=false",
             "-master.telemetry=false",
             f"-bucket={self.bucket}",
         ]

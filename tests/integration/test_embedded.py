@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
+import itertools
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import psutil
 import pytest
 import redis
@@ -110,6 +114,62 @@ def test_seaweedfs_keeps_objects_through_a_kill_and_on_other_ports(tmp_path: Pat
     ports = {str(port) for each in (server, moved) for port in each.ports.values()}
     left = [p.name for p in Path("/tmp").glob("seaweedfs-*.sock") if p.stem.rpartition("-")[2] in ports]
     assert left == []
+
+
+#: What a web page that the user visits, or another user of the machine, may try without a key.
+_FORM = {"files": {"file": ("evil.txt", b"evil")}, "headers": {"Origin": "http://evil.example"}}
+_FIELDS = {"data": {"file": "evil"}, "headers": {"Origin": "http://evil.example"}}
+_TRIED: list[tuple[str, str, dict[str, Any]]] = [
+    *(
+        ("GET", path, {"headers": {"Accept": "application/json"}})
+        for path in ("/", "/buckets/speech/owner/", "/buckets/speech/owner/a.wav", "/dir/assign", "/dir/status")
+    ),
+    *(("GET", path, {}) for path in ("/vol/grow?count=1", "/col/delete?collection=speech")),
+    *(
+        (method, path, sent)
+        for path in ("/", "/buckets/speech/owner/evil.txt", "/speech/owner/evil.txt", "/submit", "/dir/assign")
+        for method, sent in (("POST", _FORM), ("POST", _FIELDS), ("PUT", {"content": b"evil"}))
+    ),
+    *(("POST", "/", {"data": {"Action": action, "UserName": "evil"}}) for action in ("CreateUser", "CreateAccessKey")),
+    ("POST", "/", {"data": {"Action": "AssumeRoleWithWebIdentity", "RoleArn": "arn:aws:iam::role/admin"}}),
+    ("POST", "/.tus/evil", {"headers": {"Upload-Length": "4", "Tus-Resumable": "1.0.0"}}),
+    ("DELETE", "/buckets/speech/owner/a.wav", {}),
+    ("DELETE", "/speech/owner/a.wav", {}),
+]
+
+
+def test_no_side_door_of_seaweedfs_opens_without_a_key(tmp_path: Path) -> None:
+    server = SeaweedFS(tmp_path / "data", seaweedfs_ports(), "AK1", "SK1-secret", "speech")
+    body = os.urandom(100_000)
+    with running(server, tmp_path / "log") as process:
+        server.client().put_object(Bucket="speech", Key="owner/a.wav", Body=body)
+        let_in = []
+        ports = {port for _, port in listeners(process.pid)}
+        assert {server.ports[part] for part in ("s3", "master", "volume", "filer")} <= ports
+        for port in sorted(ports):
+            scheme_of = ("http", "https") if port == server.ports["master"] else ("http",)
+            for (method, path, sent), scheme in itertools.product(_TRIED, scheme_of):
+                try:
+                    answer = httpx.request(method, f"{scheme}://127.0.0.1:{port}{path}", verify=False, **sent)
+                except httpx.HTTPError:
+                    continue  # gRPC, or a certificate that we do not have
+                if answer.status_code < 400:
+                    let_in.append((port, method, path, answer.status_code))
+        assert not let_in
+        assert (tmp_path / "data" / "certificate.pem").stat().st_mode & 0o077 == 0
+        # What has no token for a file asks the master for one by gRPC: not without the certificate.
+        with socket.create_connection(("127.0.0.1", server.ports["master_grpc"]), 5) as plain:
+            plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000"))
+            assert b"\x04\x00\x00\x00\x00\x00" not in plain.recv(1000), "no settings of HTTP/2"
+        keys = [o["Key"] for o in server.client().list_objects_v2(Bucket="speech")["Contents"]]
+        assert keys == ["owner/a.wav"]
+        assert server.client().get_object(Bucket="speech", Key="owner/a.wav")["Body"].read() == body
+        large = os.urandom(11 * 2**20)
+        server.client().upload_fileobj(io.BytesIO(large), "speech", "owner/large")  # in parts
+        process.kill()
+    with running(server, tmp_path / "log"):
+        assert server.client().get_object(Bucket="speech", Key="owner/large")["Body"].read() == large
+    server.tidy()
 
 
 def test_seaweedfs_ends_in_good_order_within_its_time(tmp_path: Path) -> None:
