@@ -81,7 +81,13 @@ class Intake:
         target = f"{folder}/recordings/{digest}"
         if self._objects.head(target) is None:
             self._objects.put_file(target, path, "application/octet-stream")
-        return {"object": target, "sha256": digest, "duration": round(found.duration, 3), "container": found.container}
+        return {
+            "object": target,
+            "sha256": digest,
+            "duration": round(found.duration, 3),
+            "samples": round(found.duration * found.sample_rate * found.channels),
+            "container": found.container,
+        }
 
     def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> dict[str, Any]:
         """Keeps an embedding that a client brought. Raises `InvalidRequest`: ``invalid_embedding``, or

@@ -136,7 +136,7 @@ class Outcome:
     result: Mapping[str, Any] | None = None
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
     again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
-    # a suspect's next run: it keeps its marks
+    # the next run of a suspect, which keeps its marks, or of what has no turn yet
 
     @property
     def _kind(self) -> str:

@@ -22,6 +22,7 @@ from storage.ledger import Outcome, Work
 from workers.assemble import UtterancesMissing, assemble, drop_unwanted
 from workers.enrol import enrol
 from workers.expand import expand
+from workers.long_decodes import NoTurn
 from workers.prepare import open_utterances, prepare
 from workers.services import Services, as_chorus_error, failure, patiently
 from workers.suspects import Verdict, judge
@@ -87,6 +88,9 @@ def _do(connections: Services, ref: ItemRef, work: Work) -> Outcome | None:
         except UtterancesMissing as missing:
             _send_back(connections, ref, work, missing.indices)
             return None
+        except NoTurn as none:
+            patiently(lambda: connections.ledger.ran([ref]))
+            return Outcome(ref=ref, station=CPU, again_in=none.again_in)
     except ChorusError as error:
         return failure(ref, CPU, as_chorus_error(error, InternalError, role.value))
     except Exception as error:

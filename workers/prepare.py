@@ -22,7 +22,7 @@ from workers.speaking import Spoken, spoken, warnings_of
 
 def prepare(services: Services, ref: ItemRef, work: Work) -> Outcome:
     """Decodes the job's recording; lays its utterances down, where no other step comes before them."""
-    gifts = take_in(services, work)
+    gifts = take_in(services, ref, work)
     if work.plan.find(Role.OPEN) is None:
         gifts |= lay_utterances(services, ref, work)
     return Outcome(ref=ref, station=CPU, gifts=gifts)

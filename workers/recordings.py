@@ -17,10 +17,12 @@ from audio.decode import stream
 from audio.encode import Encoder
 from core.errors import ArtifactMissing
 from core.names import AudioFormat
+from core.work import ItemRef
 from models.base import Samples
 from pipelines.intake import LIMITS
 from storage.ledger import Work
 from storage.objects import Objects
+from workers.long_decodes import is_long, turn
 from workers.services import Services, patiently
 
 #: Hz that everything that listens hears.
@@ -39,18 +41,19 @@ _BLOCK = 1 << 20
 _GAP = 0.5
 
 
-def take_in(services: Services, work: Work) -> dict[str, bytes | str]:
+def take_in(services: Services, ref: ItemRef, work: Work) -> dict[str, bytes | str]:
     """Brings the job's recordings to samples, once; gives ``samples`` (an object name) and ``sha256`` (of the
     recording as it was brought). Nothing where the job has none.
 
-    Raises `InvalidAudio` where one is broken, too short or too long, and what `Egress.get` raises."""
+    Raises `InvalidAudio` where one is broken, too short or too long, what `Egress.get` raises, and `NoTurn` where
+    it is long and others are decoded now."""
     folder = folder_of(work)
     for name in ("reference", "recording"):
         if given := work.document.get(name):
             parts = given.get("parts", [given])
             with tempfile.TemporaryDirectory(prefix="chorus-") as place:
                 held = [_fetched(services, folder, name, part, Path(place)) for part in parts]
-                return _decoded(services, folder, name, held, Path(place))
+                return _decoded(services, ref, work, name, held, Path(place))
     return {}
 
 
@@ -70,9 +73,10 @@ def _fetched(services: Services, folder: str, name: str, part: Mapping[str, Any]
 
 
 def _decoded(
-    services: Services, folder: str, name: str, parts: Sequence[Mapping[str, Any]], place: Path
+    services: Services, ref: ItemRef, work: Work, name: str, parts: Sequence[Mapping[str, Any]], place: Path
 ) -> dict[str, bytes | str]:
     """The samples of recordings, one behind the other, as one object of FLAC; in constant memory."""
+    folder = folder_of(work)
     digests = [str(part["sha256"]) for part in parts]
     digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
     target = f"{folder}/recordings/{digest}.16k.flac"
@@ -83,11 +87,13 @@ def _decoded(
         return gifts
     share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))
     source, path = place / "recording", place / "samples.flac"
-    with Encoder(path, AudioFormat.FLAC, RATE) as encoder:
+    long, owner = is_long(parts), work.document["owner"]
+    with turn(services, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, RATE) as encoder:
         for part in parts:
             patiently(lambda part=part: services.objects.get_file(part["object"], source))  # type: ignore[misc]
             for samples in _beginning(source, name, share):
                 encoder.write(samples)
+                keep()
             if part is not parts[-1]:
                 encoder.write(np.zeros(round(_GAP * RATE), np.float32))
         encoder.close()

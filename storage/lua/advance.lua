@@ -3,7 +3,7 @@
 -- A: now, items = {{job, gen, step, index, station, kind, document, gifts, plan}, ...}
 --    kind: 'done' (document: result of a last step, or nil; gifts: flat list; plan: a new one for the steps
 --    behind this one, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
---    it fails after A.tries times) | 'later' (a suspect that is not to run yet; it[10]: seconds to wait; its marks
+--    it fails after A.tries times) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
 --    stay, and it is no try)
 -- Answers how each was taken (1 recorded, 0 not wanted any more), and the stations that got something to do.
 -- Lets an item wait apart from its station until it is due.

@@ -1,0 +1,112 @@
+"""Recordings that would hold the CPU processes: ended soon where they are absurd, in turns where they are long."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio import decode
+from broker import turns
+from broker.turns import Turns
+from core.names import JobState, Priority
+from core.redis import connect
+from core.work import CPU, Plan
+from storage.ledger import NewJob
+from tests.conftest import S3
+from tests.integration.cpu_line import CpuLine
+from tests.integration.test_api import settings_for
+from tests.silent_flac import silence
+from workers.long_decodes import LONG, is_long
+
+PLAN = Plan.parse("prepare:cpu vad:silero-vad")
+
+
+@pytest.fixture
+def line(valkey: str, seaweedfs: S3) -> Iterator[CpuLine]:
+    found = CpuLine(settings_for(valkey, seaweedfs))
+    yield found
+    found.services.redis.close()
+
+
+def submit(line: CpuLine, job: str, owner: str, data: bytes, duration: float) -> None:
+    """A job whose recording has come past the door somehow."""
+    kept = {"object": f"{owner}/recordings/{job}", "sha256": job, "duration": duration}
+    line.services.objects.put(kept["object"], data, "application/octet-stream")  # type: ignore[arg-type]
+    document = {"owner": owner, "recording": kept}
+    asked = NewJob(
+        id=job, owner=owner, priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60.0, keep=100.0
+    )
+    assert line.services.ledger.create(asked)
+
+
+def outcome(line: CpuLine, job: str) -> tuple[JobState, int, str | None]:
+    """A job's state, its step, and the code of its error."""
+    found = line.services.ledger.get(job)
+    assert found
+    return found.state, found.step, found.error and found.error["code"]
+
+
+def wav(seconds: float) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(round(seconds * 1_000), np.int16), 1_000, format="WAV")
+    return buffer.getvalue()
+
+
+def test_hours_of_silence_at_absurd_rates_do_not_hold_the_cpu_step(
+    line: CpuLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MOST_SAMPLES", decode.MOST_SAMPLES // 10)  # the same, in a tenth of the time
+    for job, rate in (("job_1", 655_350), ("job_2", 384_000)):
+        submit(line, job, "ann", silence(rate, 8, 65_535, 8_000), 300.0)
+    submit(line, "job_3", "bob", wav(1.0), 1.0)
+    began = time.thread_time()
+    assert line.run() == 3
+    assert outcome(line, "job_1") == (JobState.FAILED, 0, "sample_rate_too_high")
+    assert outcome(line, "job_2") == (JobState.FAILED, 0, "too_many_samples")
+    assert outcome(line, "job_3")[1] == 1
+    assert time.thread_time() - began < 10
+
+
+def test_long_recordings_of_an_owner_are_decoded_one_at_a_time(line: CpuLine) -> None:
+    for job, owner, seconds in (("job_1", "ann", LONG + 1), ("job_2", "ann", 1.0), ("job_3", "bob", 1.0)):
+        submit(line, job, owner, wav(seconds), seconds)
+    held = Turns(line.services.redis, CPU, 0.25)
+    assert held.take("ann", "an item in another process")
+    assert line.run() == 3
+    assert [outcome(line, job)[1] for job in ("job_1", "job_2", "job_3")] == [0, 1, 1]
+    assert not line.services.redis.exists("ch:started:job_1")  # to wait is no try
+    held.give_back("ann", "an item in another process")
+    line.services.redis.zadd("ch:delayed", dict.fromkeys(line.services.redis.zrange("ch:delayed", 0, -1), 0.0))
+    line.services.ledger.due()
+    assert line.run() == 1
+    assert outcome(line, "job_1")[1] == 1
+    assert not line.services.redis.exists(f"ch:turns:{CPU}")
+
+
+def test_what_is_long_is_told_by_seconds_or_by_samples() -> None:
+    assert not is_long([{"url": "https://a.example/b.wav"}, {"duration": LONG, "samples": 16_000 * LONG}])
+    assert is_long([{"duration": LONG - 1}, {"duration": 2.0}])
+    assert is_long([{"duration": 60.0, "samples": 60 * 384_000 * 8}])
+
+
+def test_turns_are_one_of_an_owner_and_half_of_the_processes(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = connect(valkey)
+    found = Turns(client, CPU, 0.25)
+    assert found.take("ann", "1") and found.take("ann", "1")
+    assert not found.take("ann", "2")
+    assert not found.take("bob", "3")  # no worker has said how many processes it has
+    client.zadd(f"ch:workers:{CPU}", {"one": time.time() + 60})
+    client.hset(f"ch:room:{CPU}", "one", "8")
+    assert found.take("bob", "3")
+    assert not found.take("an", "4") and not found.take("ann", "2")
+    found.give_back("ann", "1")
+    assert found.take("an", "4")
+    found.give_back("an", "4")
+    monkeypatch.setattr(turns, "LEASE", -1.0)
+    assert found.take("ann", "5") and found.take("ann", "6")  # the first one's process is gone
+    client.close()
