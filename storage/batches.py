@@ -32,7 +32,6 @@ PORTION = 200
 SHOWN_ERRORS = 100
 
 _ID = re.compile(r"ba_[0-9a-f]{24}")
-_UNSAFE = re.compile(r"[^\w.-]", re.ASCII)
 _COUNTED = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)
 
 
@@ -169,17 +168,6 @@ class Batches:
         if shown:
             with redis_errors():
                 self._redis.hset(f"ch:err:{batch}", mapping=shown)  # type: ignore[arg-type]
-
-
-def file_name(custom_id: str, taken: set[str]) -> str:
-    """A name for an item's file, without suffix: its own as far as every file system takes it, and once only."""
-    plain = _UNSAFE.sub("_", custom_id).lstrip(".")[:100] or "item"
-    name, number = plain, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{plain}-{number}"
-    taken.add(name.lower())
-    return name
 
 
 def _batch(job: Job, found: Mapping[bytes, bytes]) -> Batch:

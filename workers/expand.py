@@ -21,7 +21,8 @@ from core.metrics import count
 from core.validation import from_validation, parse_json
 from core.work import CPU, ItemRef
 from pipelines.requests import BatchItem, JobRequest
-from storage.batches import Batches, file_name, index_object, job_of
+from storage.batches import Batches, index_object, job_of
+from storage.file_names import file_name
 from storage.ledger import NewJob, Outcome, Work
 from workers.services import Services, patiently
 
@@ -39,7 +40,7 @@ class Expansion:
     lines: list[str] = field(default_factory=list)  #: of the index, JSON each
     errors: dict[int, dict[str, Any]] = field(default_factory=dict)  #: by index
     seen: set[str] = field(default_factory=set)  #: custom ids
-    files: set[str] = field(default_factory=set)
+    files: dict[str, int] = field(default_factory=dict)
 
 
 def expand(services: Services, ref: ItemRef, work: Work) -> Outcome:
