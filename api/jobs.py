@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
 from api.context import ceiling, context, owner
+from api.forms import check_fields, json_object, json_value, no_such_file
 from api.idempotency import fingerprint, once
 from api.query import flag
 from api.views import accepted_view, job_view
@@ -17,7 +18,6 @@ from api.waiting import wait_for_end
 from audio.encode import CONTENT_TYPES
 from core.errors import Conflict, FieldError, InvalidRequest, LedgerUnavailable, Malformed, NotFound
 from core.failpoints import reach
-from core.json_shape import check_shapes
 from core.names import AudioFormat, JobState
 from core.validation import parse_json
 from pipelines.requests import JobRequest
@@ -160,15 +160,15 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
     files = {}
     for name, file in request.files.items(multi=True):
         if name not in ("reference", "recording") or name in files:
-            raise InvalidRequest(f"{name[:100]}: There is no such file field.", code="unknown_field")
+            raise no_such_file(name)
         files[name] = file
-    check_shapes(value.encode() for name, value in request.form.items() if name not in _STRINGS)
-    body = parse_json(request.form["job"].encode()) if "job" in request.form else {}
+    check_fields((name, value) for name, value in request.form.items() if name not in _STRINGS)
+    body = json_object("job", request.form["job"]) if "job" in request.form else {}
     for name, value in request.form.items():
         if name in _STRINGS:
             body[name] = value
         elif name != "job":
-            body[name] = parse_json(b'{"value": %s}' % value.encode())["value"]
+            body[name] = json_value(name, value)
     return body, files
 
 

@@ -10,12 +10,12 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
 from api.context import context, owner
+from api.forms import check_fields, json_object, no_such_file
 from api.jobs import accepted, submit
 from api.listing import stock_voices
 from api.views import root
 from api.waiting import wait_for_end
 from core.errors import FieldError, InvalidRequest, Malformed, NotFound
-from core.json_shape import check_shapes
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
 from pipelines.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
@@ -144,18 +144,18 @@ def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:
     if request.mimetype != "multipart/form-data":
         raise Malformed("Send the voice as application/json or multipart/form-data.", code="unsupported_media_type")
     body: dict[str, Any] = {}
-    check_shapes(value.encode() for name in ("pipelines", "recordings") for value in request.form.getlist(name))
+    check_fields((name, value) for name in ("pipelines", "recordings") for value in request.form.getlist(name))
     for name, values in request.form.lists():
         if name == "pipelines":
             body[name] = [part for value in values for part in _names(value)]
         elif name == "recordings":
-            body[name] = [parse_json(value.encode()) for value in values]
+            body[name] = [json_object(f"{name}.{n}", value) for n, value in enumerate(values)]
         else:
             body[name] = values[-1]
     files = []
     for name, file in request.files.items(multi=True):
         if name not in ("files", "files[]"):
-            raise InvalidRequest(f"{name[:100]}: There is no such file field.", code="unknown_field")
+            raise no_such_file(name)
         files.append(file)
     return body, files
 

@@ -127,8 +127,15 @@ def of_field(field: str) -> Iterator[None]:
 
 
 def _base64(text: str) -> bytes:
+    """Base64 of either alphabet (RFC 4648, 4 and 5, but no mixture), with or without padding and line ends."""
+    text = text.partition(",")[2] if text.startswith("data:") else text
+    text = text.replace("\r", "").replace("\n", "")
+    if not text.endswith("="):
+        text += "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+        if ("-" in text or "_" in text) and not ("+" in text or "/" in text):
+            return base64.b64decode(text, altchars=b"-_", validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidAudio("This is not base64.", code="not_base64") from error
 
