@@ -369,13 +369,14 @@ class VoiceList(Answer):
 
 
 class Upload(Answer):
-    """A place to PUT bytes to."""
+    """A place to PUT bytes to; where it has ``fields``, to POST a form of them to, the bytes last as ``file``."""
 
     id: Annotated[str, identifier("up")]
-    method: Literal["PUT"]
+    method: Literal["PUT", "POST"]
     url: Url
     expires: Time
     max_bytes: int = Field(ge=1)
+    fields: dict[str, str] | None = None
 
 
 class Uploaded(Answer):

@@ -24,7 +24,7 @@ from pipelines.requests import MAX_ITEMS, BatchRequest
 from pipelines.submission import estimated_load
 from storage.batches import PLAN, Batches, Entry, new_batch_id, new_items_name
 from storage.ledger import Job, NewJob
-from storage.uploads import fetch_upload
+from storage.uploads import Uploads
 from storage.views import LINK_SECONDS
 
 routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
@@ -119,7 +119,8 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
     with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
         path = Path(folder) / "items.jsonl"
         if asked.upload is not None:
-            fetch_upload(ctx.redis, ctx.objects, owner(), asked.upload, path, ctx.settings.max_body_bytes)
+            uploads = Uploads(ctx.redis, ctx.objects, ctx.settings)
+            uploads.fetch(owner(), asked.upload, path, ctx.settings.max_body_bytes)
         else:
             with path.open("wb") as file:
                 file.writelines(json.dumps(item).encode() + b"\n" for item in asked.items or ())

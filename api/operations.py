@@ -243,11 +243,16 @@ OPERATIONS: dict[str, Operation] = {
     "uploads.create": Operation(
         id="createUpload",
         tag="Uploads",
-        replies={201: _json(answers.Upload, "Where to PUT the bytes.", links="upload")},
+        replies={201: _json(answers.Upload, "Where to bring the bytes.", links="upload")},
     ),
     "uploads.put": Operation(
-        id="putUpload", tag="Uploads", data=True, replies={200: _json(answers.Uploaded, "What has arrived.")}
+        id="putUpload",
+        tag="Uploads",
+        data=True,
+        replies={200: _json(answers.Uploaded, "What has arrived.")},
+        problems=(409,),
     ),
+    "uploads.delete": Operation(id="deleteUpload", tag="Uploads", replies={204: _GONE}),
     "webhooks.create": Operation(
         id="createWebhook",
         tag="Webhooks",

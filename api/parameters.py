@@ -121,7 +121,7 @@ LINKS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("getBatch", "deleteBatch", "cancelBatch", "retryBatch", "getBatchManifest", "getBatchZip"),
     ),
     "voice": ("voice_id", ("getVoice", "renameVoice", "deleteVoice", "previewVoice")),
-    "upload": ("upload", ("putUpload",)),
+    "upload": ("upload", ("putUpload", "deleteUpload")),
     "webhook": (
         "endpoint_id",
         ("getWebhook", "changeWebhook", "deleteWebhook", "rotateWebhookSecret", "testWebhook", "listDeliveries"),

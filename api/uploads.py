@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
 from api.views import root
 from core.errors import InvalidRequest, TooLarge
-from storage.uploads import UPLOAD_SECONDS, new_upload, upload_object
+from storage.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
 from storage.views import rfc3339
 
 routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
@@ -19,29 +20,34 @@ routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
 _CHUNK = 1 << 20
 
 
+def _uploads() -> Uploads:
+    ctx = context()
+    return Uploads(ctx.redis, ctx.objects, ctx.settings)
+
+
 @routes.post("")
 def create() -> tuple[Response, int]:
-    """A place to PUT a recording to: presigned where clients reach the storage, else here."""
-    ctx = context()
-    upload = new_upload(ctx.redis, owner())
-    here = f"{root()}/v1/uploads/{upload}"
-    url = ctx.objects.upload_link(upload_object(context().redis, owner(), upload), seconds=UPLOAD_SECONDS)
-    view = {
+    """A place to PUT a recording to; where clients reach the storage, a form to POST it there."""
+    upload, form = _uploads().open(owner())
+    view: dict[str, Any] = {
         "id": upload,
-        "method": "PUT",
-        "url": url or here,
-        "expires": rfc3339(time.time() + UPLOAD_SECONDS),
-        "max_bytes": ctx.settings.max_upload_bytes,
+        "method": "POST" if form else "PUT",
+        "url": form.url if form else f"{root()}/v1/uploads/{upload}",
+        "expires": rfc3339(time.time() + (FORM_SECONDS if form else UPLOAD_SECONDS)),
+        "max_bytes": context().settings.max_upload_bytes,
     }
+    if form:
+        view["fields"] = dict(form.fields)
     return jsonify(view), 201
 
 
 @routes.put("/<upload>")
 def put(upload: str) -> tuple[Response, int]:
-    """Takes the recording's bytes in, for clients that do not reach the storage."""
-    target = upload_object(context().redis, owner(), upload)
-    limit = context().settings.max_upload_bytes
+    """Takes the recording's bytes in, until the upload is used."""
+    uploads, limit = _uploads(), context().settings.max_upload_bytes
     request.max_content_length = limit
+    # What is said to come may be refused before it does.
+    uploads.expect(owner(), upload, min(request.content_length or 1, limit))
     with tempfile.TemporaryDirectory(prefix="chorus-upload-") as folder:
         path = Path(folder) / "upload"
         size = 0
@@ -53,5 +59,12 @@ def put(upload: str) -> tuple[Response, int]:
                 file.write(chunk)
         if not size:
             raise InvalidRequest("The request has no bytes.", code="upload_empty")
-        context().objects.put_file(target, path, "application/octet-stream")
+        uploads.put(owner(), upload, path)
     return jsonify({"id": upload, "bytes": size}), 200
+
+
+@routes.delete("/<upload>")
+def delete(upload: str) -> tuple[str, int]:
+    """Deletes an upload; what was made of it stays."""
+    _uploads().delete(owner(), upload)
+    return "", 204

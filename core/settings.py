@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
     max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
     max_upload_bytes: int = Field(1 << 30, ge=1024, description="Largest upload")
+    max_uploads_per_owner: int = Field(100, ge=1, description="Uploads not used yet that an owner may have")
+    max_upload_bytes_per_owner: int = Field(64 << 30, ge=1024, description="Bytes of all uploads of an owner")
     max_unfinished_per_owner: int = Field(50_000, ge=1, description="Unfinished utterances that an owner may have")
     max_unfinished: int = Field(200_000, ge=1, description="Unfinished utterances of all owners together")
     job_deadline: float = Field(86_400.0, gt=0, description="Seconds a job may take unless it says otherwise")

@@ -23,7 +23,7 @@ from core.settings import Settings
 from pipelines.requests import EmbeddingInput, RecordingInput
 from storage.embeddings import StoredEmbedding, check_embedding, embedding_name, pack_embedding, unpack_embedding
 from storage.objects import Objects
-from storage.uploads import fetch_upload
+from storage.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Intake:
             path.write_bytes(_base64(given.base64))
         else:
             limit = self._settings.max_upload_bytes
-            fetch_upload(self._redis, self._objects, owner, given.upload or "", path, limit)
+            Uploads(self._redis, self._objects, self._settings).fetch(owner, given.upload or "", path, limit)
 
 
 @contextmanager

@@ -171,13 +171,19 @@ class Objects:
             return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"], answer["ContentType"])
 
-    def upload_link(self, name: str, *, seconds: int) -> str | None:
-        """A presigned URL to PUT an object to, None where clients do not reach the storage."""
+    @property
+    def public(self) -> bool:
+        """Whether clients reach the storage."""
+        return self._public is not None
+
+    def upload_form(self, name: str, limit: int, *, seconds: int) -> tuple[str, dict[str, str]] | None:
+        """Where to POST an object of up to ``limit`` bytes and the fields of the form, None where clients do not reach
+        the storage. A presigned PUT would take any number of bytes."""
         if self._public is None:
             return None
-        parameters = {"Bucket": self.bucket, "Key": name}
-        url: str = self._public.generate_presigned_url("put_object", Params=parameters, ExpiresIn=seconds)
-        return url
+        conditions = [["content-length-range", 1, limit]]
+        form = self._public.generate_presigned_post(self.bucket, name, Conditions=conditions, ExpiresIn=seconds)
+        return form["url"], form["fields"]
 
     def delete(self, *names: str) -> None:
         """Deletes objects; those that are not there are no error."""

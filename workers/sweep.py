@@ -1,7 +1,8 @@
 """The sweep: objects in storage that nobody knows, or whose time is over, are deleted.
 
 What is deleted as a rule goes with its job, voice or retention; this finds what a crash, a lost ledger or an unlucky
-moment left behind. It deletes only what is older than ``CHORUS_ORPHAN_AGE``, so that work in progress is safe.
+moment left behind. It deletes only what is older than ``CHORUS_ORPHAN_AGE``, so that work in progress is safe; uploads
+go once their time is over.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ class Sweep:
         return [name for name, until, used in known if until is None and used is None]
 
     def _uploads(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
-        for name in self._old(objects):
+        """Those that the ledger does not know, however young: nothing may use them any more."""
+        for name, _ in objects:
             if not self._exists(f"ch:upload:{name.rpartition('/')[2]}"):
                 yield name
 

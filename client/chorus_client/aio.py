@@ -96,6 +96,10 @@ class AsyncClient:
         """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
         return await self._run(self._operations.upload(content))
 
+    async def delete_upload(self, upload: str | Upload) -> None:
+        """Deletes an upload; what was made of it stays."""
+        await self._run(self._operations.delete_upload(upload))
+
     async def transcribe(self, recording: Recording, **job: Any) -> Job:
         """What is said in a recording: ``result.transcript``. Raises `JobFailed`."""
         return await self._run(self._operations.door("transcribe", recording, job))

@@ -101,6 +101,10 @@ class Client:
         """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
         return self._run(self._operations.upload(content))
 
+    def delete_upload(self, upload: str | Upload) -> None:
+        """Deletes an upload; what was made of it stays."""
+        self._run(self._operations.delete_upload(upload))
+
     def transcribe(self, recording: Recording, **job: Any) -> Job:
         """What is said in a recording: ``result.transcript``. Raises `JobFailed`."""
         return self._run(self._operations.door("transcribe", recording, job))

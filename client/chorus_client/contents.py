@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,11 +23,18 @@ class Source:
     size: int
     _origin: Path | BinaryIO | bytes
     _start: int = 0
+    _around: tuple[bytes, bytes] = (b"", b"")
 
     def chunks(self) -> Iterator[bytes]:
         """All bytes from the beginning, piece by piece."""
+        head, tail = self._around
+        yield from (piece for piece in (head,) if piece)
+        yield from self._inner()
+        yield from (piece for piece in (tail,) if piece)
+
+    def _inner(self) -> Iterator[bytes]:
         if isinstance(self._origin, bytes):
-            yield self._origin
+            yield from (piece for piece in (self._origin,) if piece)
         elif isinstance(self._origin, Path):
             with self._origin.open("rb") as file:
                 yield from iter(lambda: file.read(_CHUNK), b"")
@@ -38,6 +45,13 @@ class Source:
     def read(self) -> bytes:
         """All bytes at once."""
         return b"".join(self.chunks())
+
+    def in_form(self, fields: Mapping[str, str], boundary: str) -> Source:
+        """A form (``multipart/form-data``) of ``fields``, then these bytes as ``file``."""
+        part = f'--{boundary}\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n'
+        head = "".join(f"{part % (name, '')}{value}\r\n" for name, value in fields.items())
+        around = (f"{head}{part % ('file', '; filename=upload')}".encode(), f"\r\n--{boundary}--\r\n".encode())
+        return replace(self, size=self.size + sum(map(len, around)), _around=around)
 
 
 def source_of(content: Content) -> Source:

@@ -217,11 +217,13 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place to PUT bytes to. ``url`` may let in whoever has it."""
+    """A place to bring bytes to. ``url`` and ``fields`` may let in whoever has them."""
 
     id: str
     url: str = field(repr=False)
     max_bytes: int | None = None
+    method: str = "PUT"
+    fields: Mapping[str, str] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, data: Json) -> Self:

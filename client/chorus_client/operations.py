@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -34,7 +35,7 @@ _ARRIVED = {
 }
 
 
-def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint) -> str:
+def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint | Upload) -> str:
     """The id of a thing, escaped for a path. Raises `ChorusError` where it is empty."""
     name = quote(thing if isinstance(thing, str) else thing.id, safe="")
     if not name:
@@ -130,10 +131,18 @@ class Operations:
         source = source_of(content)
         upload = Upload.of((yield from self._json("POST", "/v1/uploads")))
         # The length is said before: object storage takes nothing without.
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
+        kind = "application/octet-stream"
+        if upload.fields is not None:
+            boundary = secrets.token_hex(16)
+            source, kind = source.in_form(upload.fields, boundary), f"multipart/form-data; boundary={boundary}"
+        headers = {"Content-Type": kind, "Content-Length": str(source.size)}
         url = ours(upload.url, f"/v1/uploads/{path_of(upload.id)}")
-        yield from self._sent(Call("PUT", url, content=source, headers=headers, timeout=3600.0))
+        yield from self._sent(Call(upload.method, url, content=source, headers=headers, timeout=3600.0))
         return upload
+
+    def delete_upload(self, upload: str | Upload) -> Operation[None]:
+        """Deletes an upload; what was made of it stays."""
+        yield from self._sent(Call("DELETE", f"/v1/uploads/{path_of(upload)}"))
 
     def get(self, job: str | Job, wait: float = 0.0, within: float = math.inf) -> Operation[Job]:
         call = Call("GET", f"/v1/jobs/{path_of(job)}")

@@ -35,6 +35,10 @@
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact, or another object's name without its owner
 --                                -> when nobody needs it any more
 -- ch:inuse:{owner}               hash: such an object -> unfinished jobs that need it, whatever its time
+-- ch:upload:{upload}             string: whose it is
+-- ch:uploads:{owner}             zset: upload that was not used yet -> when its time is over
+-- ch:held:{owner}                zset: upload (:form: what may still be posted to it) -> until when it holds bytes
+-- ch:heldbytes:{owner}           hash: such an upload -> bytes; all: their sum
 -- ch:tries:{job}                 hash: index -> how often it has been tried again
 -- ch:started:{job}               hash: step.index -> runs begun and not recorded: 1 each, 1000 each when alone; .by: in
 --                                which process the last one was, .at: when it began
@@ -454,4 +458,30 @@ local function landed(j, station)
   local share = tonumber(call('HGET', key, 'share:' .. station) or 1)
   if share < 4096 then call('HSET', key, 'share:' .. station, share + 1) end
   activate(j, station)
+end
+
+-- Bytes that an owner's uploads hold, but for those whose time is over.
+local function held_bytes(owner, now)
+  local held, sizes = K('held', owner), K('heldbytes', owner)
+  for _, upload in ipairs(call('ZRANGEBYSCORE', held, '-inf', now)) do
+    call('HINCRBY', sizes, 'all', -(tonumber(call('HGET', sizes, upload)) or 0))
+    call('HDEL', sizes, upload)
+    call('ZREM', held, upload)
+  end
+  return tonumber(call('HGET', sizes, 'all')) or 0
+end
+
+-- Has an upload hold `bytes` until `till`, instead of what it held. No upload lives longer than `life` seconds.
+local function hold_bytes(owner, upload, bytes, till, life)
+  local held, sizes = K('held', owner), K('heldbytes', owner)
+  call('HINCRBY', sizes, 'all', bytes - (tonumber(call('HGET', sizes, upload)) or 0))
+  if bytes > 0 then
+    call('HSET', sizes, upload, bytes)
+    call('ZADD', held, till, upload)
+  else
+    call('HDEL', sizes, upload)
+    call('ZREM', held, upload)
+  end
+  call('EXPIRE', held, life)
+  call('EXPIRE', sizes, life)
 end

@@ -198,6 +198,7 @@ def test_a_sweep_takes_what_nobody_needs_and_leaves_the_rest(client: FlaskClient
     for name in bad:
         objects.put(name, b"x", "text/plain")
     Sweep(line.services, 3600).run()
+    bad.remove("ann/uploads/up_000000000000000000000000")  # nothing may use it, however young it is
     assert set(objects.names("")) == good | bad  # too young
     counted = Sweep(line.services, 0, delete=False).run()
     assert set(objects.names("")) == good | bad and sum(counted.orphans.values()) == len(bad)
