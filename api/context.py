@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import redis
@@ -51,6 +51,20 @@ def ceiling() -> int | None:
     """Seconds that results may be kept by the key of the present request."""
     found: int | None = g.ceiling
     return found
+
+
+def key_check() -> Callable[[], bool]:
+    """Whether the key of the present request is still good, to be asked later and elsewhere."""
+    ctx = context()
+    if ctx.settings.auth == "off":
+        return lambda: True
+    secret, asked = _secret(), owner()
+
+    def good() -> bool:
+        key = find_key(ctx.redis, secret)
+        return key is not None and key.owner == asked
+
+    return good
 
 
 def check_start(settings: Settings, client: redis.Redis) -> None:

@@ -1,87 +1,135 @@
-"""The API under gunicorn: its options, and a worker that answers to what is no HTTP as the API answers to all else."""
+"""The API's processes: one listening socket, one `Front` in each."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
+import contextlib
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from types import FrameType
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.http import errors
-from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
 
-from api.problems import document
-from api.streams import bound_writes, stop_when
-from core.errors import Malformed
+from api.front import Front, Limits
+from api.streams import STALLED, bound_writes, stop_when
+from core.errors import ConfigurationError
 from core.settings import Settings
 
-#: What gunicorn's parser raises, where the answer is not 400. A transfer coding that nobody knows would be 501: but
-#: that is the client's doing as well, and no fault of the server's.
-_STATUS = {
-    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-}
+log = logging.getLogger(__name__)
+
+#: Seconds that a process which is to stop gives to what it is doing.
+GRACE = 8.0
+
+#: Descriptors of a process that are no connections of clients.
+_RESERVED = 256
 
 
-class Worker(ThreadWorker):
-    """gunicorn's threads; a request that cannot be parsed gets a problem document too."""
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answers to ``exc``, which ended a request before it reached the app."""
-        if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
-            super().handle_error(req, client, addr, exc)
-            return
-        try:
-            write_nonblock(client, _answer(exc))
-        except OSError:  # the client has left
-            self.log.debug("a request that cannot be parsed got no answer")
-
-
-def _answer(exc: errors.ParseException) -> bytes:
-    status = next((status for kind, status in _STATUS.items() if isinstance(exc, kind)), HTTPStatus.BAD_REQUEST)
-    error = Malformed("The request is not valid HTTP, or larger than is accepted.")
-    error.status = status.value
-    body = document(error)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-class Server(BaseApplication):
-    """gunicorn around ``app``, with threads for requests and, apart from them, for streams."""
+class Server:
+    """The API on its address, with threads for requests and, apart from them, for streams."""
 
     def __init__(self, app: Flask, settings: Settings, processes: int) -> None:
         self._app = app
-        self._options: dict[str, Any] = {
-            "bind": f"{settings.api_host}:{settings.api_port}",
-            "workers": processes,
-            "worker_class": Worker,
-            "threads": settings.api_threads + settings.api_streams,
-            "graceful_timeout": 8,
-            "timeout": 60,
-            "keepalive": 30,
-            "proc_name": "chorus-api",
-            "limit_request_line": 8190,
-            "limit_request_field_size": 16_380,
-            "control_socket_disable": True,
-            "when_ready": _bound,
-            "post_worker_init": lambda worker: stop_when(lambda: not worker.alive),
-        }
-        super().__init__()
+        self._settings = settings
+        self._processes = processes
 
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+    def run(self) -> None:
+        """Serves until SIGTERM or SIGINT. Raises `ConfigurationError` where the address cannot be listened on."""
+        sock = self._bind()
+        if self._processes == 1:
+            self._serve(sock)
+        else:
+            _Prefork(self._processes, lambda: self._serve(sock)).run()
 
-    def load(self) -> Flask:
-        return self._app
+    def _bind(self) -> socket.socket:
+        host, port = self._settings.api_host.strip("[]"), self._settings.api_port
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            sock = socket.create_server((host, port), family=family, backlog=1024)
+        except OSError as error:
+            raise ConfigurationError(f"The API cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        bound_writes(sock)
+        return sock
+
+    def _serve(self, sock: socket.socket) -> None:
+        s = self._settings
+        limits = Limits(
+            body=s.max_body_bytes,
+            upload=s.max_upload_bytes,
+            connections=_connections(s.api_connections),
+            per_address=s.api_connections_per_address,
+            stalled=STALLED,
+            anonymous=s.auth == "off",
+        )
+        front = Front(self._app, sock, limits, s.api_threads + s.api_streams)
+        stop_when(lambda: front.stopping)
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            front.stop(GRACE)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        log.info("the API listens on %s", sock.getsockname()[:2])
+        front.run()
 
 
-def _bound(arbiter: Any) -> None:
-    for listener in arbiter.LISTENERS:
-        bound_writes(listener.sock)
+def _connections(asked: int) -> int:
+    """As many as asked for, as far as this process may have descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return asked if soft == resource.RLIM_INFINITY else max(16, min(asked, soft - _RESERVED))
+
+
+class _Prefork:
+    """Several processes that serve one socket; one that ends is followed by another."""
+
+    def __init__(self, count: int, serve: object) -> None:
+        self._count = count
+        self._serve = serve
+        self._children: set[int] = set()
+        self._stopping = False
+
+    def run(self) -> None:
+        """Keeps the processes running until SIGTERM or SIGINT."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        while not self._stopping or self._children:
+            while not self._stopping and len(self._children) < self._count:
+                self._fork()
+            self._reap()
+
+    def _fork(self) -> None:
+        pid = os.fork()
+        if pid:
+            self._children.add(pid)
+            return
+        code = 1
+        try:
+            self._serve()  # type: ignore[operator]
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            self._children.clear()
+            return
+        if not pid:
+            time.sleep(0.1)
+            return
+        self._children.discard(pid)
+        if not self._stopping:
+            log.warning("an API process ended (%s); another is started", os.waitstatus_to_exitcode(status))
+            time.sleep(0.5)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        for pid in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)

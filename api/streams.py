@@ -1,11 +1,10 @@
 """Answers that go on while a job runs: how many at once, for how long, and whether anybody still reads them.
 
-Each holds a thread of gunicorn's. So they have threads of their own (``api_streams``) beside those of all other
-requests, and whoever comes past that is turned away with 503.
+Each holds a thread of its process. So they have threads of their own (``api_streams``) beside those of all other
+requests, of which one owner gets a share; whoever comes past that is turned away with 503.
 
-gunicorn writes with a blocking ``sendall``: a client that stops reading would hold its thread for ever, and while
-nothing is written nobody notices a client that left. `bound_writes` is against the first, `Reader.wait` against the
-second.
+A client that stops reading would hold its thread for ever: `api.front` closes its connection after `STALLED` seconds.
+While nothing is written nobody notices a client that left, or a key that was revoked: `Reader.wait` looks.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
 from flask import Response, request
 
-from api.context import context
-from core.errors import ChorusError, Overloaded
+from api.context import context, key_check, owner
+from core.errors import ChorusError, LedgerUnavailable, Overloaded
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ STALLED = 60
 #: Seconds that a stream waits for ledger or storage to come back.
 PATIENCE = 60.0
 
+#: Seconds between two looks at whether the key is still good.
+RECHECK = 5.0
+
 #: Bytes that are handed to the server at once.
 PORTION = 32 * 1024
 
@@ -48,11 +51,12 @@ Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
 
 _lock = threading.Lock()
 _open = 0
+_owners: Counter[str] = Counter()
 _stopping: Callable[[], bool] = lambda: False  # noqa: E731
 
 
 class StreamCut(ConnectionResetError):
-    """A stream ends before its time. To gunicorn this is a connection that is gone: it closes without the end of a
+    """A stream ends before its time. To the server this is a connection that is gone: it closes without the end of a
     chunked body, which tells the client that something is missing, and without a traceback in the log."""
 
     def __init__(self, reason: str) -> None:
@@ -74,11 +78,14 @@ def bound_writes(sock: socket.socket) -> None:
 
 
 class Reader:
-    """The client at the other end of one stream; ``sock`` is None where the server does not show it."""
+    """The client at the other end of one stream; ``sock`` is None where the server does not show it.
 
-    def __init__(self, sock: socket.socket | None) -> None:
+    ``allowed``: whether it may still read, asked every `RECHECK` seconds."""
+
+    def __init__(self, sock: socket.socket | None, allowed: Callable[[], bool] = lambda: True) -> None:
         self._end = time.monotonic() + LONGEST
-        self._sock = sock
+        self._allowed = allowed
+        self._recheck = time.monotonic() + RECHECK
         self._poll: select.poll | None = None
         if sock is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -99,17 +106,22 @@ class Reader:
             time.sleep(seconds)
         elif self._poll.poll(seconds * 1000):
             raise StreamCut("the client left")
-        if time.monotonic() > self._end:
+        now = time.monotonic()
+        if now > self._end:
             raise StreamCut("the stream has lived for long enough")
         if _stopping():
             raise StreamCut("this process is to stop")
+        if now > self._recheck:
+            self._recheck = now + RECHECK
+            self._check_key()
 
-    def dismiss(self) -> None:
-        """Readies a connection for a quick end: gunicorn's main thread, that of all requests, would else wait two
-        seconds for a client that does not close its side."""
-        if self._sock is not None:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RD)
+    def _check_key(self) -> None:
+        try:
+            allowed = self._allowed()
+        except LedgerUnavailable:
+            return  # whoever waits for the ledger says so
+        if not allowed:
+            raise StreamCut("the key was revoked")
 
 
 class Patience:
@@ -138,9 +150,10 @@ def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Re
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
     if request.method == "HEAD":
         return Response(headers=headers, content_type=content_type)
-    flow = _Flow(make, Reader(request.environ.get("gunicorn.socket")), _Place())
+    flow = _Flow(make, Reader(request.environ.get("chorus.socket"), key_check()), _Place(owner()))
+    send_head: Callable[[], None] = request.environ.get("chorus.send_head", lambda: None)
     try:
-        answer = Response(flow.chunks(), headers=headers, content_type=content_type)
+        answer = Response(flow.chunks(send_head), headers=headers, content_type=content_type)
         answer.call_on_close(flow.close)
     except BaseException:
         flow.close()
@@ -149,14 +162,20 @@ def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Re
 
 
 class _Place:
-    """One of the places for streams in this process. Raises `Overloaded` where there is none."""
+    """One of the places for streams in this process. Raises `Overloaded` where there is none, or none for ``owner``."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
         global _open
+        settings = context().settings
         with _lock:
-            if _open >= context().settings.api_streams:
+            if _open >= settings.api_streams:
                 raise Overloaded("There are too many streams; try again later.", code="too_many_streams", retry_after=5)
+            if _owners[owner] >= settings.api_streams_per_owner:
+                detail = f"You have {_owners[owner]} streams open; end one first."
+                raise Overloaded(detail, code="too_many_streams", retry_after=5)
             _open += 1
+            _owners[owner] += 1
+        self._owner = owner
         self._held = True
 
     def leave(self) -> None:
@@ -165,6 +184,9 @@ class _Place:
         with _lock:
             if self._held:
                 _open -= 1
+                _owners[self._owner] -= 1
+                if not _owners[self._owner]:
+                    del _owners[self._owner]
             self._held = False
 
 
@@ -175,12 +197,12 @@ class _Flow:
         self._make = make
         self._reader = reader
         self._place = place
-        self._whole = False
 
-    def chunks(self) -> Generator[bytes, None, None]:
-        """What ``make`` yields, in portions, with a look at the reader before each."""
-        yield b""  # gunicorn sends the head of the answer now
+    def chunks(self, send_head: Callable[[], None]) -> Generator[bytes, None, None]:
+        """What ``make`` yields, in portions, with a look at the reader before each; the answer's head goes first."""
+        yield b""  # by now the answer has begun
         try:
+            send_head()
             with contextlib.closing(self._make(self._reader)) as made:
                 for data in made:
                     for at in range(0, len(data), PORTION):
@@ -194,10 +216,7 @@ class _Flow:
             raise StreamCut(error.code) from error
         finally:
             self._place.leave()
-        self._whole = True
 
     def close(self) -> None:
         """The answer is over, one way or another, and perhaps before it began."""
         self._place.leave()
-        if not self._whole or _stopping():
-            self._reader.dismiss()

@@ -1,7 +1,7 @@
 """``Prefer: wait=N`` (RFC 7240): an answer that waits a while for the job's end.
 
-Those who wait hold a thread each, so that only half of an API process's threads may do so; whoever comes past that
-is answered at once, as the preference allows, and ``/healthz`` never starves.
+Those who wait hold a thread each, so that only half of an API process's threads may do so, and one owner's a quarter;
+whoever comes past that is answered at once, as the preference allows, and ``/healthz`` never starves.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 
 from flask import request
 
@@ -21,6 +22,7 @@ LONGEST = 60.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 _lock = threading.Lock()
 _waiting = 0
+_owners: Counter[str] = Counter()
 
 
 def wait_for_end(job: Job, default: float = 0.0) -> Job:
@@ -31,15 +33,18 @@ def wait_for_end(job: Job, default: float = 0.0) -> Job:
     patience = min(float(match[1]), LONGEST) if match else default
     if not patience or job.state.ended:
         return job
+    threads = context().settings.api_threads
     with _lock:
-        if _waiting >= context().settings.api_threads // 2:
+        if _waiting >= threads // 2 or _owners[job.owner] >= max(1, threads // 4):
             return job
         _waiting += 1
+        _owners[job.owner] += 1
     try:
         return _poll(job, time.monotonic() + patience)
     finally:
         with _lock:
             _waiting -= 1
+            _owners[job.owner] -= 1
 
 
 def _poll(job: Job, end: float) -> Job:

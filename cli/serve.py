@@ -24,7 +24,7 @@ def _settings() -> Settings:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (CHORUS_API_PORT, default 8080).")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="API processes.")
 def api(host: str | None, port: int | None, processes: int) -> None:
-    """Run the API under gunicorn.
+    """Run the API.
 
     It does not start without an API key ('chorus keys create OWNER'), unless CHORUS_AUTH=off and it listens on
     loopback.

@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     api_streams: int = Field(
         32, ge=1, le=256, description="Streams of audio and events that one API process has open beside them"
     )
+    api_streams_per_owner: int = Field(8, ge=1, le=256, description="Of these, how many one owner may have open")
+    api_connections: int = Field(
+        4096, ge=16, description="Connections of one API process; past it the longest idle one is closed"
+    )
+    api_connections_per_address: int = Field(
+        512, ge=1, description="Of these, how many one address may have; raise it behind a proxy"
+    )
     api_public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",

@@ -1,0 +1,442 @@
+"""waitress, as the API runs it: requests are read whole by one thread that waits for all connections at once, and only
+then handed to a thread of the app. What waitress leaves open is bounded here: the time for headers, bodies and answers,
+connections in all and of one address. What is no HTTP gets a problem document.
+
+Written for one release of waitress, on whose internals it stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import select
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+from waitress import task, wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.utilities import Error
+
+from api.problems import document
+from core.errors import ChorusError, InternalError, Malformed, RateLimited, TooLarge, Unauthorized
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a request's first line, and of all its headers; how many headers.
+MAX_LINE, MAX_HEADERS, MAX_HEADER_COUNT = 8190, 32 * 1024, 100
+
+#: Bytes of a body that comes without a key.
+MAX_ANONYMOUS = 64 * 1024
+
+#: Seconds that a client has for its headers; that a connection may idle between two requests; and that a client may
+#: send on once it was refused.
+HEADER_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 30.0, 2.0
+
+#: A body has so many seconds, and one more for every so many bytes.
+BODY_SECONDS, BODY_RATE = 30.0, 4096
+
+_FOLDED = re.compile(rb"\r?\n[ \t]")
+_UPLOAD = re.compile(r"/v1/uploads/[^/]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one process: bytes of bodies and of uploads, connections, seconds that an answer may lie unread."""
+
+    body: int
+    upload: int
+    connections: int
+    per_address: int
+    stalled: float
+    anonymous: bool  #: whether requests need no key
+
+
+class Problem(Error):
+    """An error that ends a request before it reaches the app, as a problem document."""
+
+    def __init__(self, error: ChorusError, status: int | None = None) -> None:
+        super().__init__(error.message)
+        if status is not None:
+            error.status = status
+        self.error = error
+
+    @staticmethod
+    def of(error: Error) -> Problem:
+        """The problem that one of waitress's errors is. A transfer coding that nobody knows (501) is the client's
+        doing, and no fault of the server's."""
+        if isinstance(error, Problem):
+            return error
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Problem(TooLarge("The request's body is larger than is accepted."))
+        if error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Problem(InternalError("The API failed in a way that it did not foresee."))
+        return _malformed(HTTPStatus.BAD_REQUEST if error.code == HTTPStatus.NOT_IMPLEMENTED else error.code)
+
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        status = HTTPStatus(self.error.status)
+        headers = [("Content-Type", "application/problem+json")]
+        if status is HTTPStatus.UNAUTHORIZED:
+            headers.append(("WWW-Authenticate", 'Bearer realm="chorus"'))
+        return f"{status.value} {status.phrase}", headers, document(self.error)
+
+
+def _malformed(status: int) -> Problem:
+    return Problem(Malformed("The request is not valid HTTP, or larger than is accepted."), status)
+
+
+class _Refused(ParsingError):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__("refused")
+        self.problem = problem
+
+
+class Parser(HTTPRequestParser):
+    """Reads one request. Refuses what two servers might read in two ways, and what is too large, at its headers."""
+
+    limits: Limits  #: set by `Front`
+    adj: Any
+
+    def received(self, data: bytes) -> int:
+        try:
+            consumed = int(super().received(data))
+        except ValueError:
+            self.error, self.completed, consumed = _malformed(HTTPStatus.BAD_REQUEST), True, len(data)
+        if self.error is not None and self.error.code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            line = (self.header_plus + data)[:MAX_LINE]
+            self.error = _malformed(414 if b"\n" not in line else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._refusal is not None:
+            self.error = self._refusal
+        return consumed
+
+    _refusal: Problem | None = None
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            self._check_head(header_plus)
+            super().parse_header(header_plus)
+            self._check_request(header_plus)
+        except _Refused as refused:
+            self._refusal = refused.problem
+            raise
+
+    def _check_head(self, head: bytes) -> None:
+        first, _, rest = head.partition(b"\r\n")
+        if len(first) > MAX_LINE:
+            raise _Refused(_malformed(HTTPStatus.REQUEST_URI_TOO_LONG))
+        if rest.count(b"\n") > MAX_HEADER_COUNT:
+            raise _Refused(_malformed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        if _FOLDED.search(b"\n" + rest) or b"\0" in head:
+            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
+        lines = [line.partition(b":")[0].strip().lower() for line in rest.split(b"\n")]
+        lengths, codings = lines.count(b"content-length"), lines.count(b"transfer-encoding")
+        if lengths > 1 or codings > 1 or (lengths and codings) or (codings and first.endswith(b"/1.0")):
+            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
+
+    def _check_request(self, head: bytes) -> None:
+        first = head.partition(b"\r\n")[0].rstrip()
+        if self.version not in ("1.0", "1.1") or not first.endswith(b" HTTP/" + self.version.encode()):
+            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
+        if self.headers.get("EXPECT", "100-continue").lower() != "100-continue":
+            raise _Refused(_malformed(HTTPStatus.EXPECTATION_FAILED))
+        self.adj = _Bounded(self.adj, self._most())
+        if self.content_length >= self.adj.max_request_body_size:
+            raise _Refused(self._too_large())
+
+    def _most(self) -> int:
+        """Bytes that the body may have: more to be kept as an upload, few without a key."""
+        if not (self.limits.anonymous or "AUTHORIZATION" in self.headers or "X_API_KEY" in self.headers):
+            return MAX_ANONYMOUS
+        upload = self.command == "PUT" and _UPLOAD.fullmatch(self.path)
+        return 1 + (self.limits.upload if upload else self.limits.body)
+
+    def _too_large(self) -> Problem:
+        if self.adj.max_request_body_size == MAX_ANONYMOUS:
+            return Problem(Unauthorized())
+        return Problem(TooLarge("The request's body is larger than is accepted."))
+
+
+class _Bounded:
+    """waitress's settings with another bound on the body."""
+
+    def __init__(self, adj: Any, most: int) -> None:
+        self._adj = adj
+        self.max_request_body_size = most
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adj, name)
+
+
+class ErrorTask(task.ErrorTask):
+    """Answers with a problem document; the connection lingers, so that the client gets to read it."""
+
+    def execute(self) -> None:
+        self.request.error = Problem.of(self.request.error)
+        self.channel.refused = True
+        super().execute()
+
+
+class AppTask(task.WSGITask):
+    """Shows the app its connection (``chorus.socket``) and a way to send the head of its answer before its body
+    (``chorus.send_head``)."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ = cast(dict[str, Any], super().get_environment())
+        environ["chorus.socket"] = self.channel.socket
+        environ["chorus.send_head"] = lambda: self.write(b"")
+        return environ
+
+
+class Channel(HTTPChannel):
+    """One connection."""
+
+    task_class = AppTask
+    error_task_class = ErrorTask
+    parser_class = Parser
+
+    refused = False  #: whether it was answered that its request is none
+    lingers: float | None = None  #: until when it is read without being listened to
+    began = 0.0  #: when the request began that is being read
+    served = False  #: whether it has had an answer
+
+    def __init__(self, server: Front, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
+        self.address = str(addr[0])
+        super().__init__(server, sock, addr, adj, map)
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002
+        super().add_channel(map)
+        self.server.touched.add(self._fileno)
+        self.server.addresses[self.address] += 1
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        self.server.forget(self._fileno)
+        if self._fileno in self.server.active_channels:
+            self.server.addresses[self.address] -= 1
+        super().del_channel(map)
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self.began = time.time()
+        return bool(super().received(data))
+
+    def service(self) -> None:
+        super().service()
+        self.served = True
+
+    def readable(self) -> bool:
+        return self.lingers is not None or bool(super().readable())
+
+    def handle_read(self) -> None:
+        if self.lingers is None:
+            super().handle_read()
+            return
+        with contextlib.suppress(OSError):
+            if self.recv(65536):
+                return
+        self.handle_close()
+
+    def handle_write(self) -> None:
+        if self.refused and self.close_when_flushed and self.lingers is None:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len and not self.will_close:
+                self._linger()
+                return
+        super().handle_write()
+
+    def _linger(self) -> None:
+        """Says that no more comes, and reads on for a while: a close with unread bytes would take the answer back."""
+        self.close_when_flushed, self.lingers = False, time.time() + LINGER_SECONDS
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.will_close = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread of the app may change what this connection waits for."""
+        return bool(self.requests or self.total_outbufs_len or self.will_close or self.close_when_flushed)
+
+    def is_overdue(self, now: float, stalled: float) -> bool:
+        """Whether the client has taken longer than it may."""
+        if self.lingers is not None:
+            return now > self.lingers
+        if self.total_outbufs_len:
+            return bool(now - self.last_activity > stalled)
+        if self.requests:
+            return False
+        if self.request is not None and self.request.headers_finished:
+            return bool(now - self.began > BODY_SECONDS + self.request.body_bytes_received / BODY_RATE)
+        if self.request is not None:
+            return now - self.began > HEADER_SECONDS
+        return bool(now - self.last_activity > (IDLE_SECONDS if self.served else HEADER_SECONDS))
+
+
+class Front(TcpWSGIServer):
+    """One process's connections, around ``app``, on ``sock`` (bound already)."""
+
+    channel_class: Any = Channel
+    accepting: bool
+
+    def __init__(self, app: Any, sock: socket.socket, limits: Limits, threads: int) -> None:
+        self.limits = limits
+        self.touched: set[int] = set()  #: descriptors of which it is to be asked anew what they wait for
+        self.addresses: Counter[str] = Counter()
+        self._wishes: dict[int, int] = {}
+        self._poller: select.epoll | None = None
+        self._checked = 0.0
+        self._stop_by: float | None = None
+        parser = type("Parser", (Parser,), {"limits": limits})
+        self.channel_class = type("Channel", (Channel,), {"parser_class": parser})
+        adj = Adjustments(
+            sockets=[sock],
+            threads=threads,
+            ident=None,
+            connection_limit=1 << 30,
+            channel_timeout=1 << 30,
+            cleanup_interval=1 << 30,
+            max_request_header_size=MAX_HEADERS,
+            max_request_body_size=max(limits.body, limits.upload) + 1,
+            log_socket_errors=False,
+            clear_untrusted_proxy_headers=False,
+            expose_tracebacks=False,
+            asyncore_use_poll=True,
+        )
+        super().__init__(
+            app,
+            map={},
+            _sock=sock,
+            adj=adj,
+            bind_socket=False,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+        )
+
+    def add_task(self, task: Any) -> None:
+        with self.task_dispatcher.lock:
+            self.task_dispatcher.queue.append(task)
+            self.task_dispatcher.queue_cv.notify()
+
+    def handle_accept(self) -> None:
+        """Takes what waits; an address that has too many connections is told so."""
+        try:
+            accepted = self.accept()
+        except OSError:
+            return
+        if accepted is None:
+            return
+        connection, address = accepted
+        with contextlib.suppress(OSError):
+            self.set_socket_options(connection)
+        if self.addresses[address[0]] >= self.limits.per_address:
+            _turn_away(connection)
+            return
+        if len(self.active_channels) >= self.limits.connections:
+            self._make_room()
+        self.channel_class(self, connection, address, self.adj, map=self._map)
+
+    def _make_room(self) -> None:
+        """Closes the connection that has been idle for the longest."""
+        idle = [channel for channel in self.active_channels.values() if not channel.is_busy]
+        if idle:
+            min(idle, key=lambda channel: channel.last_activity).handle_close()
+
+    def forget(self, descriptor: int | None) -> None:
+        """A descriptor is about to be closed."""
+        if descriptor is not None and self._wishes.pop(descriptor, 0) and self._poller is not None:
+            with contextlib.suppress(OSError):
+                self._poller.unregister(descriptor)
+
+    def stop(self, seconds: float) -> None:
+        """Takes no more connections, and ends `run` once what runs is answered, or ``seconds`` are over. May be called
+        by a signal's handler."""
+        self._stop_by = time.time() + seconds
+        self.pull_trigger()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop_by is not None
+
+    def run(self) -> None:
+        """Serves until `stop`."""
+        self._poller = select.epoll() if hasattr(select, "epoll") else None
+        while not self._is_over():
+            self._close_overdue()
+            if self._poller is None:
+                wasyncore.poll2(0.5, self._map)
+            else:
+                self._turn(self._poller)
+        self.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _turn(self, poller: select.epoll) -> None:
+        """Waits once, and handles what came. Only connections that something happened to, or that a thread works for,
+        are asked what they wait for: thousands that idle cost nothing."""
+        busy = set()
+        for descriptor in [*self.touched, self._fileno, self.trigger._fileno]:
+            if (one := self._map.get(descriptor)) is not None:
+                # Asked first: a thread that ends its work from here on pulls the trigger, and then it is asked again.
+                if getattr(one, "is_busy", False):
+                    busy.add(descriptor)
+                self._register(poller, descriptor, one)
+        self.touched = busy
+        for descriptor, flags in poller.poll(0.5):
+            if (one := self._map.get(descriptor)) is not None:
+                self.touched.add(descriptor)
+                wasyncore.readwrite(one, flags)
+
+    def _register(self, poller: select.epoll, descriptor: int, one: Any) -> None:
+        wish = select.EPOLLIN if one.readable() else 0
+        if one.writable() and not one.accepting:
+            wish |= select.EPOLLOUT
+        known = self._wishes.get(descriptor, 0)
+        if wish == known:
+            return
+        if not known:
+            poller.register(descriptor, wish)
+        elif not wish:
+            poller.unregister(descriptor)
+        else:
+            poller.modify(descriptor, wish)
+        self._wishes[descriptor] = wish
+
+    def _close_overdue(self) -> None:
+        now = time.time()
+        if now - self._checked < 0.5:
+            return
+        self._checked = now
+        for descriptor, channel in list(self.active_channels.items()):
+            if channel.is_overdue(now, self.limits.stalled):
+                channel.will_close = True
+                self.touched.add(descriptor)
+
+    def _is_over(self) -> bool:
+        if self._stop_by is None:
+            return False
+        if self.accepting:
+            self.accepting = False
+            self.forget(self._fileno)
+            self.del_channel()
+            self.socket.close()
+        busy = [channel for channel in self.active_channels.values() if channel.is_busy]
+        return not busy or time.time() > self._stop_by
+
+
+def _turn_away(connection: socket.socket) -> None:
+    error = RateLimited("This address has too many connections open.", code="too_many_connections")
+    body = document(error)
+    head = (
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\nRetry-After: 5\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection.setblocking(False)
+    with contextlib.suppress(OSError):
+        connection.send(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+    connection.close()
