@@ -8,6 +8,7 @@ import redis
 from flask import Flask
 
 from api.context import Context, add_authentication, check_start
+from api.cors import add_cors
 from api.problems import add_error_handlers
 from broker.dispatch import Dispatcher
 from core.errors import LedgerUnavailable
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["chorus"] = _context(settings, client)
     add_error_handlers(app)
+    add_cors(app, settings.cors_origins)  # before authentication: a preflight brings no key
     add_authentication(app)
     _add_routes(app)
     return app

@@ -12,6 +12,7 @@ import logging
 import re
 import select
 import socket
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ HEADER_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 30.0, 2.0
 
 #: A body has so many seconds, and one more for every so many bytes.
 BODY_SECONDS, BODY_RATE = 30.0, 4096
+
+#: Connections that are taken before those are looked at that are there.
+ACCEPTED_AT_ONCE = 64
 
 _FOLDED = re.compile(rb"\r?\n[ \t]")
 _UPLOAD = re.compile(r"/v1/uploads/[^/]+")
@@ -194,6 +198,10 @@ class AppTask(task.WSGITask):
         return environ
 
 
+#: The connection that the present thread answers.
+_serving = threading.local()
+
+
 class Channel(HTTPChannel):
     """One connection."""
 
@@ -203,6 +211,7 @@ class Channel(HTTPChannel):
 
     refused = False  #: whether it was answered that its request is none
     lingers: float | None = None  #: until when it is read without being listened to
+    muted = False  #: whether nobody waits for what it sends, since a request of it is being answered
     began = 0.0  #: when the request began that is being read
     served = False  #: whether it has had an answer
 
@@ -227,8 +236,17 @@ class Channel(HTTPChannel):
         return bool(super().received(data))
 
     def service(self) -> None:
-        super().service()
+        _serving.channel = self
+        try:
+            super().service()
+        finally:
+            _serving.channel = None
         self.served = True
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether the thread that waits for all connections has something to do for this one."""
+        return bool(self.muted or self.total_outbufs_len or self.will_close or self.close_when_flushed)
 
     def readable(self) -> bool:
         return self.lingers is not None or bool(super().readable())
@@ -322,15 +340,26 @@ class Front(TcpWSGIServer):
             self.task_dispatcher.queue.append(task)
             self.task_dispatcher.queue_cv.notify()
 
+    def pull_trigger(self) -> None:
+        """Wakes the thread that waits for all connections, where it has something to do: as a rule an answer is written
+        by the thread that made it, and what the client sends next wakes it anyway."""
+        channel = getattr(_serving, "channel", None)
+        if channel is None or channel.needs_loop:
+            super().pull_trigger()
+
     def handle_accept(self) -> None:
-        """Takes what waits; an address that has too many connections is told so."""
-        try:
-            accepted = self.accept()
-        except OSError:
-            return
-        if accepted is None:
-            return
-        connection, address = accepted
+        """Takes those that wait, some at once: behind a crowd an honest client waits no longer than it must."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                accepted = self.accept()
+            except OSError:
+                return
+            if accepted is None:
+                return
+            self._take(*accepted)
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        """Begins with a connection; an address that has too many is told so."""
         with contextlib.suppress(OSError):
             self.set_socket_options(connection)
         if self.addresses[address[0]] >= self.limits.per_address:
@@ -389,13 +418,18 @@ class Front(TcpWSGIServer):
         for descriptor, flags in poller.poll(0.5):
             if (one := self._map.get(descriptor)) is not None:
                 self.touched.add(descriptor)
-                wasyncore.readwrite(one, flags)
+                waits = flags & select.EPOLLIN and _mute(one)
+                wasyncore.readwrite(one, flags & ~select.EPOLLIN if waits else flags)
 
     def _register(self, poller: select.epoll, descriptor: int, one: Any) -> None:
-        wish = select.EPOLLIN if one.readable() else 0
+        known = self._wishes.get(descriptor, 0)
+        if one.readable():
+            one.muted = False
+            wish = select.EPOLLIN
+        else:  # left as it is until something comes: most clients wait for their answer
+            wish = 0 if getattr(one, "muted", True) else known & select.EPOLLIN
         if one.writable() and not one.accepting:
             wish |= select.EPOLLOUT
-        known = self._wishes.get(descriptor, 0)
         if wish == known:
             return
         if not known:
@@ -426,6 +460,15 @@ class Front(TcpWSGIServer):
             self.socket.close()
         busy = [channel for channel in self.active_channels.values() if channel.is_busy]
         return not busy or time.time() > self._stop_by
+
+
+def _mute(one: Any) -> bool:
+    """Whether what came is to wait. Marked first and looked at then: a thread that ends an answer does it the other way
+    round, so that one of the two notices."""
+    one.muted = True
+    if one.readable():
+        one.muted = False
+    return bool(one.muted)
 
 
 def _turn_away(connection: socket.socket) -> None:

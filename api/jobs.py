@@ -16,7 +16,15 @@ from api.query import flag
 from api.views import accepted_view, job_view
 from api.waiting import wait_for_end
 from audio.encode import CONTENT_TYPES
-from core.errors import Conflict, FieldError, InvalidRequest, LedgerUnavailable, Malformed, NotFound
+from core.errors import (
+    Conflict,
+    FieldError,
+    InvalidRequest,
+    LedgerUnavailable,
+    Malformed,
+    NotFound,
+    RangeNotSatisfiable,
+)
 from core.failpoints import reach
 from core.names import AudioFormat, JobState
 from core.validation import parse_json
@@ -222,7 +230,5 @@ def _range(size: int) -> tuple[int, int] | None:
         return None
     part = asked.range_for_length(size)
     if part is None:
-        error = InvalidRequest(f"The audio has {size} bytes.", code="range_not_satisfiable")
-        error.status = 416
-        raise error
+        raise RangeNotSatisfiable(size)
     return part

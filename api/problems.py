@@ -16,6 +16,7 @@ from core.errors import (
     ChorusError,
     InternalError,
     NotFound,
+    RangeNotSatisfiable,
     RequestError,
     TooLarge,
     Unavailable,
@@ -64,6 +65,8 @@ def problem(error: ChorusError) -> Response:
     answer = Response(document(error), status=error.status, content_type="application/problem+json")
     if isinstance(error, Unavailable) or error.retry_after is not None:
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER))
+    if isinstance(error, RangeNotSatisfiable):
+        answer.headers["Content-Range"] = f"bytes */{error.size}"
     if error.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="chorus"'
     return answer

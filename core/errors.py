@@ -7,6 +7,7 @@
     │   ├── InvalidRequest            422  invalid_request
     │   │   ├── InvalidText           422  invalid_text
     │   │   ├── InvalidAudio          422  invalid_audio
+    │   │   ├── RangeNotSatisfiable   416  range_not_satisfiable
     │   │   └── Unroutable            422  unroutable
     │   ├── Malformed                 400  malformed_request
     │   ├── TooLarge                  413  too_large
@@ -117,6 +118,17 @@ class InvalidAudio(InvalidRequest):
     """The audio cannot be read."""
 
     code = "invalid_audio"
+
+
+class RangeNotSatisfiable(InvalidRequest):
+    """The part that was asked for begins behind the end."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The audio has {size} bytes.")
+        self.size = size
 
 
 class Unroutable(InvalidRequest):

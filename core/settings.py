@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     api_connections_per_address: int = Field(
         512, ge=1, description="Of these, how many one address may have; raise it behind a proxy"
     )
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call the API from a browser, commas between; * for all"
+    )
     api_public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",

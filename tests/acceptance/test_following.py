@@ -193,7 +193,9 @@ def status_of(data: bytes) -> int:
 
 def test_other_requests_go_on_beside_all_the_streams(valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
     with (
-        api_process(valkey, seaweedfs, tmp_path, {"CHORUS_API_THREADS": "4"}) as api,
+        api_process(
+            valkey, seaweedfs, tmp_path, {"CHORUS_API_THREADS": "4", "CHORUS_API_STREAMS_PER_OWNER": "32"}
+        ) as api,
         contextlib.ExitStack() as held,
         api.http() as http,
     ):

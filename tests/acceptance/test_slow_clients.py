@@ -1,0 +1,163 @@
+"""Clients that idle, drip or never read: the API serves all others meanwhile, and gets rid of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.redis import connect
+from storage.keys import create_key, list_keys, revoke_key
+from tests.acceptance.test_following import Api, api_process, read_until, status_of, wait_until
+from tests.conftest import S3
+
+HEADERS_ONLY = b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: "
+
+
+@pytest.fixture(scope="module")
+def quick_api(valkey_server: str, seaweedfs: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One that gives up idle clients and headers after two seconds."""
+    with contextlib.closing(connect(valkey_server)) as client:
+        client.flushall()
+    code = (
+        "import api.front as f; f.HEADER_SECONDS = f.IDLE_SECONDS = f.BODY_SECONDS = 2.0; f.BODY_RATE = 10**9;"
+        " import api.streams; api.streams.RECHECK = 0.5; import cli.main; cli.main.main()"
+    )
+    env = {"CHORUS_API_CONNECTIONS_PER_ADDRESS": "600", "CHORUS_API_STREAMS": "8", "CHORUS_API_STREAMS_PER_OWNER": "2"}
+    folder = tmp_path_factory.mktemp("slow")
+    with api_process(valkey_server, seaweedfs, folder, env, [sys.executable, "-P", "-c", code, "api"]) as api:
+        yield api
+
+
+def body_of(api: Api) -> bytes:
+    return f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: {api.key}\r\nContent-Length: 1000\r\n\r\n{{".encode()
+
+
+def test_hundreds_that_idle_and_drip_hold_up_nobody(quick_api: Api) -> None:
+    place = ("127.0.0.1", quick_api.port)
+    with contextlib.ExitStack() as held:
+        slow: list[tuple[socket.socket, bytes]] = []
+        for begin, drip in ((b"", b""), (HEADERS_ONLY, b"a"), (body_of(quick_api), b" ")):
+            for number in range(150):
+                source = (f"127.0.1.{1 + number % 8}", 0)
+                sock = held.enter_context(socket.create_connection(place, timeout=10, source_address=source))
+                sock.sendall(begin)
+                slow.append((sock, drip))
+        longest = 0.0
+        for _ in range(10):
+            for sock, drip in slow:
+                with contextlib.suppress(OSError):
+                    sock.send(drip)
+            asked = time.monotonic()
+            assert httpx.get(f"http://127.0.0.1:{quick_api.port}/healthz").status_code == 200
+            longest = max(longest, time.monotonic() - asked)
+        assert longest < 1.0
+        wait_until("they are closed", lambda: all(_closed(sock) for sock, _ in slow), 15)
+
+
+def _closed(sock: socket.socket) -> bool:
+    sock.setblocking(False)
+    try:
+        return sock.recv(4096) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_an_address_with_too_many_connections_is_told_so(quick_api: Api) -> None:
+    place = ("127.0.0.1", quick_api.port)
+    with contextlib.ExitStack() as held:
+        for _ in range(600):
+            held.enter_context(socket.create_connection(place, timeout=10, source_address=("127.0.9.9", 0)))
+        wait_until("all are taken", lambda: _answer(place, "127.0.9.9").startswith(b"HTTP/1.1 429"), 5)
+        head, _, body = _answer(place, "127.0.9.9").partition(b"\r\n\r\n")
+        assert b"Retry-After: " in head and json.loads(body)["code"] == "too_many_connections"
+        assert _answer(place, "127.0.9.8").startswith(b"HTTP/1.1 200")
+
+
+def _answer(place: tuple[str, int], source: str) -> bytes:
+    with socket.create_connection(place, timeout=10, source_address=(source, 0)) as sock:
+        with contextlib.suppress(OSError):
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        with contextlib.suppress(OSError):
+            while piece := sock.recv(4096):
+                answer += piece
+    return answer
+
+
+def test_a_body_without_a_key_is_refused_before_it_is_read(quick_api: Api) -> None:
+    with socket.create_connection(("127.0.0.1", quick_api.port), timeout=10) as sock:
+        sock.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+        assert status_of(read_until(sock, b"\r\n\r\n")) == 401
+    with socket.create_connection(("127.0.0.1", quick_api.port), timeout=10) as sock:
+        head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: {quick_api.key}\r\nContent-Length: 99999999999\r\n\r\n"
+        sock.sendall(head.encode())
+        assert status_of(read_until(sock, b"\r\n\r\n")) == 413
+
+
+def test_requests_one_behind_the_other_are_answered_in_order(quick_api: Api) -> None:
+    with socket.create_connection(("127.0.0.1", quick_api.port), timeout=10) as sock:
+        paths = ["/healthz", "/nothing", "/healthz", "/nothing"]
+        sock.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths[:3]))
+        sock.sendall(f"GET {paths[3]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while piece := sock.recv(65536):
+            answer += piece
+    statuses = [int(part.split(b" ", 1)[0]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [200, 404, 200, 404]
+
+
+def test_streams_of_one_owner_leave_places_for_others(quick_api: Api) -> None:
+    hand = quick_api.job()
+    with contextlib.ExitStack() as held:
+        for _ in range(2):
+            connection = held.enter_context(quick_api.open(f"{hand.url}/events"))
+            assert status_of(read_until(connection, b"\r\n\r\n")) == 200
+        with quick_api.open(f"{hand.url}/events") as third:
+            assert status_of(read_until(third, b"\r\n\r\n")) == 503
+        bob = create_key(hand.services.redis, "bob")
+        job = httpx.post(
+            f"http://127.0.0.1:{quick_api.port}/v1/jobs",
+            json={"pipeline": "piper", "text": "Hello."},
+            headers={"X-API-Key": bob},
+        ).json()["id"]
+        url = f"http://127.0.0.1:{quick_api.port}/v1/jobs/{job}/events"
+        with httpx.stream("GET", url, headers={"X-API-Key": bob}, timeout=10) as answer:
+            assert answer.status_code == 200
+
+
+def test_a_stream_ends_once_its_key_is_revoked(quick_api: Api) -> None:
+    redis = connect(quick_api.services.settings.redis_url)
+    eve = create_key(redis, "eve", "to be revoked")
+    base = f"http://127.0.0.1:{quick_api.port}/v1/jobs"
+    job = httpx.post(base, json={"pipeline": "piper", "text": "Hello."}, headers={"X-API-Key": eve}).json()["id"]
+    with httpx.stream("GET", f"{base}/{job}/events", headers={"X-API-Key": eve}, timeout=20) as answer:
+        chunks = answer.iter_raw()
+        assert next(chunks)
+        [key] = [key for key in list_keys(redis) if key.name == "to be revoked"]
+        began = time.monotonic()
+        revoke_key(redis, key.id)
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            list(chunks)
+        assert time.monotonic() - began < 10
+    assert httpx.get(f"{base}/{job}", headers={"X-API-Key": eve}).status_code == 401
+
+
+def test_several_processes_serve_one_address(valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "cli.main", "api", "--processes", "2"]
+    with api_process(valkey, seaweedfs, tmp_path, {}, command) as api:
+        for _ in range(10):
+            assert httpx.get(f"http://127.0.0.1:{api.port}/healthz").status_code == 200
+        os.kill(api.pid, signal.SIGTERM)
+        wait_until("its end", api.ended, 12)
