@@ -24,6 +24,7 @@ from storage.ledger import Work
 from storage.objects import Objects
 from workers.long_decodes import is_long, turn
 from workers.services import Services, patiently
+from workers.takes import fullest_part
 
 #: Hz that everything that listens hears.
 RATE = 16_000
@@ -91,7 +92,7 @@ def _decoded(
     with turn(services, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, RATE) as encoder:
         for part in parts:
             patiently(lambda part=part: services.objects.get_file(part["object"], source))  # type: ignore[misc]
-            for samples in _beginning(source, name, share):
+            for samples in _heard(source, name, share):
                 encoder.write(samples)
                 keep()
             if part is not parts[-1]:
@@ -101,14 +102,15 @@ def _decoded(
     return gifts
 
 
-def _beginning(source: Path, name: str, seconds: float) -> Iterator[Samples]:
-    """A recording's samples, of the first ``seconds`` of it."""
-    left = seconds * RATE
-    for samples in stream(source, RATE, max_seconds=LIMITS[name].most, min_seconds=LIMITS[name].least):
-        yield samples if len(samples) <= left else samples[: int(left)]
-        left -= len(samples)
-        if left <= 0:
-            return
+def _heard(source: Path, name: str, share: float) -> Iterator[Samples]:
+    """A recording's samples: all, or those ``share`` seconds that have most sound in them (of a reference, that is
+    bounded so that it fits into memory)."""
+    limits = LIMITS[name]
+    found = stream(source, RATE, max_seconds=limits.most, min_seconds=limits.least)
+    if math.isinf(share):
+        yield from found
+    else:
+        yield fullest_part(np.concatenate(list(found)), share, RATE)
 
 
 class StoredRecording:

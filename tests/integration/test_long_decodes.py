@@ -22,6 +22,7 @@ from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from tests.silent_flac import silence
 from workers.long_decodes import LONG, is_long
+from workers.recordings import read_samples
 
 PLAN = Plan.parse("prepare:cpu vad:silero-vad")
 
@@ -110,3 +111,22 @@ def test_turns_are_one_of_an_owner_and_half_of_the_processes(valkey: str, monkey
     monkeypatch.setattr(turns, "LEASE", -1.0)
     assert found.take("ann", "5") and found.take("ann", "6")  # the first one's process is gone
     client.close()
+
+
+def test_of_takes_that_begin_with_silence_the_sound_is_heard(line: CpuLine) -> None:
+    """Twelve takes of one voice: each gives ten seconds, and eleven are silent in front."""
+    take = np.concatenate([np.zeros(11_000), 0.3 * np.sin(np.arange(12_000))]).astype(np.float32)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, take, 1_000, format="WAV")
+    line.services.objects.put("ann/voices/1/recordings/take", buffer.getvalue(), "application/octet-stream")
+    part = {"object": "ann/voices/1/recordings/take", "sha256": "take", "duration": 23.0}
+    document = {"owner": "ann", "folder": "ann/voices/1", "reference": {"parts": [part] * 12}}
+    asked = NewJob(
+        id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60, keep=100
+    )
+    assert line.services.ledger.create(asked)
+    assert line.run() == 1
+    [name] = [n for n in line.services.objects.names("ann/voices/1/recordings/") if n.endswith(".16k.flac")]
+    heard = read_samples(line.services.objects, name)[:]
+    assert len(heard) == pytest.approx((12 * 10 + 11 * 0.5) * 16_000, abs=12)
+    assert np.square(heard).sum() / 16_000 == pytest.approx(12 * 10 * 0.3**2 / 2, rel=0.1)
