@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
 from api.views import root
-from core.errors import InvalidRequest, TooLarge
+from core.errors import InvalidRequest, Malformed, TooLarge
 from storage.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
 from storage.views import rfc3339
 
@@ -50,17 +50,25 @@ def put(upload: str) -> tuple[Response, int]:
     uploads.expect(owner(), upload, min(request.content_length or 1, limit))
     with tempfile.TemporaryDirectory(prefix="chorus-upload-") as folder:
         path = Path(folder) / "upload"
-        size = 0
-        with path.open("wb") as file:
-            while chunk := request.stream.read(_CHUNK):
-                size += len(chunk)
-                if size > limit:
-                    raise TooLarge(f"An upload may have {limit} bytes.")
-                file.write(chunk)
+        size = _take(path, limit)
         if not size:
             raise InvalidRequest("The request has no bytes.", code="upload_empty")
         uploads.put(owner(), upload, path)
     return jsonify({"id": upload, "bytes": size}), 200
+
+
+def _take(path: Path, limit: int) -> int:
+    """Writes the request's body to ``path``: its bytes. Raises `TooLarge`, `Malformed` where it breaks off."""
+    size = 0
+    with path.open("wb") as file:
+        while chunk := request.stream.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"An upload may have {limit} bytes.")
+            file.write(chunk)
+    if request.content_length is not None and size < request.content_length:
+        raise Malformed("The request's body broke off.")
+    return size
 
 
 @routes.delete("/<upload>")

@@ -16,6 +16,9 @@ import redis
 from chorus_client.contents import source_of
 from flask import Flask
 from flask.testing import FlaskClient
+from gunicorn.config import Config
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import IterUnreader
 
 from api import create_app
 from core.redis import connect
@@ -158,6 +161,18 @@ def test_a_body_of_no_told_length_is_bounded_as_well(client: FlaskClient, length
     environ = {"wsgi.input_terminated": True, "wsgi.input": io.BufferedReader(Endless())}
     answer = client.put(f"/v1/uploads/{upload}", environ_overrides={**environ, "CONTENT_LENGTH": length or ""})
     assert 400 <= answer.status_code < 500, answer.data
+    assert use(client, upload) == (422, "upload_empty")
+
+
+@pytest.mark.parametrize(("body", "told"), [(b"x" * 10, "500"), (b"5\r\nxxxxx\r\n5\r\nxx", None)])
+def test_a_body_that_breaks_off_is_not_kept(client: FlaskClient, body: bytes, told: str | None) -> None:
+    upload = opened(client)
+    told_by = f"Content-Length: {told}" if told else "Transfer-Encoding: chunked"
+    head = f"PUT / HTTP/1.1\r\nHost: a\r\n{told_by}\r\n\r\n".encode()
+    stream = Request(Config(), IterUnreader(iter([head + body])), ("127.0.0.1", 1)).body
+    environ = {"wsgi.input_terminated": True, "wsgi.input": stream, "CONTENT_LENGTH": told or ""}
+    answer = client.put(f"/v1/uploads/{upload}", environ_overrides=environ)
+    assert answer.status_code == 400, answer.data
     assert use(client, upload) == (422, "upload_empty")
 
 
