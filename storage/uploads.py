@@ -87,13 +87,13 @@ class Uploads:
         info = self._objects.head(_name(owner, upload))
         if info is None:
             raise InvalidRequest(f"Nothing has been uploaded to {upload!r} yet.", code="upload_empty")
-        if info.size > limit:
-            raise TooLarge(f"The upload has {info.size} bytes; {limit} are allowed.")
+        _check_size(info.size, limit)
         self._leave(owner, upload, info.size, gone=False)
         try:
             self._objects.get_file(_name(owner, upload), path)
         except ArtifactMissing as error:
             raise NotFound("The upload is gone.", code="upload_not_found") from error
+        _check_size(path.stat().st_size, limit)  # a PUT that was under way may have ended in between
 
     def delete(self, owner: str, upload: str) -> None:
         """Deletes an upload and its bytes. Raises `NotFound`."""
@@ -133,6 +133,11 @@ def _name(owner: str, upload: str) -> str:
 
 def _not_found() -> NotFound:
     return NotFound("There is no such upload.", code="upload_not_found")
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"The upload has {size} bytes; {limit} are allowed.")
 
 
 def _too_many() -> RateLimited:

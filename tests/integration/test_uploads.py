@@ -21,9 +21,11 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
 from api import create_app
+from core.errors import NotFound, TooLarge
 from core.redis import connect
 from core.settings import Settings
 from storage.keys import create_key
+from storage.objects import Objects
 from storage.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
@@ -217,9 +219,25 @@ def test_an_upload_that_is_deleted_while_it_arrives_leaves_nothing(
     uploads = Uploads(line.services.redis, line.services.objects, settings)
     uploads.expect("ann", upload, 5)
     assert client.delete(f"/v1/uploads/{upload}").status_code == 204
-    with pytest.raises(Exception, match="no such upload"):
+    with pytest.raises(NotFound):
         uploads.put("ann", upload, path)
     assert line.services.objects.head(f"ann/uploads/{upload}") is None
+
+
+def test_what_grows_between_the_look_and_the_download_is_refused(
+    client: FlaskClient, line: CpuLine, settings: Settings, tmp_path: Any
+) -> None:
+    upload = opened(client)
+    assert put(client, upload, 10)[0] == 200
+
+    class Growing(Objects):
+        def get_file(self, name: str, path: Any) -> None:
+            self.put(name, b"x" * 100, "application/octet-stream")  # a PUT that began before
+            super().get_file(name, path)
+
+    uploads = Uploads(line.services.redis, Growing(settings), settings)
+    with pytest.raises(TooLarge):
+        uploads.fetch("ann", upload, tmp_path / "bytes", 50)
 
 
 def test_a_form_takes_no_more_bytes_than_are_allowed(posting: FlaskClient, line: CpuLine) -> None:
