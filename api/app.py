@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _check_start(settings, client)
     app = Flask("chorus", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_json_bytes  # of fields that are no files
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["chorus"] = _context(settings, client)
     add_error_handlers(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from flask import Blueprint, Response, jsonify, request, stream_with_context
 from api.archive import zip_stream
 from api.context import ceiling, context, owner
 from api.idempotency import fingerprint, once
+from api.json_body import read_json
 from api.query import only, page
 from api.views import root, views
 from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
@@ -39,8 +41,9 @@ def batches() -> Batches:
 def create() -> tuple[Response, int, dict[str, str]]:
     """Takes a batch in and answers 202 at once. Its items are looked at one by one afterwards: one bad item does not
     sink it, unless it is strict."""
-    body = parse_json(request.get_data())
+    body = read_json(bounded=False)  # a number beyond all bounds is the fault of its item alone
     asked = BatchRequest.model_validate(body)
+    parse_json(json.dumps(asked.defaults).encode())
 
     def make(batch_id: str) -> Job:
         return _submit(asked, batch_id)
@@ -136,7 +139,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
             "ceiling": ceiling(),
         }
         hook = ctx.submitter.hook(asked.webhook, owner())
-        load = items + estimated_load(path.stat().st_size)
+        load = _load(path.stat().st_size, items, asked.defaults)
         ctx.objects.put_file(name, path, "application/x-ndjson")
     batch = NewJob(
         id=batch_id,
@@ -169,6 +172,18 @@ def _drop_unused(batch_id: str, name: str) -> None:
     there = context().ledger.get(batch_id)
     if there is None or there.document["items_object"] != name:
         context().objects.delete(name)
+
+
+def _load(size: int, items: int, defaults: Mapping[str, Any]) -> int:
+    """Utterances that a batch may come to, its defaults counted once for each item that they are laid under.
+
+    Raises `InvalidRequest` (``batch_too_large``) where that is more than half of what the service takes at once."""
+    shared = len(json.dumps(defaults, ensure_ascii=False).encode())
+    load, most = items + estimated_load(size + items * shared), context().settings.max_utterances
+    if load > most:
+        detail = f"The batch may come to {load} utterances, {most} are taken at once: send it in parts."
+        raise InvalidRequest(detail, code="batch_too_large", fields=[FieldError("items", "batch_too_large", detail)])
+    return load
 
 
 def _count(path: Path) -> int:

@@ -40,8 +40,9 @@ def readyz() -> tuple[Response, int]:
 
 
 def _ledger(ctx: Context) -> None:
+    """A ledger that only answers reads, such as a replica after a failover, takes no jobs."""
     with redis_errors():
-        ctx.redis.ping()
+        ctx.redis.set("ch:probe", 1, ex=60)
 
 
 def _storage(ctx: Context) -> None:

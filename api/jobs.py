@@ -12,6 +12,7 @@ from werkzeug.datastructures import FileStorage
 from api.context import ceiling, context, owner
 from api.forms import check_fields, json_object, json_value, no_such_file
 from api.idempotency import fingerprint, once
+from api.json_body import read_json
 from api.query import flag
 from api.views import accepted_view, job_view
 from api.waiting import wait_for_end
@@ -27,7 +28,6 @@ from core.errors import (
 )
 from core.failpoints import reach
 from core.names import AudioFormat, JobState
-from core.validation import parse_json
 from pipelines.requests import JobRequest
 from pipelines.submission import estimated_load, new_job_id
 from storage.job_objects import folder, up_to
@@ -162,7 +162,7 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
     they are not strings), or all together as JSON in a field ``job``. Raises `Malformed`.
     """
     if request.mimetype in ("application/json", ""):
-        return parse_json(request.get_data()), {}
+        return read_json(), {}
     if request.mimetype != "multipart/form-data":
         raise Malformed("Send the job as application/json or multipart/form-data.", code="unsupported_media_type")
     files = {}

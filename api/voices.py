@@ -12,6 +12,7 @@ from werkzeug.datastructures import FileStorage
 from api.context import context, owner
 from api.forms import check_fields, json_object, no_such_file
 from api.jobs import accepted, submit
+from api.json_body import read_json
 from api.listing import stock_voices
 from api.views import root
 from api.waiting import wait_for_end
@@ -83,7 +84,7 @@ def get(voice_id: str) -> Response:
 @routes.patch("/<voice_id>")
 def rename(voice_id: str) -> Response:
     """Gives a stored voice another name."""
-    asked = VoiceChange.model_validate(parse_json(request.get_data()))
+    asked = VoiceChange.model_validate(read_json())
     return jsonify(voice_view(context().submitter.voices.rename(owner(), voice_id, asked.name)))
 
 
@@ -97,7 +98,7 @@ def delete(voice_id: str) -> Response:
 @routes.post("/<voice_id>/preview")
 def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
     """A job that lets the voice say a sentence."""
-    asked = PreviewRequest.model_validate(parse_json(request.get_data() or b"{}"))
+    asked = PreviewRequest.model_validate(read_json(b"{}"))
     body = {
         "pipeline": asked.pipeline or _pipeline_of(voice_id),
         "voice": voice_id,
@@ -140,7 +141,7 @@ def voice_view(voice: StoredVoice) -> dict[str, Any]:
 def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:
     """A voice's fields and files, from a JSON body or a multipart one. Raises `Malformed`."""
     if request.mimetype in ("application/json", ""):
-        return parse_json(request.get_data()), []
+        return read_json(), []
     if request.mimetype != "multipart/form-data":
         raise Malformed("Send the voice as application/json or multipart/form-data.", code="unsupported_media_type")
     body: dict[str, Any] = {}

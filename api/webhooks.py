@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from api.context import context, owner
 from api.jobs import find_job
+from api.json_body import read_json
 from api.query import page
 from api.views import root
-from core.validation import parse_json
 from pipelines.intake import of_field
 from pipelines.requests import WebhookChange, WebhookRequest
 from storage.deliveries import Deliveries, Delivery
@@ -34,7 +34,7 @@ def deliveries() -> Deliveries:
 @routes.post("/webhooks")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Makes an endpoint. Its secret, with which deliveries are signed, is shown this once."""
-    asked = WebhookRequest.model_validate(parse_json(request.get_data()))
+    asked = WebhookRequest.model_validate(read_json())
     _check(asked.url)
     endpoint, secret = webhooks().create(owner(), asked.url, dict.fromkeys(asked.events), asked.description)
     view = endpoint_view(endpoint)
@@ -56,7 +56,7 @@ def get(endpoint_id: str) -> Response:
 @routes.patch("/webhooks/<endpoint_id>")
 def change(endpoint_id: str) -> Response:
     """Changes an endpoint's URL, events or description, disables it, or enables it again."""
-    asked = WebhookChange.model_validate(parse_json(request.get_data()))
+    asked = WebhookChange.model_validate(read_json())
     webhooks().get(owner(), endpoint_id)
     if asked.url is not None:
         _check(asked.url)

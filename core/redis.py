@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,7 +20,20 @@ from core.errors import ConfigurationError, InternalError, LedgerUnavailable
 PREFIX = "ch:"
 
 _AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
-_REFUSED = ("OOM", "LOADING", "READONLY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+
+#: What a Redis answers that is there and takes no commands for now: full, loading, a replica, cut off from others.
+_REFUSING = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,  # MASTERDOWN too
+    redis.exceptions.TryAgainError,
+)
+
+#: The same where it has no class of its own. In a pipeline, what the client says of the command stands in front of it.
+_REFUSED = re.compile(
+    r"(?:^|caused error: )(?:OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY) "
+    r"|maxmemory|read only replica"
+)
 
 
 def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
@@ -40,13 +54,13 @@ def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turns "Redis is away, starting or full" into `LedgerUnavailable`."""
+    """Turns "Redis is away, starting, full or a replica" into `LedgerUnavailable`."""
     try:
         yield
     except _AWAY as error:
         raise LedgerUnavailable from error
     except redis.exceptions.ResponseError as error:
-        if str(error).startswith(_REFUSED) or "maxmemory" in str(error):
+        if isinstance(error, _REFUSING) or _REFUSED.search(str(error)):
             raise LedgerUnavailable("The ledger (Redis) refuses writes now; try again shortly.") from error
         raise InternalError(f"A ledger script failed: {error}") from error
 

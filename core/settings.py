@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
@@ -77,6 +78,9 @@ class Settings(BaseSettings):
     )
 
     max_text_characters: int = Field(2_000_000, ge=1, description="Characters of text that a job may have")
+    max_json_bytes: int = Field(
+        16 * 2**20, ge=1024, description="Largest JSON body; recordings that are larger go as multipart or as an upload"
+    )
     max_body_bytes: int = Field(64 * 2**20, ge=1024, description="Largest request body")
     max_upload_bytes: int = Field(1 << 30, ge=1024, description="Largest upload")
     max_uploads_per_owner: int = Field(100, ge=1, description="Uploads not used yet that an owner may have")
@@ -97,6 +101,18 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one object a line")
+
+    @model_validator(mode="after")
+    def _owner_below_all(self) -> Settings:
+        if self.max_unfinished_per_owner >= self.max_unfinished:
+            detail = "CHORUS_MAX_UNFINISHED_PER_OWNER must be below CHORUS_MAX_UNFINISHED"
+            raise PydanticCustomError("owner_bound", detail)
+        return self
+
+    @property
+    def max_utterances(self) -> int:
+        """Utterances that one job or batch may come to: half of what the service takes, so that none fills it."""
+        return max(1, self.max_unfinished // 2)
 
     @property
     def public_url(self) -> str:
@@ -124,7 +140,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"CHORUS_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        wrong = [f"CHORUS_{str(e['loc'][0]).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
         raise ConfigurationError("; ".join(wrong)) from error
 
 

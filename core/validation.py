@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +14,9 @@ from core.json_shape import check_shape
 
 #: Fields that an error names at most, and mistakes that are told one by one.
 _MOST, _TOLD = 50, 1000
+
+#: Digits that an integer may have.
+MAX_DIGITS = 18
 
 
 def from_validation(error: ValidationError) -> InvalidRequest:
@@ -28,17 +33,17 @@ def from_validation(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{first.field}: {first.detail}", code=first.code, fields=fields[:_MOST])
 
 
-def parse_json(data: bytes) -> dict[str, Any]:
-    """A request's JSON object, its shape bounded before anything is built of it (`check_shape`).
+def parse_json(data: bytes, *, bounded: bool = True) -> dict[str, Any]:
+    """A request's JSON object; a byte order mark in front of it is passed over.
 
-    Raises `Malformed`: no NaN, no Infinity, no nesting without end; or `TooLarge` (``json_too_large``)."""
+    Its shape is bounded before anything is built of it (`check_shape`), and so are its numbers: integers have at most
+    `MAX_DIGITS` digits, all others are finite. Where ``bounded`` is False, a number beyond that becomes infinite and
+    no error, for whoever sees to the parts of the body one by one. Raises `Malformed`, or `TooLarge`
+    (``json_too_large``)."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     check_shape(data)
-
-    def refuse(constant: str) -> None:
-        raise Malformed(f"{constant} is not JSON.")
-
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(data.decode("utf-8"), **(_BOUNDED if bounded else _UNBOUNDED))
         if b"\\ud" in data.lower():  # an escaped half of a character is no text that could be written down
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError as error:
@@ -48,3 +53,28 @@ def parse_json(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Malformed("The body must be a JSON object.", code="not_json")
     return value
+
+
+def _refuse(constant: str) -> None:
+    raise Malformed(f"{constant} is not JSON, and no number is as large.", code="not_json")
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise Malformed(f"A number has {len(text)} digits; {MAX_DIGITS} are read.", code="number_out_of_range")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise Malformed(f"{text[:40]} is too large a number.", code="number_out_of_range")
+    return value
+
+
+def _integer_or_infinite(text: str) -> float:
+    return int(text) if len(text.lstrip("-")) <= MAX_DIGITS else math.inf
+
+
+_BOUNDED: dict[str, Any] = {"parse_constant": _refuse, "parse_int": _integer, "parse_float": _finite}
+_UNBOUNDED: dict[str, Any] = {"parse_constant": _refuse, "parse_int": _integer_or_infinite}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,9 @@ from core.names import AudioFormat, EventType, OnError, Priority, Role, VadMode
 #: Items of a batch, and recordings of a voice.
 MAX_ITEMS = 10_000
 MAX_RECORDINGS = 16
+
+#: Bytes of a job's metadata, keys and values together.
+MAX_METADATA_BYTES = 16_384
 
 _Strict = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -46,7 +50,17 @@ Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValida
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)]
+
+
+def _bounded(metadata: dict[str, str]) -> dict[str, str]:
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
+    if size > MAX_METADATA_BYTES:
+        values = {"size": size, "most": MAX_METADATA_BYTES}
+        raise PydanticCustomError("too_large", "Metadata has {size} bytes in UTF-8; {most} are kept", values)
+    return metadata
+
+
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50), AfterValidator(_bounded)]
 
 
 class Chapter(BaseModel):

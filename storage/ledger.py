@@ -190,7 +190,7 @@ class Ledger:
             owner=job.owner,
             prio=job.priority.value,
             plan=str(job.plan),
-            doc=json.dumps(job.document, separators=(",", ":")),
+            doc=json.dumps(job.document, ensure_ascii=False, separators=(",", ":")),
             text=None if job.text is None else zlib.compress(job.text.encode()),
             now=time.time(),
             deadline=job.deadline,

@@ -6,6 +6,7 @@ An item's job has always the same id, so that a worker that died half-way is sim
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,16 +16,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, Unavailable
+from core.errors import ChorusError, Conflict, FieldError, InternalError, InvalidRequest, TooLarge, Unavailable
 from core.failpoints import reach
 from core.metrics import count
+from core.names import Role
 from core.validation import from_validation, parse_json
 from core.work import CPU, ItemRef
 from pipelines.requests import BatchItem, JobRequest
 from storage.batches import Batches, index_object, job_of
 from storage.file_names import file_name
 from storage.ledger import NewJob, Outcome, Work
-from workers.services import Services, patiently
+from workers.services import Services, as_chorus_error, patiently
+
+log = logging.getLogger(__name__)
 
 #: Jobs written down between two calls of dispatch.
 PORTION = 50
@@ -74,13 +78,13 @@ def _jobs(
         for index, line in enumerate(filter(bytes.strip, file)):
             custom_id, name = None, f"item-{index + 1}"
             try:
-                item = _item(line, expansion.seen)
+                item = _item(line, services.settings.max_json_bytes, expansion.seen)
                 custom_id, name = item.custom_id, file_name(item.custom_id, expansion.files)
                 job = _job(services, ref, document, index, item)
             except Unavailable:
                 raise
-            except (ChorusError, ValidationError) as error:
-                known = error if isinstance(error, ChorusError) else from_validation(error)
+            except Exception as error:
+                known = _as_known(error, ref, index)
                 shape = {**known.to_dict(), "errors": [{"field": f.field, "detail": f.detail} for f in known.fields]}
                 expansion.lines.append(json.dumps({"custom_id": custom_id, "file": name, "error": shape}))
                 expansion.errors[index] = {"line": index + 1, "custom_id": custom_id, **shape}
@@ -89,7 +93,18 @@ def _jobs(
                 yield job
 
 
-def _item(line: bytes, seen: set[str]) -> BatchItem:
+def _as_known(error: Exception, ref: ItemRef, index: int) -> ChorusError:
+    """Whatever is wrong with one item is that item's error, and not the batch's."""
+    if isinstance(error, ValidationError):
+        return from_validation(error)
+    if not isinstance(error, ChorusError):
+        log.exception("item %d of %s cannot be made a job", index, ref)
+    return as_chorus_error(error, InternalError, Role.EXPAND.value)
+
+
+def _item(line: bytes, most: int, seen: set[str]) -> BatchItem:
+    if len(line) > most:
+        raise TooLarge(f"An item has {most} bytes at most: name recordings as uploads.", code="json_too_large")
     item = BatchItem.model_validate(parse_json(line))
     if item.custom_id in seen:
         detail = "Another item has this custom_id."

@@ -49,6 +49,8 @@ def lay_utterances(services: Services, ref: ItemRef, work: Work) -> dict[str, by
     found = list(spoken(chapters, request, frontend))
     if not found:
         raise InvalidText("Nothing in the text can be spoken.")
+    if len(found) > (most := services.settings.max_utterances):
+        raise InvalidText(f"The text has {len(found)} utterances; {most} are spoken in one job.", code="text_too_long")
     works = [utterance_work(spec, request, said.inputs, said.utterance.pause) for said in found]
     errors = {index: said.error for index, said in enumerate(found) if said.error is not None}
     present = services.ledger.present(request["owner"], [work.artifact for work in works])

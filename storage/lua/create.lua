@@ -9,10 +9,20 @@
 local key = K('job', A.job)
 if call('EXISTS', key) == 1 then return 0 end
 if A.batch and not fence(A.batch, A.batch_gen) then return -3 end
-local load = call('HMGET', 'ch:load', A.owner, '*')
-local own, all = tonumber(load[1] or 0), tonumber(load[2] or 0)
-if own > 0 and own + A.load > A.owner_bound then return -1 end
-if all > 0 and all + A.load > A.bound then return -2 end
+-- A batch's job was judged with its batch, and takes its share of the batch's load over.
+if not A.batch then
+  local load = call('HMGET', 'ch:load', A.owner, '*')
+  local own, all = tonumber(load[1] or 0), tonumber(load[2] or 0)
+  if own > 0 and own + A.load > A.owner_bound then return -1 end
+  if all > 0 and all + A.load > A.bound then
+    -- An owner counts for no more than its own bound: what it has above that takes nobody else's place.
+    local counted, loads = 0, call('HGETALL', 'ch:load')
+    for i = 1, #loads, 2 do
+      if loads[i] ~= '*' then counted = counted + math.min(tonumber(loads[i + 1]), A.owner_bound) end
+    end
+    if counted > 0 and counted + A.load > A.bound then return -2 end
+  end
+end
 local gen = new_generation()
 call('HSET', key, 'owner', A.owner, 'state', 'queued', 'gen', gen, 'origin', gen, 'prio', A.prio, 'plan', A.plan, 'step', 0,
   'created', A.now, 'deadline', A.now + A.deadline, 'span', A.deadline, 'keep', A.keep)
@@ -22,6 +32,8 @@ if A.hook_url then call('HSET', key, 'hook_url', A.hook_url) end
 if A.batch then
   call('HSET', key, 'batch', A.batch)
   call('HINCRBY', K('batch', A.batch), 'jobs', 1)
+  local left = tonumber(call('HGET', K('job', A.batch), 'load') or 0) - A.load
+  set_load(fence(A.batch, A.batch_gen), math.max(0, left))
 end
 if A.items then call('HSET', K('batch', A.job), 'items', A.items, 'jobs', 0, 'queued', A.items) end
 call('SET', K('doc', A.job), A.doc)

@@ -1,0 +1,28 @@
+"""A request's JSON body, bounded far below what an upload may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api.context import context
+from core.errors import TooLarge
+from core.validation import parse_json
+
+
+def read_json(empty: bytes = b"", *, bounded: bool = True) -> dict[str, Any]:
+    """The body as a JSON object; ``empty`` stands for one that is empty. ``bounded``: see `parse_json`.
+
+    Raises `TooLarge` (``json_too_large``) above ``CHORUS_MAX_JSON_BYTES``, before it is read, and `Malformed`."""
+    most = context().settings.max_json_bytes
+    request.max_content_length = min(most, request.max_content_length or most)
+    try:
+        data = request.get_data()
+    except RequestEntityTooLarge as error:
+        if (request.content_length or 0) > context().settings.max_body_bytes:
+            raise  # as any body of that size
+        detail = f"JSON of more than {most} bytes is not read: send recordings as multipart/form-data or as an upload."
+        raise TooLarge(detail, code="json_too_large") from error
+    return parse_json(data or empty, bounded=bounded)
