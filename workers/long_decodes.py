@@ -40,25 +40,34 @@ def is_long(recordings: Sequence[Mapping[str, Any]]) -> bool:
 
 
 @contextmanager
-def turn(services: Services, owner: str, ref: ItemRef, *, long: bool) -> Iterator[Callable[[], None]]:
-    """The item's turn to decode what is ``long``; what keeps it, to be called now and then. Raises `NoTurn`."""
-    if not long:
-        yield lambda: None
-        return
-    turns, item = Turns(services.redis, CPU, _SHARE), str(ref)
-    if not patiently(lambda: turns.take(owner, item)):
-        raise NoTurn
-    kept = time.monotonic()
+def turn(services: Services, owner: str, ref: ItemRef, *, long: bool) -> Iterator[Callable[[float], None]]:
+    """The item's turn to decode what is ``long``, or turns out to be.
 
-    def keep() -> None:
+    Gives what is to be called with the seconds decoded so far: it keeps the turn, or takes one where the file
+    said less than it holds. Both raise `NoTurn`."""
+    turns, item = Turns(services.redis, CPU, _SHARE), str(ref)
+    kept: float | None = None
+
+    def take() -> None:
         nonlocal kept
-        if time.monotonic() - kept > LEASE / 6:
+        if not patiently(lambda: turns.take(owner, item)):
+            raise NoTurn
+        kept = time.monotonic()
+
+    def keep(seconds: float) -> None:
+        nonlocal kept
+        if kept is None and seconds > LONG:
+            take()
+        elif kept is not None and time.monotonic() - kept > LEASE / 6:
             kept = time.monotonic()
             with contextlib.suppress(Unavailable):
                 turns.take(owner, item)
 
+    if long:
+        take()
     try:
         yield keep
     finally:
-        with contextlib.suppress(Unavailable):
-            turns.give_back(owner, item)
+        if kept is not None:
+            with contextlib.suppress(Unavailable):
+                turns.give_back(owner, item)

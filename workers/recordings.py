@@ -90,11 +90,13 @@ def _decoded(
     source, path = place / "recording", place / "samples.flac"
     long, owner = is_long(parts), work.document["owner"]
     with turn(services, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, RATE) as encoder:
+        written = 0
         for part in parts:
             patiently(lambda part=part: services.objects.get_file(part["object"], source))  # type: ignore[misc]
             for samples in _heard(source, name, share):
                 encoder.write(samples)
-                keep()
+                written += len(samples)
+                keep(written / RATE)
             if part is not parts[-1]:
                 encoder.write(np.zeros(round(_GAP * RATE), np.float32))
         encoder.close()

@@ -95,6 +95,15 @@ def test_what_is_long_is_told_by_seconds_or_by_samples() -> None:
     assert is_long([{"duration": 60.0, "samples": 60 * 384_000 * 8}])
 
 
+def test_a_recording_that_is_longer_than_it_says_needs_a_turn_too(line: CpuLine) -> None:
+    submit(line, "job_1", "liar", wav(LONG + 1), 1.0)
+    held = Turns(line.services.redis, CPU, 0.25)
+    assert held.take("liar", "an item in another process")
+    assert line.run() == 1
+    assert outcome(line, "job_1") == (JobState.RUNNING, 0, None)
+    assert line.services.redis.zcard("ch:delayed") == 1
+
+
 def test_turns_are_one_of_an_owner_and_half_of_the_processes(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = connect(valkey)
     found = Turns(client, CPU, 0.25)
