@@ -6,6 +6,7 @@ media (no playlists, no concat, no HLS or DASH), may open nothing else, and deco
 
 from __future__ import annotations
 
+import ctypes
 import io
 import math
 import time
@@ -49,6 +50,8 @@ PROBED_PACKETS = 200_000
 TRIED_PACKETS = 32
 #: bytes that FFmpeg may read to learn a stream's parameters
 PARAMETERS_WITHIN = 2_000_000
+#: bytes that FFmpeg may allocate at once (four hours of AAC at 96 kHz have an index of 32 MB), and streams of a file
+LARGEST_PIECE, MOST_STREAMS = 48 << 20, 16
 #: encoders pad a file by some frames: seconds that a file may be longer than allowed
 LENIENCE = 0.1
 #: bound on a sample's magnitude: floats above full scale survive, absurd ones do not
@@ -165,6 +168,7 @@ def _open(data: bytes | Path) -> Iterator[tuple[Any, Any]]:
     import av
     from av.stream import Discard
 
+    _bound_memory()
     with _file(data) as file:
         try:
             container = av.open(
@@ -176,6 +180,7 @@ def _open(data: bytes | Path) -> Iterator[tuple[Any, Any]]:
                     "codec_whitelist": _audio_decoders(),
                     "protocol_whitelist": "",
                     "probesize": str(PARAMETERS_WITHIN),
+                    "max_streams": str(MOST_STREAMS),
                 },
             )
         except _failures() as error:
@@ -210,6 +215,14 @@ def _file(data: bytes | Path) -> Iterator[IO[bytes]]:
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Never:
     raise PermissionError("an audio file may not open another")
+
+
+@lru_cache(maxsize=1)
+def _bound_memory() -> None:
+    """Bounds what FFmpeg allocates at once in this process: an MP4 of some kB may state an index of gigabytes."""
+    from av import _core
+
+    ctypes.CDLL(_core.__file__).av_max_alloc(ctypes.c_size_t(LARGEST_PIECE))
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,6 +16,7 @@ import soundfile
 from audio import decode as decoding
 from audio.decode import check_samples, decode, probe, stream
 from core.errors import InvalidAudio
+from tests.shared_data import data_path
 from tests.silent_flac import silence
 
 RATE = 16_000
@@ -126,3 +130,36 @@ def test_the_passage_between_mean_and_one_channel_does_not_click() -> None:
     level = np.sqrt(np.square(heard).reshape(-1, RATE).mean(axis=1) / np.square(sound).reshape(-1, RATE).mean(axis=1))
     assert (level > 0.5).sum() >= 8  # at most one second is lost, and only on the way there
     assert np.abs(np.diff(heard)).max() < 1.5 * np.abs(np.diff(sound)).max()
+
+
+def index_of(samples: int) -> bytes:
+    """An MP4 whose index states so many samples (ISO/IEC 14496-12, 8.6 and 8.7)."""
+    data = bytearray(data_path("formats/p001.mp4").read_bytes())
+    for name, at, numbers in (
+        ("stsz", 8, (1, samples)),
+        ("stsc", 8, (1, 1, samples, 1)),
+        ("stts", 8, (1, samples, 1024)),
+    ):
+        begin = data.index(name.encode()) + at
+        data[begin : begin + 4 * len(numbers)] = struct.pack(f">{len(numbers)}I", *numbers)
+    return bytes(data)
+
+
+MEASURE = """
+import resource, sys
+from audio.decode import probe
+from core.errors import InvalidAudio
+try:
+    probe(sys.stdin.buffer.read())
+except InvalidAudio as error:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_an_mp4_whose_index_states_gigabytes_takes_no_memory() -> None:
+    run = subprocess.run([sys.executable, "-c", MEASURE], input=index_of(30_000_000), capture_output=True, check=True)
+    assert int(run.stdout) < 300_000  # kB; it was above 700 000
+
+
+def test_a_real_index_of_four_hours_fits() -> None:
+    assert FOUR_HOURS * 96_000 / 1024 * 24 < decoding.LARGEST_PIECE
