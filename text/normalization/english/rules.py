@@ -1,0 +1,83 @@
+"""What the rules of English share: how a rule is made, parts of patterns, a number as it is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from text.normalization import tables
+from text.normalization.numbers import MAX_DIGITS, cardinal, decimal, digits
+
+Match: TypeAlias = "re.Match[str]"
+Say: TypeAlias = Callable[[Match], str | None]
+
+
+class Rules:
+    """Patterns and what they become, in the order in which they have their say."""
+
+    def __init__(self) -> None:
+        self._rules: list[tuple[re.Pattern[str], Say]] = []
+
+    def __call__(self, pattern: str, flags: int = 0) -> Callable[[Say], Say]:
+        """Adds the decorated function as what is said for a match; None leaves the match to later rules."""
+        compiled = re.compile(pattern, flags | re.VERBOSE)
+
+        def add(say: Say) -> Say:
+            self._rules.append((compiled, say))
+            return say
+
+        return add
+
+    def __iter__(self) -> Iterator[tuple[re.Pattern[str], Say]]:
+        return iter(self._rules)
+
+
+WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)"  # a whole number
+NUMBER = rf"(?:{WHOLE}(?:\.\d+)?|\.\d+)"  # a number
+MINUS = r"(?:(?<![\w.)\]])[-−–](?=[\d.]))"
+NO_WORD_AFTER = r"(?![\w])"
+NO_WORD_BEFORE = r"(?<![\w])"
+MONTH = (
+    r"(?P<month>(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?)"
+)
+ANY_MONTH = f"(?i:{MONTH})"
+DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])"
+YEAR = r"(?P<year>[12]\d{3})"
+SCALE = r"(?P<scale>thousand|million|billion|trillion|quadrillion)"
+SIGN = r"[$€£¥₩₹₽₺₴₪₫₱฿₿]"
+CODE = "|".join(code for code in tables.CURRENCIES if code.isalpha())
+UNIT = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
+PER = "|".join(re.escape(unit) for unit in sorted(tables.PER, key=len, reverse=True))
+
+
+def month_name(written: str) -> str:
+    key = written.rstrip(".").lower()
+    number = tables.MONTH_SHORT.get(key) or tables.MONTH_SHORT[key[:3]]
+    return tables.MONTHS[number - 1]
+
+
+def number_words(text: str) -> str:
+    """A number as it is said: read one by one where it is too long to be read as one."""
+    minus = text[0] in "-−–"
+    bare = text.lstrip("-−–")
+    whole = bare.partition(".")[0].replace(",", "")
+    if (
+        len(whole) > MAX_DIGITS
+        or (whole.startswith("0") and len(whole) > 1 and "." not in bare)
+        or (len(whole) >= 13 and "," not in bare)
+    ):
+        said = digits(bare)
+    else:
+        said = decimal(bare)
+    return f"minus {said}" if minus else said
+
+
+def quantity(text: str) -> float:
+    return float(text.replace(",", "").lstrip("-−–") or 0)
+
+
+def short_year(text: str) -> str:
+    """A year of two digits: ``05`` is "oh five"."""
+    return f"oh {cardinal(int(text))}" if text[0] == "0" else cardinal(int(text))

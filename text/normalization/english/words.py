@@ -1,0 +1,128 @@
+"""Ordinals, Roman numerals and abbreviations."""
+
+from __future__ import annotations
+
+import re
+
+from text.normalization import tables
+from text.normalization.english.rules import WHOLE, Match, Rules, number_words
+from text.normalization.numbers import cardinal, ordinal, roman
+
+rule = Rules()
+
+# -- ordinals and Roman numerals
+
+
+@rule(rf"(?<![\w.,])(?P<n>{WHOLE})(?:st|nd|rd|th|ST|ND|RD|TH)(?![\w])")
+def _ordinal(m: Match) -> str | None:
+    number = int(m["n"].replace(",", ""))
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    if m[0][-2:].lower() != suffix:
+        return f"{number_words(m['n'])} {m[0][-2:]}"
+    return ordinal(number) if number else "zeroth"
+
+
+@rule(r"(?<![\w.])(?P<before>[A-Za-z]+)(?P<gap>\.?\s+)(?P<numeral>[IVXLCDM]+)(?![\w'’])")
+def _roman(m: Match) -> str | None:
+    value, before = roman(m["numeral"]), m["before"].lower()
+    if value is None or m["gap"].startswith("."):
+        return None
+    if before in tables.ROMAN_PARTS:
+        return f"{m['before']}{m['gap']}{cardinal(value)}"
+    alone = m["numeral"] in ("I", "C", "D", "M", "V", "X", "L")
+    if before in tables.ROMAN_NAMES and m["before"][0].isupper() and (not alone or _ruler(m)):
+        return f"{m['before']}{m['gap']}the {ordinal(value)}"
+    if m["before"][0].isupper() and len(m["numeral"]) > 1 and value < 40:
+        return f"{m['before']}{m['gap']}{cardinal(value)}"
+    return None
+
+
+def _ruler(m: Match) -> bool:
+    """Whether a lone I behind a name counts, and does not speak."""
+    return re.match(r"\s+(?:of|was|is|and|who|ruled|reigned|\(|died)|[,.;:)]", m.string[m.end() :]) is not None and (
+        m["numeral"] in "IVX"
+    )
+
+
+# -- abbreviations
+
+
+@rule(r"(?<![\w.])(?:i\.\s?e\.|e\.\s?g\.|a\.k\.a\.|et\sal\.|et\sseq\.|cf\.|viz\.|ibid\.|w/o(?!\w)|w/(?=\s)|c/o(?!\w))")
+def _dotted(m: Match) -> str:
+    return tables.DOTTED[re.sub(r"(?<=\.)\s", "", m[0])]
+
+
+@rule(rf"(?<![\w.])(?P<word>{'|'.join(sorted(tables.BEFORE_NUMBER, key=len, reverse=True))})\.?\s?(?=\d)(?<!\s\s)")
+def _before_number(m: Match) -> str | None:
+    if "." not in m[0] and m["word"] in (
+        "nos",
+        "Nos",
+        "no",
+        "No",
+        "sec",
+        "Sec",
+        "Art",
+        "c",
+        "ca",
+        "p",
+        "ch",
+        "Ch",
+        "op",
+        "Op",
+        "fig",
+    ):
+        return None
+    return f"{tables.BEFORE_NUMBER[m['word']]} "
+
+
+@rule(r"№\s?|\#\s?(?=\d)")
+def _number_sign(m: Match) -> str:
+    return "number "
+
+
+@rule(r"(?<![\w.])(?:St|ST|st)\.?(?=\s+(?P<name>[A-Z][a-z]+))")
+def _saint(m: Match) -> str | None:
+    if m[0] == "ST":
+        return None
+    before = re.search(r"([A-Za-z]+)\s+$", m.string[: m.start()][-40:])
+    if before and before[1][0].isupper() and before[1] not in ("The", "At", "In", "On", "To", "From", "And", "Of"):
+        return f"Street{'.' if m[0].endswith('.') else ''}"
+    return "Saint"
+
+
+@rule(r"(?<=[a-z]\s)(?:St|Dr|Ave|Blvd|Rd)\.?(?!\s*[A-Z][a-z]|\w)")
+def _street(m: Match) -> str | None:
+    before = re.search(r"([A-Za-z]+)\s+$", m.string[: m.start()][-40:])
+    if before is None or not before[1][0].isupper():
+        return None
+    dot = "." if m[0].endswith(".") and re.match(r"\s*$|\s+[A-Z]", m.string[m.end() :]) else ""
+    return f"{tables.STREETS[m[0].rstrip('.').lower()]}{dot}"
+
+
+@rule(rf"(?<![\w.])(?P<word>{'|'.join(sorted(tables.ABBREVIATIONS, key=len, reverse=True))})\.(?!\w)")
+def _abbreviation(m: Match) -> str | None:
+    word, rest = m["word"], m.string[m.end() :]
+    if word in ("Sun", "Sat", "Mon", "Mar", "Co", "est", "Sq", "Art", "Rep", "Hon", "Fri", "Wed", "Dec") and (
+        re.match(r"\s*$|\s+[A-Z]", rest) and word not in ("Rep", "Hon", "Co")
+    ):
+        return None  # a word at the end of a sentence
+    ends = re.match(r"\s*$|\s+[\"“'‘(]?[A-Z]", rest) and word in _AT_THE_END
+    return f"{tables.ABBREVIATIONS[word]}{'.' if ends else ''}"
+
+
+#: Behind these a capital begins a new sentence; behind a title, a name.
+_AT_THE_END = frozenset(tables.words("Jr Sr Esq Bros Co Corp Inc Ltd Ave Blvd Rd Hwy Expy Pkwy Sq etc misc"))
+
+
+@rule(r"(?<![\w.])(?P<word>[Mm]rs?|[Mm]s|[Dd]r|Prof|Capt|Lt|Sgt|Col|Gen)\.?(?=\s+[A-Z][a-z.])")
+def _title(m: Match) -> str:
+    return tables.ABBREVIATIONS[m["word"].capitalize()]
+
+
+@rule(r"(?<![\w.])(?:[A-Z]\.\s?){2,5}(?![a-z])")
+def _initials(m: Match) -> str | None:
+    """U.S.A. and J. R. R.: letters without their dots, but for one that ends a sentence."""
+    letters, rest = re.sub(r"[^A-Z]", "", m[0]), m.string[m.end() :]
+    gap = m[0][len(m[0].rstrip()) :]
+    ends = "." if not rest.strip() or (gap and re.match(r"[A-Z][a-z]+ [a-z]", rest) and " " not in m[0].strip()) else ""
+    return f"{letters}{ends}{gap}"

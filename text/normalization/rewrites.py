@@ -1,0 +1,36 @@
+"""A stretch of text and what is said in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """``text[start:end]`` is said as ``spoken``."""
+
+    start: int
+    end: int
+    spoken: str
+
+
+def apply(text: str, rewrites: Sequence[Rewrite]) -> str:
+    """``text`` with every rewrite made; they are in order and do not overlap. What is said stays apart from the letters
+    and commas beside it."""
+    parts: list[str] = []
+    at = 0
+    for rewrite in rewrites:
+        parts += (text[at : rewrite.start], rewrite.spoken)
+        at = rewrite.end
+    parts.append(text[at:])
+    return "".join(_apart(parts))
+
+
+def _apart(parts: Sequence[str]) -> Iterator[str]:
+    last = ""
+    for part in filter(None, parts):
+        if (last.isalnum() or last in (",", ")")) and part[0].isalnum():
+            yield " "
+        yield part
+        last = part[-1]
