@@ -9,7 +9,7 @@ def words(line: str) -> list[str]:
 
 
 def _table(lines: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in lines.splitlines() if line.strip())
+    pairs = (line.partition(" = ") for line in lines.splitlines() if line.strip())
     return {written.strip(): spoken.strip() for written, _, spoken in pairs}
 
 

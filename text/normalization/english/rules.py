@@ -13,6 +13,10 @@ Match: TypeAlias = "re.Match[str]"
 Say: TypeAlias = Callable[[Match], str | None]
 
 
+#: Digits from which on a number without commas is a code.
+_ENDLESS = 13
+
+
 class Rules:
     """Patterns and what they become, in the order in which they have their say."""
 
@@ -53,6 +57,7 @@ PER = "|".join(re.escape(unit) for unit in sorted(tables.PER, key=len, reverse=T
 
 
 def month_name(written: str) -> str:
+    """``Sept.`` is "September"."""
     key = written.rstrip(".").lower()
     number = tables.MONTH_SHORT.get(key) or tables.MONTH_SHORT[key[:3]]
     return tables.MONTHS[number - 1]
@@ -63,18 +68,14 @@ def number_words(text: str) -> str:
     minus = text[0] in "-−–"
     bare = text.lstrip("-−–")
     whole = bare.partition(".")[0].replace(",", "")
-    if (
-        len(whole) > MAX_DIGITS
-        or (whole.startswith("0") and len(whole) > 1 and "." not in bare)
-        or (len(whole) >= 13 and "," not in bare)
-    ):
-        said = digits(bare)
-    else:
-        said = decimal(bare)
+    coded = whole.startswith("0") and len(whole) > 1 and "." not in bare
+    endless = len(whole) >= _ENDLESS and "," not in bare
+    said = digits(bare) if len(whole) > MAX_DIGITS or coded or endless else decimal(bare)
     return f"minus {said}" if minus else said
 
 
 def quantity(text: str) -> float:
+    """The value of a number as it is written."""
     return float(text.replace(",", "").lstrip("-−–") or 0)
 
 
