@@ -42,7 +42,18 @@ SAMPLE = (
 )
 
 #: Fields of every job, whatever its pipeline.
-_COMMON = ("vad", "markup", "output", "priority", "on_error", "webhook", "metadata", "expires_in", "deadline")
+_COMMON = (
+    "vad",
+    "markup",
+    "normalize",
+    "output",
+    "priority",
+    "on_error",
+    "webhook",
+    "metadata",
+    "expires_in",
+    "deadline",
+)
 
 _STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
 _URL: Schema = {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": 2000}

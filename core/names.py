@@ -130,6 +130,13 @@ class OnError(StrEnum):
     SILENCE = "silence"
 
 
+class Normalize(StrEnum):
+    """Whether text is put into words before it is spoken: numbers, dates, money, abbreviations."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
 class AudioFormat(StrEnum):
     """Container and codec of a job's audio."""
 

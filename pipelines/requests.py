@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from core.errors import InvalidRequest
-from core.names import AudioFormat, EventType, OnError, Priority, Role, VadMode
+from core.names import AudioFormat, EventType, Normalize, OnError, Priority, Role, VadMode
 
 #: Items of a batch, and recordings of a voice.
 MAX_ITEMS = 10_000
@@ -199,6 +199,9 @@ class JobRequest(BaseModel):
     models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
     markup: Literal["none"] = "none"
+    normalize: Normalize = Field(
+        Normalize.AUTO, description="auto: numbers, dates, money and abbreviations of English are put into words"
+    )
     output: Output = Output()
     priority: Priority = Priority.NORMAL
     on_error: OnError = OnError.FAIL

@@ -29,7 +29,7 @@ from core.errors import (
 )
 from core.failpoints import reach
 from core.metrics import count
-from core.names import OnError, Role
+from core.names import Normalize, OnError, Role
 from core.settings import Settings
 from core.work import ItemRef
 from models.catalog import Catalog
@@ -330,6 +330,8 @@ def _document(body: JobRequest, owner: str, found: Route, chapters: list[dict[st
         "characters": sum(len(chapter["text"]) for chapter in chapters),
         "metadata": body.metadata,
     }
+    if body.normalize is not Normalize.AUTO:
+        document["normalize"] = body.normalize.value
     if body.segments is not None:
         document["segments"] = [[s.start, s.end] for s in body.segments]
     return document

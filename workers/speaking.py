@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any
 
 from core.errors import InvalidText
-from core.names import Role
+from core.names import Normalize, Role
 from models.base import Frontend
+from text.normalization import normalize
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
 from text.utterances import NO_PAUSE, Utterance, divide, split_chapters
@@ -39,7 +40,7 @@ def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Fronte
     """All that is to be spoken, in order. Every word of the text is in the inputs of one utterance, or that utterance
     has an error, or `warnings_of` tells of it: no word is left out untold.
 
-    ``request``: a job's ``voice``, ``language`` and ``options``."""
+    ``request``: a job's ``voice``, ``language``, ``options`` and ``normalize``."""
     texts = [clean(chapter) for chapter in chapters]
     found: list[Spoken] = []
     for number, utterances in enumerate(split_chapters(texts, request["language"], frontend.max_characters)):
@@ -83,7 +84,8 @@ def _fitting(
     read = without(utterance.text, unreadable(utterance.text, request["language"]))
     if not has_word(read):
         return
-    inputs = _inputs(frontend, read, request)
+    said = normalize(read, request["language"]) if request.get("normalize") != Normalize.NONE else read
+    inputs = _inputs(frontend, said, request)
     if _too_long(inputs, request, frontend) and (parts := divide(text, utterance)):
         for part in parts:
             yield from _fitting(text, part, request, frontend)

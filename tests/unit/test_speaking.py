@@ -15,7 +15,7 @@ from models.catalog import load_catalog
 from text.speakable import clean
 from workers.speaking import MAX_WARNINGS, Spoken, spoken, warnings_of
 
-REQUEST = {"voice": "joe", "language": "en-US", "options": {}}
+REQUEST = {"voice": "joe", "language": "en-US", "options": {}, "normalize": "none"}
 
 
 class Narrow(Frontend):
@@ -107,3 +107,14 @@ def test_what_the_voice_cannot_read_is_left_out_and_told() -> None:
     ]
     assert told[0]["message"] == "The voice cannot read Han, Hiragana: left out."
     assert len(warnings_of(["a 日 " * 100], "en")) == MAX_WARNINGS
+
+
+def test_text_is_put_into_words_unless_asked_not_to() -> None:
+    def tokens(normalize: str) -> list[str]:
+        request = {**REQUEST, "normalize": normalize}
+        return [said(f) for f in spoken(["It cost $500 in 1999."], request, Narrow(200))]
+
+    assert tokens("auto") == ["It cost five hundred dollars in nineteen ninety nine."]
+    assert tokens("none") == ["It cost $500 in 1999."]
+    [found] = spoken(["It cost $500."], {**REQUEST, "normalize": "auto"}, Narrow(200))
+    assert found.utterance.text == "It cost $500.", "the words of the source stay known"

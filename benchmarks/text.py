@@ -1,0 +1,99 @@
+"""Text: exact readings by category, sentence ends, words kept, and characters a second of CPU."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from text.normalization import normalize
+from text.speakable import clean
+from text.utterances import split
+
+LANGUAGE = "en-US"
+
+#: Categories of the NeMo cases whose readings are not a matter of taste.
+SURE = ("cardinal", "decimal", "ordinal", "money", "date", "time", "measure")
+
+#: Characters of an utterance at most, as Piper takes them.
+LIMIT = 300
+
+
+def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
+    """``nemo_exact`` (of `SURE`), ``nemo_CATEGORY``, ``golden_rules_english``, ``words_lost``, ``chars_per_cpu_s``;
+    ``googletn_exact`` and ``libritts_exact``, without marks."""
+    data: Path = arguments.data
+    return {**nemo(data), **others(data), **golden_rules(data), **whole_texts(data)}
+
+
+def nemo(data: Path) -> dict[str, float]:
+    """The cases of NeMo, letter by letter, but for letter case and the "and" behind hundreds."""
+    right: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for row in pairs(data / "textnorm" / "nemo_en.tsv"):
+        count[row["category"]] += 1
+        right[row["category"]] += plain(normalize(row["written"], LANGUAGE)) == plain(row["spoken"])
+    figures = {"nemo_exact": sum(right[c] for c in SURE) / sum(count[c] for c in SURE)}
+    return figures | {f"nemo_{category}": right[category] / count[category] for category in sorted(count)}
+
+
+def others(data: Path) -> dict[str, float]:
+    """The same for sentences of Google's and of LibriTTS, word by word."""
+    found = {}
+    for name in ("googletn", "libritts"):
+        rows = list(pairs(data / "textnorm" / f"{name}_subset.tsv"))
+        right = [words(plain(normalize(row["written"], LANGUAGE))) == words(plain(row["spoken"])) for row in rows]
+        found[f"{name}_exact"] = float(np.mean(right))
+    return found
+
+
+def golden_rules(data: Path) -> dict[str, float]:
+    """The share of pysbd's English rules whose sentences are found as they are."""
+    rules = json.loads((data / "sentences" / "pysbd_golden_rules.json").read_text())
+    english = [rule for rule in rules if rule["lang"] == "en"]
+    right = [
+        [u.text for u in split(clean(rule["text"]), "en", LIMIT)] == [" ".join(s.split()) for s in rule["sentences"]]
+        for rule in english
+    ]
+    return {"golden_rules_english": float(np.mean(right))}
+
+
+def whole_texts(data: Path) -> dict[str, float | int]:
+    """Words of whole books that are in no utterance, and how fast a book is made ready."""
+    lost, characters, cpu = 0, 0, 0.0
+    for path in sorted((data / "texts").glob("*.txt")):
+        text = path.read_text(encoding="utf-8")
+        began = time.process_time()
+        cleaned = clean(text)
+        utterances = split(cleaned, LANGUAGE, LIMIT)
+        said = [normalize(utterance.text, LANGUAGE) for utterance in utterances]
+        cpu += time.process_time() - began
+        characters += len(text)
+        kept = Counter(word for utterance in utterances for word in words(utterance.text))
+        lost += sum((Counter(words(cleaned)) - kept).values())
+        lost += sum(not words(line) for line in said)
+    return {"words_lost": lost, "chars_per_cpu_s": characters / cpu}
+
+
+def pairs(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table of written and spoken text."""
+    with path.open(encoding="utf-8") as file:
+        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def plain(text: str) -> str:
+    """Without letter case, and without the "and" behind hundreds, which the references say now and then."""
+    text = re.sub(r"\b(hundred|thousand) and ", r"\1 ", text.lower().replace("’", "'"))
+    return " ".join(text.split())
+
+
+def words(text: str) -> list[str]:
+    """The words without marks."""
+    return re.findall(r"[\w']+", text)
