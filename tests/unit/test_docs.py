@@ -28,3 +28,16 @@ def test_every_code_of_the_error_tree_is_in_the_drawing() -> None:
     drawing = errors.__doc__ or ""
     for code, kind in errors._BY_CODE.items():
         assert kind.__name__ in drawing, code
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    page = (ROOT / "docs/security.md").read_text()
+    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", page)
+    assert len(named) > 30
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if f"def {name}" not in files.get(file, "") and (name or file not in files)
+    ]
+    assert missing == []
