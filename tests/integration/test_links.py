@@ -72,9 +72,9 @@ def test_a_presigned_link_needs_no_key_and_bears_no_change(client: FlaskClient, 
 def test_a_presigned_link_ends(client: FlaskClient, line: CpuLine, settings: Settings) -> None:
     objects = Objects(settings)
     objects.put("ann/short.txt", b"short", "text/plain")
-    link = objects.link("ann/short.txt", seconds=1, filename="short.txt")
+    link = objects.link("ann/short.txt", seconds=3, filename="short.txt")
     assert link is not None and httpx.get(link).text == "short"
-    time.sleep(2.2)
+    time.sleep(4.2)
     assert httpx.get(link).status_code == 403
 
 
