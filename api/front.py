@@ -309,12 +309,13 @@ class Front(TcpWSGIServer):
         self._wishes: dict[int, int] = {}
         self._poller: select.epoll | None = None
         self._checked = 0.0
+        self._threads = threads
         self._stop_by: float | None = None
         parser = type("Parser", (Parser,), {"limits": limits})
         self.channel_class = type("Channel", (Channel,), {"parser_class": parser})
         adj = Adjustments(
             sockets=[sock],
-            threads=threads,
+            threads=1,
             ident=None,
             connection_limit=1 << 30,
             channel_timeout=1 << 30,
@@ -336,9 +337,15 @@ class Front(TcpWSGIServer):
         )
 
     def add_task(self, task: Any) -> None:
-        with self.task_dispatcher.lock:
-            self.task_dispatcher.queue.append(task)
-            self.task_dispatcher.queue_cv.notify()
+        """Has a thread answer; another is started where all have something to do, up to as many as there may be."""
+        dispatcher = self.task_dispatcher
+        with dispatcher.lock:
+            dispatcher.queue.append(task)
+            dispatcher.queue_cv.notify()
+            running = len(dispatcher.threads)
+            lacking = len(dispatcher.queue) > running - dispatcher.active_count
+        if lacking and running < self._threads:
+            dispatcher.set_thread_count(running + 1)
 
     def pull_trigger(self) -> None:
         """Wakes the thread that waits for all connections, where it has something to do: as a rule an answer is written
