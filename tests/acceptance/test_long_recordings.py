@@ -105,7 +105,7 @@ def test_a_worker_that_stops_gives_a_long_recording_back(stack: Stack, tmp_path:
         chorus.cancel(job)
 
 
-@pytest.mark.parametrize("minutes", [8, pytest.param(238, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("minutes", [8, pytest.param(238, marks=[pytest.mark.proof, pytest.mark.timeout(5400)])])
 def test_a_long_recording_is_heard_whole(stack: Stack, tmp_path: Path, minutes: int) -> None:
     words = recording(tmp_path / "long.flac", minutes * 60)
     recording(tmp_path / "short.flac", 8)
