@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from flask import Blueprint, Response, jsonify, request, stream_with_context
 
 from api.archive import zip_stream
 from api.context import ceiling, context, owner
+from api.downloads import send
 from api.idempotency import fingerprint, once
 from api.json_body import read_json
 from api.query import only, page
@@ -82,8 +83,12 @@ def zip_(batch_id: str) -> Response:
     entries = batches().entries(batches().get(owner(), batch_id))
     headers = {"Content-Disposition": f'attachment; filename="{batch_id}.zip"'}
     here, objects = root(), context().objects
-    stream = zip_stream(objects, ((entry, entry_view(entry, here)) for entry in entries))
-    return Response(stream_with_context(stream), content_type="application/zip", headers=headers)
+
+    def archive() -> Iterable[bytes]:
+        lines = ((entry, entry_view(entry, here)) for entry in entries)
+        return stream_with_context(zip_stream(objects, lines))
+
+    return send(archive, None, content_type="application/zip", headers=headers)
 
 
 @routes.post("/<batch_id>/cancel")

@@ -97,10 +97,16 @@ def add_authentication(app: Flask) -> None:
         g.owner, g.ceiling = key.owner, key.max_expires_in
 
 
-def _secret() -> str:
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+def secret_of(authorization: str, x_api_key: str) -> str | None:
+    """The key that a request's headers bring, None where there is none."""
+    scheme, _, secret = authorization.partition(" ")
     if scheme.lower() == "bearer" and secret.strip():
         return secret.strip()
-    if secret := request.headers.get("X-API-Key", "").strip():
-        return secret
-    raise Unauthorized
+    return x_api_key.strip() or None
+
+
+def _secret() -> str:
+    secret = secret_of(request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))
+    if secret is None:
+        raise Unauthorized
+    return secret

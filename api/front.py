@@ -9,33 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import select
 import socket
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
 from waitress import task, wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.utilities import Error
 
+from api.http_parser import MAX_HEADERS, MAX_UNSENT, Limits, Parser, Problem
 from api.problems import document
-from core.errors import ChorusError, InternalError, Malformed, RateLimited, TooLarge, Unauthorized
+from core.errors import ChorusError, RateLimited, Unauthorized
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a request's first line, and of all its headers; how many headers.
-MAX_LINE, MAX_HEADERS, MAX_HEADER_COUNT = 8190, 32 * 1024, 100
-
-#: Bytes of a body that comes without a key.
-MAX_ANONYMOUS = 64 * 1024
 
 #: Seconds that a client has for its headers; that a connection may idle between two requests; and that a client may
 #: send on once it was refused.
@@ -46,136 +39,6 @@ BODY_SECONDS, BODY_RATE = 30.0, 4096
 
 #: Connections that are taken before those are looked at that are there.
 ACCEPTED_AT_ONCE = 64
-
-_FOLDED = re.compile(rb"\r?\n[ \t]")
-_UPLOAD = re.compile(r"/v1/uploads/[^/]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds of one process: bytes of bodies and of uploads, connections, seconds that an answer may lie unread."""
-
-    body: int
-    upload: int
-    connections: int
-    per_address: int
-    stalled: float
-    anonymous: bool  #: whether requests need no key
-
-
-class Problem(Error):
-    """An error that ends a request before it reaches the app, as a problem document."""
-
-    def __init__(self, error: ChorusError, status: int | None = None) -> None:
-        super().__init__(error.message)
-        if status is not None:
-            error.status = status
-        self.error = error
-
-    @staticmethod
-    def of(error: Error) -> Problem:
-        """The problem that one of waitress's errors is. A transfer coding that nobody knows (501) is the client's
-        doing, and no fault of the server's."""
-        if isinstance(error, Problem):
-            return error
-        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return Problem(TooLarge("The request's body is larger than is accepted."))
-        if error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Problem(InternalError("The API failed in a way that it did not foresee."))
-        return _malformed(HTTPStatus.BAD_REQUEST if error.code == HTTPStatus.NOT_IMPLEMENTED else error.code)
-
-    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        status = HTTPStatus(self.error.status)
-        headers = [("Content-Type", "application/problem+json")]
-        if status is HTTPStatus.UNAUTHORIZED:
-            headers.append(("WWW-Authenticate", 'Bearer realm="chorus"'))
-        return f"{status.value} {status.phrase}", headers, document(self.error)
-
-
-def _malformed(status: int) -> Problem:
-    return Problem(Malformed("The request is not valid HTTP, or larger than is accepted."), status)
-
-
-class _Refused(ParsingError):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__("refused")
-        self.problem = problem
-
-
-class Parser(HTTPRequestParser):
-    """Reads one request. Refuses what two servers might read in two ways, and what is too large, at its headers."""
-
-    limits: Limits  #: set by `Front`
-    adj: Any
-
-    def received(self, data: bytes) -> int:
-        try:
-            consumed = int(super().received(data))
-        except ValueError:
-            self.error, self.completed, consumed = _malformed(HTTPStatus.BAD_REQUEST), True, len(data)
-        if self.error is not None and self.error.code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-            line = (self.header_plus + data)[:MAX_LINE]
-            self.error = _malformed(414 if b"\n" not in line else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._refusal is not None:
-            self.error = self._refusal
-        return consumed
-
-    _refusal: Problem | None = None
-
-    def parse_header(self, header_plus: bytes) -> None:
-        try:
-            self._check_head(header_plus)
-            super().parse_header(header_plus)
-            self._check_request(header_plus)
-        except _Refused as refused:
-            self._refusal = refused.problem
-            raise
-
-    def _check_head(self, head: bytes) -> None:
-        first, _, rest = head.partition(b"\r\n")
-        if len(first) > MAX_LINE:
-            raise _Refused(_malformed(HTTPStatus.REQUEST_URI_TOO_LONG))
-        if rest.count(b"\n") > MAX_HEADER_COUNT:
-            raise _Refused(_malformed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
-        if _FOLDED.search(b"\n" + rest) or b"\0" in head:
-            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
-        lines = [line.partition(b":")[0].strip().lower() for line in rest.split(b"\n")]
-        lengths, codings = lines.count(b"content-length"), lines.count(b"transfer-encoding")
-        if lengths > 1 or codings > 1 or (lengths and codings) or (codings and first.endswith(b"/1.0")):
-            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
-
-    def _check_request(self, head: bytes) -> None:
-        first = head.partition(b"\r\n")[0].rstrip()
-        if self.version not in ("1.0", "1.1") or not first.endswith(b" HTTP/" + self.version.encode()):
-            raise _Refused(_malformed(HTTPStatus.BAD_REQUEST))
-        if self.headers.get("EXPECT", "100-continue").lower() != "100-continue":
-            raise _Refused(_malformed(HTTPStatus.EXPECTATION_FAILED))
-        self.adj = _Bounded(self.adj, self._most())
-        if self.content_length >= self.adj.max_request_body_size:
-            raise _Refused(self._too_large())
-
-    def _most(self) -> int:
-        """Bytes that the body may have: more to be kept as an upload, few without a key."""
-        if not (self.limits.anonymous or "AUTHORIZATION" in self.headers or "X_API_KEY" in self.headers):
-            return MAX_ANONYMOUS
-        upload = self.command == "PUT" and _UPLOAD.fullmatch(self.path)
-        return 1 + (self.limits.upload if upload else self.limits.body)
-
-    def _too_large(self) -> Problem:
-        if self.adj.max_request_body_size == MAX_ANONYMOUS:
-            return Problem(Unauthorized())
-        return Problem(TooLarge("The request's body is larger than is accepted."))
-
-
-class _Bounded:
-    """waitress's settings with another bound on the body."""
-
-    def __init__(self, adj: Any, most: int) -> None:
-        self._adj = adj
-        self.max_request_body_size = most
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._adj, name)
 
 
 class ErrorTask(task.ErrorTask):
@@ -198,6 +61,38 @@ class AppTask(task.WSGITask):
         return environ
 
 
+class KeyCheck:
+    """Looks at the key of a request with a large body before that is read: nobody without one fills the disk."""
+
+    def __init__(self, channel: Channel, request: Parser) -> None:
+        self._channel = channel
+        self._request = request
+
+    def service(self) -> None:
+        """Lets the body be read, or ends the request."""
+        channel, problem = self._channel, self._refusal()
+        with channel.requests_lock:
+            channel.asks = False
+            if problem is not None and channel.request is self._request:
+                self._request.error, self._request.completed = problem, True
+                channel.request = None
+                channel.requests.append(self._request)
+                if len(channel.requests) == 1:
+                    channel.server.add_task(channel)
+        channel.server.pull_trigger()
+
+    def _refusal(self) -> Problem | None:
+        try:
+            secret = self._request.secret
+            return None if secret is not None and self._channel.server.allows(secret) else Problem(Unauthorized())
+        except ChorusError as error:
+            return Problem(error)
+
+    def cancel(self) -> None:
+        """The process ends."""
+        self._channel.asks = False
+
+
 #: The connection that the present thread answers.
 _serving = threading.local()
 
@@ -211,6 +106,10 @@ class Channel(HTTPChannel):
 
     refused = False  #: whether it was answered that its request is none
     lingers: float | None = None  #: until when it is read without being listened to
+    known: Any = None  #: the request whose key has been looked at, or is
+    asks = (
+        False  #: whether a thread looks at the key of the request that is being read; until then it is read no further
+    )
     muted = False  #: whether nobody waits for what it sends, since a request of it is being answered
     began = 0.0  #: when the request began that is being read
     served = False  #: whether it has had an answer
@@ -233,7 +132,14 @@ class Channel(HTTPChannel):
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.began = time.time()
-        return bool(super().received(data))
+        going_on = bool(super().received(data))
+        request = self.request
+        if request is not None and request is not self.known and request.headers_finished and request.has_large_body:
+            self.known = request
+            if not self.server.limits.anonymous:
+                self.asks = True
+                self.server.add_task(KeyCheck(self, request))
+        return going_on
 
     def service(self) -> None:
         _serving.channel = self
@@ -249,7 +155,7 @@ class Channel(HTTPChannel):
         return bool(self.muted or self.total_outbufs_len or self.will_close or self.close_when_flushed)
 
     def readable(self) -> bool:
-        return self.lingers is not None or bool(super().readable())
+        return self.lingers is not None or (not self.asks and bool(super().readable()))
 
     def handle_read(self) -> None:
         if self.lingers is None:
@@ -279,7 +185,7 @@ class Channel(HTTPChannel):
     @property
     def is_busy(self) -> bool:
         """Whether a thread of the app may change what this connection waits for."""
-        return bool(self.requests or self.total_outbufs_len or self.will_close or self.close_when_flushed)
+        return bool(self.requests or self.asks or self.total_outbufs_len or self.will_close or self.close_when_flushed)
 
     def is_overdue(self, now: float, stalled: float) -> bool:
         """Whether the client has taken longer than it may."""
@@ -302,8 +208,11 @@ class Front(TcpWSGIServer):
     channel_class: Any = Channel
     accepting: bool
 
-    def __init__(self, app: Any, sock: socket.socket, limits: Limits, threads: int) -> None:
+    def __init__(
+        self, app: Any, sock: socket.socket, limits: Limits, threads: int, allows: Callable[[str], bool]
+    ) -> None:
         self.limits = limits
+        self.allows = allows  #: whether a key is good; asked by a thread, may raise `ChorusError`
         self.touched: set[int] = set()  #: descriptors of which it is to be asked anew what they wait for
         self.addresses: Counter[str] = Counter()
         self._wishes: dict[int, int] = {}
@@ -321,6 +230,7 @@ class Front(TcpWSGIServer):
             channel_timeout=1 << 30,
             cleanup_interval=1 << 30,
             max_request_header_size=MAX_HEADERS,
+            outbuf_high_watermark=MAX_UNSENT,
             max_request_body_size=max(limits.body, limits.upload) + 1,
             log_socket_errors=False,
             clear_untrusted_proxy_headers=False,

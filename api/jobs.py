@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
 from api.context import ceiling, context, owner
+from api.downloads import send
 from api.forms import check_fields, json_object, json_value, no_such_file
 from api.idempotency import fingerprint, once
 from api.json_body import read_json
@@ -203,17 +204,18 @@ def _send(found: dict[str, Any], filename: str) -> Response:
     if request.if_none_match.contains(found["sha256"]):
         return Response(status=304, headers=headers)
     part = _range(size) if _same_still(found["sha256"]) else None
-    stream = context().objects.stream(found["object"], part and f"bytes={part[0]}-{part[1] - 1}")
+    length = part[1] - part[0] if part else size
     if part:
         headers["Content-Range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
-    headers["Content-Length"] = str(stream.info.size)
+    headers["Content-Length"] = str(length)
+    objects = context().objects
 
     def chunks() -> Iterator[bytes]:
-        while chunk := stream.body.read(_CHUNK):
-            yield chunk
+        stream = objects.stream(found["object"], part and f"bytes={part[0]}-{part[1] - 1}")
+        return iter(lambda: stream.body.read(_CHUNK), b"")
 
     kind = CONTENT_TYPES[AudioFormat(found["format"])]
-    return Response(chunks(), status=206 if part else 200, headers=headers, content_type=kind)
+    return send(chunks, length, status=206 if part else 200, headers=headers, content_type=kind)
 
 
 def _same_still(sha256: str) -> bool:

@@ -14,10 +14,12 @@ from types import FrameType
 
 from flask import Flask
 
-from api.front import Front, Limits
+from api.front import Front
+from api.http_parser import Limits
 from api.streams import STALLED, bound_writes, stop_when
 from core.errors import ConfigurationError
 from core.settings import Settings
+from storage.keys import find_key
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,9 @@ class Server:
             stalled=STALLED,
             anonymous=s.auth == "off",
         )
-        front = Front(self._app, sock, limits, s.api_threads + s.api_streams)
+        redis = self._app.extensions["chorus"].redis
+        threads = s.api_threads + s.api_streams + s.api_downloads
+        front = Front(self._app, sock, limits, threads, lambda secret: find_key(redis, secret) is not None)
         stop_when(lambda: front.stopping)
 
         def stop(_number: int, _frame: FrameType | None) -> None:

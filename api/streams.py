@@ -15,16 +15,15 @@ import logging
 import select
 import socket
 import struct
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
 from flask import Response, request
 
 from api.context import context, key_check, owner
-from core.errors import ChorusError, LedgerUnavailable, Overloaded
+from api.places import Place, Places
+from core.errors import ChorusError, LedgerUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +48,7 @@ _GLANCE = 0.5
 #: What makes the bytes of one stream.
 Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
 
-_lock = threading.Lock()
-_open = 0
-_owners: Counter[str] = Counter()
+PLACES = Places("streams")
 _stopping: Callable[[], bool] = lambda: False  # noqa: E731
 
 
@@ -150,7 +147,7 @@ def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Re
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
     if request.method == "HEAD":
         return Response(headers=headers, content_type=content_type)
-    flow = _Flow(make, Reader(request.environ.get("chorus.socket"), key_check()), _Place(owner()))
+    flow = _Flow(make, Reader(request.environ.get("chorus.socket"), key_check()), _place())
     send_head: Callable[[], None] = request.environ.get("chorus.send_head", lambda: None)
     try:
         answer = Response(flow.chunks(send_head), headers=headers, content_type=content_type)
@@ -161,39 +158,15 @@ def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Re
     return answer
 
 
-class _Place:
-    """One of the places for streams in this process. Raises `Overloaded` where there is none, or none for ``owner``."""
-
-    def __init__(self, owner: str) -> None:
-        global _open
-        settings = context().settings
-        with _lock:
-            if _open >= settings.api_streams:
-                raise Overloaded("There are too many streams; try again later.", code="too_many_streams", retry_after=5)
-            if _owners[owner] >= settings.api_streams_per_owner:
-                detail = f"You have {_owners[owner]} streams open; end one first."
-                raise Overloaded(detail, code="too_many_streams", retry_after=5)
-            _open += 1
-            _owners[owner] += 1
-        self._owner = owner
-        self._held = True
-
-    def leave(self) -> None:
-        """Gives it to another; once."""
-        global _open
-        with _lock:
-            if self._held:
-                _open -= 1
-                _owners[self._owner] -= 1
-                if not _owners[self._owner]:
-                    del _owners[self._owner]
-            self._held = False
+def _place() -> Place:
+    settings = context().settings
+    return PLACES.take(owner(), settings.api_streams, settings.api_streams_per_owner)
 
 
 class _Flow:
     """The body of one stream on its way."""
 
-    def __init__(self, make: Make, reader: Reader, place: _Place) -> None:
+    def __init__(self, make: Make, reader: Reader, place: Place) -> None:
         self._make = make
         self._reader = reader
         self._place = place

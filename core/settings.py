@@ -42,6 +42,10 @@ class Settings(BaseSettings):
         32, ge=1, le=256, description="Streams of audio and events that one API process has open beside them"
     )
     api_streams_per_owner: int = Field(8, ge=1, le=256, description="Of these, how many one owner may have open")
+    api_downloads: int = Field(
+        16, ge=1, le=256, description="Downloads above 8 MiB that one API process sends at once, beside all else"
+    )
+    api_downloads_per_owner: int = Field(8, ge=1, le=256, description="Of these, how many one owner may have")
     api_connections: int = Field(
         4096, ge=16, description="Connections of one API process; past it the longest idle one is closed"
     )

@@ -13,6 +13,8 @@ from cli.stack import Stack
 pytestmark = pytest.mark.patient
 
 REQUESTS = {
+    "no host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+    "two hosts": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "nonsense": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "no version": (b"GET /healthz\r\n\r\n", 400),
     "strange version": (b"GET /healthz HTTP/7.7\r\n\r\n", 400),

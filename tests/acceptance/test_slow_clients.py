@@ -17,7 +17,7 @@ import pytest
 
 from core.redis import connect
 from storage.keys import create_key, list_keys, revoke_key
-from tests.acceptance.test_following import Api, api_process, read_until, status_of, wait_until
+from tests.acceptance.test_following import Api, api_process, large, read_until, status_of, wait_until
 from tests.conftest import S3
 
 HEADERS_ONLY = b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: "
@@ -104,6 +104,54 @@ def test_a_body_without_a_key_is_refused_before_it_is_read(quick_api: Api) -> No
         head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: {quick_api.key}\r\nContent-Length: 99999999999\r\n\r\n"
         sock.sendall(head.encode())
         assert status_of(read_until(sock, b"\r\n\r\n")) == 413
+
+
+def test_a_large_body_with_a_made_up_key_is_refused_before_it_is_read(quick_api: Api) -> None:
+    """Nobody without a key fills the disk; with one a large body goes on."""
+    for head in (b"Content-Length: 60000000", b"Transfer-Encoding: chunked"):
+        with socket.create_connection(("127.0.0.1", quick_api.port), timeout=10) as sock:
+            sock.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: nobody\r\n" + head + b"\r\n\r\n")
+            assert status_of(read_until(sock, b"\r\n\r\n")) == 401
+    text = "Hello there. " * 10_000
+    for content in (
+        json.dumps({"pipeline": "piper", "text": text}).encode(),
+        iter([b'{"pipeline": "piper", ', b'"text": "Hi."}']),
+    ):
+        answer = httpx.post(
+            f"http://127.0.0.1:{quick_api.port}/v1/jobs",
+            content=content,
+            headers={"X-API-Key": quick_api.key, "Content-Type": "application/json"},
+        )
+        assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("begin", [b"", b"5;a=", b"0\r\nA: "], ids=["size", "extension", "trailer"])
+def test_a_line_between_chunks_ends(quick_api: Api, begin: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", quick_api.port), timeout=10) as sock:
+        head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: {quick_api.key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sock.sendall(head.encode() + begin)
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                sock.sendall(b"1" * 1024)
+        assert status_of(read_until(sock, b"\r\n\r\n")) == 400
+
+
+def test_downloads_that_nobody_reads_are_bounded_by_owner(quick_api: Api) -> None:
+    hand = large(quick_api.job())
+    statuses = []
+    with contextlib.ExitStack() as held:
+        for _ in range(60):
+            stalled = held.enter_context(quick_api.open(f"{hand.url}/audio", receive_buffer=4096))
+            statuses.append(status_of(stalled.recv(256)))
+        assert statuses == [200] * 8 + [503] * 52
+        for _ in range(20):
+            assert httpx.get(f"http://127.0.0.1:{quick_api.port}/healthz", timeout=2).status_code == 200
+        with quick_api.http() as http:  # what is small needs no place
+            part = http.get(f"{hand.url}/audio", headers={"Range": "bytes=0-999"})
+            assert (part.status_code, len(part.content)) == (206, 1000)
+    with quick_api.http() as http:
+        wait_until("places", lambda: http.head(f"{hand.url}/audio").status_code == 200, 5)
+        wait_until("a whole download", lambda: len(http.get(f"{hand.url}/audio").content) == 64 * 2**20, 30)
 
 
 def test_requests_one_behind_the_other_are_answered_in_order(quick_api: Api) -> None:

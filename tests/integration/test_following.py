@@ -326,7 +326,7 @@ def test_a_job_that_ends_early_cuts_its_stream(client: FlaskClient, services: Se
         assert answer.status_code in (200, 204)
     with pytest.raises(StreamCut):
         listening.whole()
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
 
 
 def test_a_retried_job_goes_on(client: FlaskClient, services: Services) -> None:
@@ -445,7 +445,7 @@ def test_what_has_no_audio_is_refused(client: FlaskClient, services: Services) -
     canceled = client.get(f"{hand.url}/audio?stream=1")
     assert (canceled.status_code, canceled.get_json()["code"]) == (409, "job_canceled")
     assert client.get("/v1/jobs/job_000000000000000000000000/audio?stream=1").status_code == 404
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
 
 
 def test_head_says_what_get_would(client: FlaskClient, services: Services) -> None:
@@ -454,7 +454,7 @@ def test_head_says_what_get_would(client: FlaskClient, services: Services) -> No
     assert (live.status_code, live.data) == (200, b"")
     assert live.headers["Content-Type"] == "audio/ogg; codecs=opus"
     assert client.head(f"{hand.url}/events").headers["Content-Type"] == "text/event-stream"
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
     hand.lay(2)
     hand.render(0, 1)
     hand.assemble()
@@ -522,7 +522,7 @@ def test_events_resume_behind_the_last_one(client: FlaskClient, services: Servic
     for wrong in (f"{other.id}:{other.generation}:1", "1", ours, f"{ours}:x", f"{later}:1", f"{ours}:-1", "é"):
         answer = follow(hand, wrong)
         assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_event_id"), wrong
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
 
 
 def test_a_new_generation_is_told_from_its_beginning(client: FlaskClient, services: Services) -> None:
@@ -592,11 +592,11 @@ def test_streams_have_places_of_their_own(client: FlaskClient, services: Service
         assert int(refused.headers["Retry-After"]) > 0
         assert client.head(f"{hand.url}/events").status_code == 200
         assert client.get(hand.url).get_json()["state"] == JobState.QUEUED
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
     answer = follow(hand)
     assert answer.status_code == 200
     answer.close()  # before anything was read
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
 
 
 def test_a_stream_has_a_longest_life(client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -605,7 +605,7 @@ def test_a_stream_has_a_longest_life(client: FlaskClient, services: Services, mo
     assert b"job.queued" in Listening(follow(hand)).whole()
     with pytest.raises(StreamCut):
         listen(hand).whole()
-    assert streams._open == 0
+    assert streams.PLACES.open == 0
 
 
 def test_streams_end_with_their_process(
