@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import psutil
+import redis
 
 from cli.state import free_ports, is_alive
 from core.redis import connect
@@ -24,7 +25,7 @@ from core.work import CPU
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.report import Report, examine
 from tests.chaos.stack import ChaosStack
-from tests.chaos.watch import Watch
+from tests.chaos.watch import Look, Watch
 from tests.stack_access import StackAccess
 
 #: Seconds that the storage is away when it is stopped.
@@ -33,6 +34,9 @@ S3_STOP = 10.0
 #: Seconds that a process is stopped, and after which a client gives up a connection that is half open.
 STOP = 20.0
 GIVES_UP = 5.0
+
+#: Seconds for which a worker that is to be killed may take to hold something.
+IDLE = 1.0
 
 #: Jobs under way before the first kill, and seconds in which all must have ended after the last.
 AHEAD = 60
@@ -121,6 +125,7 @@ class Chaos:
     accepted: dict[str, int] = field(default_factory=dict)  #: job id -> number
     kills: Counter[str] = field(default_factory=Counter)
     retries: int = 0
+    _killed_at: float = field(default_factory=time.monotonic)
     _stops: Iterator[Callable[[], None]] = field(init=False)
     _cuts: Iterator[FaultProxy] = field(init=False)
     _failure: BaseException | None = None
@@ -160,15 +165,20 @@ class Chaos:
     # -- the client
 
     def _submit_all(self) -> None:
-        """As many jobs ahead as the kills have reached: they are spread over the whole run."""
+        """As many jobs ahead as the kills have reached: they are spread over the whole run, and between kills."""
         try:
             with httpx.Client(base_url=self.stack.url, headers={"X-API-Key": self.stack.api_key}, timeout=20) as client:
                 for number in range(self.options.jobs):
-                    while number > AHEAD + self.options.jobs * self.workers_killed / max(1, self.options.kills):
+                    while number > AHEAD + self.options.jobs * self._reached():
                         time.sleep(0.05)
                     self._submit(client, number)
         except BaseException as error:
             self._failure = error
+
+    def _reached(self) -> float:
+        """How far the run has come, 0 to 1: in kills, and the time since the last."""
+        since = min(1.0, (time.monotonic() - self._killed_at) / self.options.gap)
+        return (self.workers_killed + since) / max(1, self.options.kills)
 
     def _submit(self, client: httpx.Client, number: int) -> None:
         end = time.monotonic() + PATIENCE
@@ -192,18 +202,16 @@ class Chaos:
     def _kill(self, event: Event) -> None:
         """SIGKILL for a process of that kind, as soon as one is ready."""
         left = self.options.survivors if event.kind in ("sim", "cpu") else 0
-        _, moment = self._send(signal.SIGKILL, event.kind, event.pick, left)
+        self._send(signal.SIGKILL, event.kind, event.pick, left)
         self.kills[event.kind] += 1
-        self.watch.killed(event.kind, moment)
+        self._killed_at = time.monotonic()
 
     def _stop(self, event: Event) -> None:
         """SIGSTOP for a process, and SIGCONT much later: its leases have run out, and it knows nothing of it."""
         kind = random.Random(event.pick).choices(list(STOPPED), weights=list(STOPPED.values()))[0]
-        process, moment = self._send(
-            signal.SIGSTOP, kind, event.pick, self.options.survivors if kind != "reaper" else 0
-        )
+        left = self.options.survivors if kind != "reaper" else 0
+        process = self._send(signal.SIGSTOP, kind, event.pick, left, done="stopped")
         self.kills["stopped"] += 1
-        self.watch.killed(kind, moment, "stopped")
         time.sleep(STOP)
         with contextlib.suppress(psutil.NoSuchProcess):  # it may have been killed meanwhile
             process.resume()
@@ -215,30 +223,47 @@ class Chaos:
             next(self._cuts).half_open()
             time.sleep(GIVES_UP)
 
-    def _send(self, number: signal.Signals, kind: str, pick: float, left: int) -> tuple[psutil.Process, float]:
-        """A signal for one of the processes of a kind, as soon as more than ``left`` are ready; which, and when."""
+    def _send(self, number: signal.Signals, kind: str, pick: float, left: int, done: str = "killed") -> psutil.Process:
+        """A signal for one of the processes of a kind, as soon as more than ``left`` are ready."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if len(found := self._ready(kind)) > left:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process, moment = psutil.Process(found[int(pick * len(found))]), time.time()
+                    name, process = found[int(pick * len(found))]
+                    before = self._at_work(name)
+                    moment = time.time()
                     process.send_signal(number)
-                    return process, moment
+                    self.watch.killed(kind, moment, done, holder=name, before=before)
+                    return process
             time.sleep(0.05)
         raise AssertionError(f"no {kind} came to be ready: {self.stack.processes()}")
 
-    def _ready(self, kind: str) -> list[int]:
-        """Pids of processes that serve."""
+    def _at_work(self, holder: str) -> Look | None:
+        """What Redis holds once ``holder`` holds something, or has held nothing for a while."""
+        look, end = None, time.monotonic() + IDLE
+        while holder and time.monotonic() < end:
+            with contextlib.suppress(redis.RedisError):
+                look = self.watch.look()
+                if look.held_by(holder):
+                    break
+            time.sleep(0.01)
+        return look
+
+    def _ready(self, kind: str) -> list[tuple[str, psutil.Process]]:
+        """Processes that serve, with the names they hold messages under; children and reapers hold none."""
         prefix = "cpu" if kind == "child" else kind
-        entries = [e for name, e in sorted(self.stack.processes().items()) if name.startswith(prefix)]
-        pids = [e["pid"] for e in entries if e["state"] == "ready" and _goes_on(e)]
-        if kind != "child":
-            return pids
-        children: list[int] = []
-        for pid in pids:
+        entries = [(n, e) for n, e in sorted(self.stack.processes().items()) if n.startswith(prefix)]
+        found: list[tuple[str, psutil.Process]] = []
+        for name, entry in entries:
+            if entry["state"] != "ready" or not _goes_on(entry):
+                continue
             with contextlib.suppress(psutil.Error):
-                children += sorted(child.pid for child in psutil.Process(pid).children())
-        return children
+                process = psutil.Process(entry["pid"])
+                if kind == "child":
+                    found += [("", child) for child in sorted(process.children(), key=lambda child: child.pid)]
+                else:
+                    found.append(("" if kind == "reaper" else name, process))
+        return found
 
     def _kill_redis(self) -> None:
         with self.watch.outage():

@@ -1,8 +1,9 @@
 """Watches ledger and broker while processes die: what was orphaned, and how long until somebody else had it.
 
-A killed process renews no lease any more. Of the messages that were held at that moment, those whose lease is never
-renewed again, and which leave the held ones before they were recorded, were its own. An item is picked up once another
-delivery of it is held, or it is recorded. Seconds in which Redis or the storage was away do not count.
+A delivery tag names its holder: what a worker held when it was killed is known, and is an orphan until another delivery
+of it is held, or it is recorded. What the child of a worker ran is not known: of all messages that were held at that
+moment, those whose lease is never renewed again, and which leave the held ones before they were recorded, were its own.
+Seconds in which Redis or the storage was away do not count.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ class Look:
     def at_work(self) -> set[str]:
         return set(self.held.values())
 
+    def held_by(self, holder: str) -> list[tuple[str, str]]:
+        """Tags and items that a worker holds and that are not recorded."""
+        return [(tag, item) for tag, item in self.held.items() if tag.startswith(f"{holder}/") and item in self.out]
+
 
 @dataclass(slots=True)
 class Orphan:
@@ -53,6 +58,7 @@ class Orphan:
     killed: float
     kind: str
     sure: bool = False
+    known: bool = False  #: that process held it: its tag says so
     done: str = "killed"
     freed: float = 0.0  #: when its lease had run out and it was seen in its queue, or nowhere
 
@@ -109,13 +115,19 @@ class Watch:
         with self._lock:
             self._jobs.add(job)
 
-    def killed(self, kind: str, moment: float, done: str = "killed") -> None:
-        """A process was killed (or stopped) at ``moment`` (Unix seconds): what is held now may have been its own."""
+    def killed(
+        self, kind: str, moment: float, done: str = "killed", holder: str = "", before: Look | None = None
+    ) -> None:
+        """A process was killed (or stopped) at ``moment`` (Unix seconds).
+
+        Where it holds messages as ``holder``, its orphans are those that it held ``before`` and that are not recorded;
+        else what is held now may have been its own."""
         with contextlib.suppress(redis.RedisError):
             look = self.look()
+            held = before.held_by(holder) if holder and before else list(look.held.items())
+            ours = [(tag, item) for tag, item in held if item in look.out]
             with self._lock:
-                ours = [(tag, item) for tag, item in look.held.items() if item in look.out]
-                self.orphans += [Orphan(item, tag, moment, kind, done=done) for tag, item in ours]
+                self.orphans += [Orphan(i, t, moment, kind, known=bool(holder), done=done) for t, i in ours]
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
@@ -167,7 +179,12 @@ class Watch:
                 return True
             self._recovered(orphan, look.at)
             return False
+        if orphan.known and recorded:
+            self._recovered(orphan, look.at)
+            return False
         if orphan.tag in look.held:
+            if orphan.known:
+                return True
             alive = look.renewed.get(orphan.tag, 0.0) > orphan.killed + 0.05
             return not (alive or recorded)
         if recorded:
