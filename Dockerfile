@@ -43,10 +43,10 @@ FROM runtime AS worker-cpu
 COPY --from=build-base /opt/chorus /opt/chorus
 CMD ["worker", "cpu"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-c", \
-    "import os, socket, sys; from core.redis import connect; from storage.registry import live_workers; sys.exit(socket.gethostname() not in {w['host'] for w in live_workers(connect(os.environ['CHORUS_REDIS_URL']))})"]
+    "import os, socket, sys; from core.redis import connect; from storage.ledger.registry import live_workers; sys.exit(socket.gethostname() not in {w['host'] for w in live_workers(connect(os.environ['CHORUS_REDIS_URL']))})"]
 
 FROM runtime AS worker-models
 COPY --from=build-models /opt/chorus /opt/chorus
 CMD ["worker", "piper-joe"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=180s CMD ["python", "-c", \
-    "import os, socket, sys; from core.redis import connect; from storage.registry import live_workers; sys.exit(socket.gethostname() not in {w['host'] for w in live_workers(connect(os.environ['CHORUS_REDIS_URL']))})"]
+    "import os, socket, sys; from core.redis import connect; from storage.ledger.registry import live_workers; sys.exit(socket.gethostname() not in {w['host'] for w in live_workers(connect(os.environ['CHORUS_REDIS_URL']))})"]

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import time
 
-import redis
 from flask import Flask
 
-from api.context import Context, add_authentication, check_start
-from api.cors import add_cors
-from api.problems import add_error_handlers
-from broker.dispatch import Dispatcher
+from api.context import add_authentication, check_start
+from api.http.cors import add_cors
+from api.http.problems import add_error_handlers
 from core.errors import LedgerUnavailable
 from core.redis import connect
 from core.settings import Settings, load_settings
-from models.catalog import load_catalog
-from pipelines.definitions import load_pipelines
-from pipelines.submission import Submitter
-from storage.destinations import destinations
-from storage.ledger import Ledger
-from storage.objects import Objects
+from pipelines.connections import Connections
+from storage.objects.destinations import destinations
 
 #: Seconds that a starting API waits for the ledger.
 START_PATIENCE = 15.0
@@ -35,28 +29,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_json_bytes  # of fields that are no files
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["chorus"] = _context(settings, client)
+    app.extensions["chorus"] = Connections.connect(settings, client)
     add_error_handlers(app)
     add_cors(app, settings.cors_origins)  # before authentication: a preflight brings no key
     add_authentication(app)
     _add_routes(app)
     return app
-
-
-def _context(settings: Settings, client: redis.Redis) -> Context:
-    ledger = Ledger(client, (settings.max_unfinished_per_owner, settings.max_unfinished))
-    objects, dispatcher = Objects(settings), Dispatcher(client)
-    catalog, pipelines = load_catalog(), load_pipelines()
-    return Context(
-        settings=settings,
-        redis=client,
-        ledger=ledger,
-        objects=objects,
-        dispatcher=dispatcher,
-        catalog=catalog,
-        pipelines=pipelines,
-        submitter=Submitter.make(settings, ledger, objects, dispatcher, catalog, pipelines),
-    )
 
 
 def _check_start(settings: Settings, client: object) -> None:
@@ -71,22 +49,10 @@ def _check_start(settings: Settings, client: object) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    from api import (
-        batches,
-        docs,
-        doors,
-        following,
-        health,
-        history,
-        jobs,
-        listing,
-        openapi,
-        uploads,
-        voices,
-        webhooks,
-    )
+    from api.openapi import document, page
+    from api.routes import batches, catalog, health, job_list, job_streams, jobs, sync, uploads, voices, webhooks
 
-    modules = (batches, docs, doors, following, health, history, jobs, listing, openapi, uploads, voices, webhooks)
+    modules = (batches, catalog, health, job_list, job_streams, jobs, sync, uploads, voices, webhooks, document, page)
     for module in modules:
         app.register_blueprint(module.routes)
-    openapi.publish(app)
+    document.publish(app)

@@ -1,44 +1,24 @@
-"""What the API's handlers share: connections, the catalog, and who is asking."""
+"""Of the present request: the app's connections, and who is asking."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import redis
 from flask import Flask, current_app, g, request
 
-from broker.dispatch import Dispatcher
 from core.errors import ConfigurationError, Unauthorized
 from core.settings import Settings
-from models.catalog import Catalog
-from pipelines.definitions import Pipeline
-from pipelines.submission import Submitter
+from pipelines.connections import Connections
 from storage.keys import find_key, list_keys
-from storage.ledger import Ledger
-from storage.objects import Objects
 
 #: Whose jobs those are that come in with authentication off.
 LOCAL_OWNER = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """The connections of one API process."""
-
-    settings: Settings
-    redis: redis.Redis
-    ledger: Ledger
-    objects: Objects
-    dispatcher: Dispatcher
-    catalog: Catalog
-    pipelines: Mapping[str, Pipeline]
-    submitter: Submitter
-
-
-def context() -> Context:
-    """The context of the present request's app."""
-    found: Context = current_app.extensions["chorus"]
+def context() -> Connections:
+    """The connections of the present request's app."""
+    found: Connections = current_app.extensions["chorus"]
     return found
 
 

@@ -7,8 +7,8 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.processes import PLAIN_SIM
-from benchmarks.service import Plain, Site, percentile, say, site, works
+from benchmarks.support.processes import PLAIN_SIM
+from benchmarks.support.service import Plain, Site, percentile, say, site, works
 from core.work import ItemRef
 
 RATES = (60, 100)

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.service import Site, percentile, say, site, wait_until, works
+from benchmarks.support.service import Site, percentile, say, site, wait_until, works
 from core.work import ItemRef
 
 ROUNDS = 3

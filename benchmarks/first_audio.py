@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from benchmarks.service import ENVIRONMENT, say, sentences, wait_until
-from cli.stack import Stack
+from benchmarks.support.service import ENVIRONMENT, say, sentences, wait_until
+from cli.local.stack import Stack
 from core.errors import ConfigurationError
 
 MODEL, PIPELINE = "piper-joe", "piper"

@@ -15,15 +15,15 @@ from typing import Any
 
 import httpx
 
-from benchmarks.service import ENVIRONMENT, cpu_seconds, say, sentences, wait_until
-from cli.layout import default_model_workers
-from cli.stack import Stack
+from benchmarks.support.service import ENVIRONMENT, cpu_seconds, say, sentences, wait_until
+from cli.local.layout import default_model_workers
+from cli.local.stack import Stack
 from core.errors import ConfigurationError
 from core.settings import Settings
 from models.base import Item, Speech
 from models.catalog import frontend_class, load_catalog, model_class
 from models.weights import WeightsCache, files_of
-from workers.speaking import utterances_of
+from workers.steps.utterances import utterances_of
 
 MODEL, VOICE, LANGUAGE = "piper-joe", "joe", "en-US"
 ROUNDS = 3
@@ -145,20 +145,20 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     """Bare loop and service in turns on as many processes of the model; medians over the rounds."""
     processes = default_model_workers()
     all_of_them = items()
-    loops, services = [], []
+    loops, connections = [], []
     for _ in range(ROUNDS):
         loops.append(bare(all_of_them, processes))
         say(f"bare: {loops[-1]}")
-        services.append(service(processes))
-        say(f"service: {services[-1]}")
+        connections.append(service(processes))
+        say(f"service: {connections[-1]}")
     rate_bare = statistics.median(len(all_of_them) / one["seconds"] for one in loops)
-    rate_service = statistics.median(one["utterances"] / one["seconds"] for one in services)
+    rate_service = statistics.median(one["utterances"] / one["seconds"] for one in connections)
     cpu_bare = statistics.median(one["cpu"] / len(all_of_them) for one in loops)
-    cpu_service = statistics.median(one["cpu"] / one["utterances"] for one in services)
+    cpu_service = statistics.median(one["cpu"] / one["utterances"] for one in connections)
     return {
         "service_over_bare": round(rate_service / rate_bare, 3),
         "cpu_share_service": round(1 - cpu_bare / cpu_service, 3),
-        "cpu_share_beside_models": round(statistics.median(1 - s["cpu_models"] / s["cpu"] for s in services), 3),
+        "cpu_share_beside_models": round(statistics.median(1 - s["cpu_models"] / s["cpu"] for s in connections), 3),
         "utterances": len(all_of_them),
         "service_utterances_per_s": round(rate_service, 2),
         "bare_utterances_per_s": round(rate_bare, 2),

@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 
 from models.base import Bounds
-from workers.formation import form
+from workers.microbatch.formation import form
 
 #: Median length (tokens of a sentence) and spread of the logarithm.
 MEDIAN, SIGMA = 120.0, 0.8

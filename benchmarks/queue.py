@@ -7,15 +7,15 @@ import statistics
 import time
 
 from api import create_app
-from benchmarks.processes import PLAIN_NOOP
-from benchmarks.service import Plain, Site, cpu_seconds, say, sentences, site, wait_until, works
+from benchmarks.support.processes import PLAIN_NOOP
+from benchmarks.support.service import Plain, Site, cpu_seconds, say, sentences, site, wait_until, works
 from broker.app import queue_name
 from core.redis import redis_errors
 from core.settings import Settings
 from core.work import CPU, ItemRef
-from storage.ledger import Outcome
-from workers.prepare import prepare
-from workers.services import Services
+from pipelines.connections import Connections
+from storage.ledger.records import Outcome
+from workers.steps.prepare import prepare
 
 ROUNDS = 3
 UTTERANCES, JOBS = 6_000, 12
@@ -129,7 +129,7 @@ class Office:
     def __init__(self, here: Site) -> None:
         self._here = here
         settings = Settings(redis_url=here.redis_url, auth="off", s3_endpoint=here.env["CHORUS_S3_ENDPOINT"])
-        self._services = Services.connect(settings)
+        self._connections = Connections.connect(settings)
         self._http = create_app(settings).test_client()
 
     def post(self, text: str) -> ItemRef:
@@ -141,7 +141,7 @@ class Office:
 
     def release(self, station: str) -> None:
         """Releases to workers that take at once."""
-        self._here.dispatcher.release([station])
+        self._here.ledger.release([station])
         self._here.client.delete(queue_name(station))
 
     def prepare(self, ref: ItemRef) -> None:
@@ -150,7 +150,7 @@ class Office:
         ledger = self._here.ledger
         work = ledger.take(CPU, [ref])[0]
         if work is not None and ledger.start(CPU, [ref])[0]:
-            ledger.advance([prepare(self._services, ref, work)])
+            ledger.advance([prepare(self._connections, ref, work)])
 
     def render(self, ref: ItemRef, station: str, index: int) -> None:
         """One utterance, as if it had been rendered."""

@@ -7,7 +7,7 @@ import contextlib
 import statistics
 import time
 
-from benchmarks.service import Site, say, site, works
+from benchmarks.support.service import Site, say, site, works
 
 ROUNDS = 3
 JOBS, UTTERANCES = 8, 120

@@ -19,10 +19,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.service import say, wait_until
-from benchmarks.slow_peers import BODIES, HEADERS, IDLE, UNREAD
-from cli.stack import Stack
-from cli.state import free_ports
+from benchmarks.support.service import say, wait_until
+from benchmarks.support.slow_peers import BODIES, HEADERS, IDLE, UNREAD
+from cli.local.home import free_ports
+from cli.local.stack import Stack
 
 FOLDER = Path(__file__).parent
 
@@ -69,7 +69,16 @@ def attack(stack: Stack, api: httpx.Client, job: str) -> dict[str, float | int]:
     """What an honest client, and a stream, notice."""
     say(f"{IDLE} idle, {HEADERS} drip headers, {BODIES} drip bodies, {UNREAD} never read")
     process = psutil.Process(stack.processes()["api"]["pid"])
-    command = [sys.executable, "-P", "-m", "benchmarks.slow_peers", stack.url, stack.api_key, job, str(ATTACK + 5)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "benchmarks.support.slow_peers",
+        stack.url,
+        stack.api_key,
+        job,
+        str(ATTACK + 5),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_path(os.environ)) as peers:
         assert peers.stdout is not None
         assert peers.stdout.readline() == "open\n"
@@ -182,7 +191,7 @@ def _gunicorn(stack: Stack, env: Mapping[str, str], folder: Path) -> Iterator[st
     port = free_ports(1)[0]
     settings = {**os.environ, **env, **stack.home.environment(), "CHORUS_API_PORT": str(port)}
     with (folder / "gunicorn.log").open("wb") as log:
-        command = [sys.executable, "-P", "-m", "benchmarks.gunicorn_front"]
+        command = [sys.executable, "-P", "-m", "benchmarks.support.gunicorn_front"]
         process = subprocess.Popen(command, env=_path(settings), stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"

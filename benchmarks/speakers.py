@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.recordings import (
+from benchmarks.support.recordings import (
     BATCH,
     ROUNDS,
     Speedup,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.recordings import (
+from benchmarks.support.recordings import (
     BATCH,
     RATE,
     ROUNDS,

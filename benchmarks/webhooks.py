@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.receiver import Receiver, Reply
-from benchmarks.service import DAY, Site, percentile, say, site, wait_until
-from cli.layout import program
+from benchmarks.support.receiver import Receiver, Reply
+from benchmarks.support.service import DAY, Site, percentile, say, site, wait_until
+from cli.local.layout import program
 from core.names import EventType, Priority
 from core.work import Plan
-from storage.ledger import Hook, NewJob
-from storage.registry import live_workers
-from storage.webhooks import WebhookEndpoint, Webhooks
+from storage.ledger.records import Hook, NewJob
+from storage.ledger.registry import live_workers
+from storage.webhooks.endpoints import WebhookEndpoint, Webhooks
 
 #: Endpoints that are dead, a third each in another way, and deliveries that wait for them.
 DEAD, WAITING = 24, 1000

@@ -15,7 +15,7 @@ from core.errors import ConfigurationError
 from core.settings import Settings
 from core.work import CPU
 
-#: The releases that ``broker/transport.py`` and ``workers/consumer.py`` were written for.
+#: The releases that ``broker/transport.py`` and ``workers/microbatch/consumer.py`` were written for.
 WRITTEN_FOR = {"kombu": "5.7.0", "celery": "5.7.0"}
 
 

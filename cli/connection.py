@@ -6,7 +6,7 @@ import os
 
 import redis
 
-from cli.state import Home
+from cli.local.home import Home
 from core.redis import connect
 from core.settings import Settings, load_settings
 

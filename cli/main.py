@@ -11,21 +11,21 @@ from core.errors import ChorusError
 
 #: Subcommand: module and attribute, and what ``--help`` says of it.
 COMMANDS = {
-    "up": ("cli.up:up", "Run the whole of Chorus on this machine."),
-    "demo": ("cli.demo:demo", "Speak a few sentences through a stack of its own."),
-    "submit": ("cli.submit:submit", "Submit a job, follow it, save what it gives."),
-    "status": ("cli.jobs:status", "Show a job."),
-    "jobs": ("cli.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
-    "batch": ("cli.batches:batch", "Submit and follow many jobs as one."),
-    "voices": ("cli.voices:voices", "List voices, and make them from recordings."),
-    "webhooks": ("cli.webhooks:webhooks", "Webhook endpoints, deliveries, redelivery."),
-    "api": ("cli.serve:api", "Run the API."),
-    "worker": ("cli.serve:worker", "Run a worker: 'cpu', or models by name."),
-    "reaper": ("cli.serve:reaper", "Run a reaper."),
-    "sender": ("cli.serve:sender", "Run a sender of webhooks."),
-    "keys": ("cli.keys:keys", "Create, list and revoke API keys."),
-    "sweep": ("cli.sweep:sweep", "Delete objects that nobody needs."),
-    "weights": ("cli.weights:weights", "Fetch, list and check model weights."),
+    "up": ("cli.commands.up:up", "Run the whole of Chorus on this machine."),
+    "demo": ("cli.commands.demo:demo", "Speak a few sentences through a stack of its own."),
+    "submit": ("cli.commands.submit:submit", "Submit a job, follow it, save what it gives."),
+    "status": ("cli.commands.jobs:status", "Show a job."),
+    "jobs": ("cli.commands.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
+    "batch": ("cli.commands.batches:batch", "Submit and follow many jobs as one."),
+    "voices": ("cli.commands.voices:voices", "List voices, and make them from recordings."),
+    "webhooks": ("cli.commands.webhooks:webhooks", "Webhook endpoints, deliveries, redelivery."),
+    "api": ("cli.commands.serve:api", "Run the API."),
+    "worker": ("cli.commands.serve:worker", "Run a worker: 'cpu', or models by name."),
+    "reaper": ("cli.commands.serve:reaper", "Run a reaper."),
+    "sender": ("cli.commands.serve:sender", "Run a sender of webhooks."),
+    "keys": ("cli.commands.keys:keys", "Create, list and revoke API keys."),
+    "sweep": ("cli.commands.sweep:sweep", "Delete objects that nobody needs."),
+    "weights": ("cli.commands.weights:weights", "Fetch, list and check model weights."),
 }
 
 

@@ -1,23 +1,16 @@
-"""Redis connections, and Lua scripts kept as files with a name each."""
+"""Redis connections, and what their errors mean."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
-import msgpack
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from core.errors import ConfigurationError, InternalError, LedgerUnavailable
-
-#: Before every key of Chorus's own, so that one Redis may be shared.
-PREFIX = "ch:"
 
 _AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
@@ -63,40 +56,3 @@ def redis_errors() -> Iterator[None]:
         if isinstance(error, _REFUSING) or _REFUSED.search(str(error)):
             raise LedgerUnavailable("The ledger (Redis) refuses writes now; try again shortly.") from error
         raise InternalError(f"A ledger script failed: {error}") from error
-
-
-@lru_cache(maxsize=64)
-def _source(folder: Path, name: str) -> str:
-    prelude = (Path(__file__).parent / "lua" / "prelude.lua").read_text()
-    return prelude + "\n" + (folder / f"{name}.lua").read_text()
-
-
-class Scripts:
-    """The Lua scripts of one folder, bound to one client. Each takes one argument, a map, as MessagePack.
-
-    The scripts build their keys themselves, so a Redis Cluster cannot serve them; one primary can.
-    """
-
-    def __init__(self, client: redis.Redis, folder: Path) -> None:
-        self._client = client
-        self._folder = folder
-        self._known: dict[str, Any] = {}
-
-    def run(self, name: str, **arguments: Any) -> Any:
-        """Calls script ``name``. Raises `LedgerUnavailable`, or `InternalError` where the script fails."""
-        with redis_errors():
-            return self._script(name)(args=[msgpack.packb(arguments, use_bin_type=False)])
-
-    def run_many(self, name: str, calls: Iterable[Mapping[str, Any]]) -> list[Any]:
-        """Calls script ``name`` once for each of ``calls``, in one round trip; each is a step of its own."""
-        pipe = self._client.pipeline(transaction=False)
-        for arguments in calls:
-            self._script(name)(args=[msgpack.packb(dict(arguments), use_bin_type=False)], client=pipe)
-        with redis_errors():
-            answers: list[Any] = pipe.execute()
-        return answers
-
-    def _script(self, name: str) -> Any:
-        if name not in self._known:
-            self._known[name] = self._client.register_script(_source(self._folder, name))
-        return self._known[name]

@@ -10,10 +10,10 @@ from core.errors import FieldError, InvalidRequest
 from core.names import Priority, Role
 from core.work import Plan, PlanStep
 from models.catalog import Catalog
+from pipelines.connections import Connections
 from pipelines.definitions import Gift, Pipeline, get_pipeline
 from pipelines.plan import Wish, route
-from pipelines.submission import Submitter
-from storage.ledger import NewJob
+from storage.ledger.records import NewJob
 from storage.voices import StoredVoice
 
 
@@ -38,25 +38,24 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
     return found
 
 
-def enrol(submitter: Submitter, voice: StoredVoice) -> None:
+def enrol(connections: Connections, voice: StoredVoice) -> None:
     """Writes a voice down and lets the jobs go that make its embeddings, one for each model."""
-    submitter.voices.write(voice)
+    connections.voices.write(voice)
     jobs = voice.jobs()
     for pipeline, model in voice.models.items():
-        plan = _plan(submitter.pipelines[pipeline], submitter.catalog)
-        submitter.ledger.create(
+        plan = _plan(connections.pipelines[pipeline], connections.catalog)
+        connections.ledger.create(
             NewJob(
                 id=jobs[model],
                 owner=voice.owner,
                 priority=Priority.NORMAL,
                 plan=Plan((*plan.steps, PlanStep(role=Role.ENROL))),
                 document=_document(voice, pipeline),
-                deadline=submitter.settings.job_deadline,
-                keep=submitter.settings.expires_in,
+                deadline=connections.settings.job_deadline,
+                keep=connections.settings.expires_in,
                 listed=False,
             )
         )
-        submitter.dispatcher.release([plan.steps[0].station])
 
 
 def _document(voice: StoredVoice, pipeline: str) -> dict[str, Any]:

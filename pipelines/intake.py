@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import redis
 
 from audio.decode import check_duration, probe
-from core.egress import Egress
 from core.errors import FieldError, InvalidAudio, InvalidRequest, RequestError
-from core.settings import Settings
-from pipelines.requests import EmbeddingInput, RecordingInput
-from storage.embeddings import StoredEmbedding, check_embedding, embedding_name, pack_embedding, unpack_embedding
-from storage.objects import Objects
-from storage.uploads import Uploads
+from pipelines.connections import Connections
+from schemas.requests import EmbeddingInput, RecordingInput
+from storage.objects.embeddings import (
+    StoredEmbedding,
+    check_embedding,
+    embedding_name,
+    pack_embedding,
+    unpack_embedding,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,9 @@ LIMITS = {"reference": Limits(1.0, 600.0), "recording": Limits(0.1, 4 * 3600.0)}
 class Intake:
     """Takes recordings and embeddings in. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, client: redis.Redis, objects: Objects, egress: Egress) -> None:
-        self._settings = settings
-        self._redis = client
-        self._objects = objects
-        self.egress = egress
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._objects = connections.objects
 
     def recording(
         self,
@@ -64,7 +64,7 @@ class Intake:
         folder, field = folder or owner, field or name
         if isinstance(given, RecordingInput) and given.url is not None:
             with of_field(f"{field}.url"):
-                self.egress.check(given.url)
+                self._connections.egress.check(given.url)
             return {"url": given.url}
         with tempfile.TemporaryDirectory(prefix="chorus-intake-") as place:
             path = Path(place) / "recording"
@@ -112,8 +112,8 @@ class Intake:
         elif given.base64 is not None:
             path.write_bytes(_base64(given.base64))
         else:
-            limit = self._settings.max_upload_bytes
-            Uploads(self._redis, self._objects, self._settings).fetch(owner, given.upload or "", path, limit)
+            limit = self._connections.settings.max_upload_bytes
+            self._connections.uploads.fetch(owner, given.upload or "", path, limit)
 
 
 @contextmanager

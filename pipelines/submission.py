@@ -12,11 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-import redis
-
 from audio.encode import check_rate
-from broker.dispatch import Dispatcher
-from core.egress import Egress
 from core.errors import (
     ChorusError,
     FieldError,
@@ -27,22 +23,18 @@ from core.errors import (
     StorageUnavailable,
     Unroutable,
 )
-from core.failpoints import reach
 from core.metrics import count
 from core.names import Normalize, OnError, Role
-from core.settings import Settings
 from core.work import ItemRef
-from models.catalog import Catalog
-from pipelines.definitions import Gift, Pipeline, get_pipeline
+from pipelines.connections import Connections
+from pipelines.definitions import Gift, get_pipeline
 from pipelines.intake import Intake, of_field
 from pipelines.plan import Route, Wish, route
-from pipelines.requests import JobRequest, ReferenceInput, WebhookInput
-from storage.destinations import find_destination
-from storage.job_objects import new_text_name
-from storage.ledger import Hook, Ledger, NewJob
-from storage.objects import Objects
-from storage.voices import Voices
-from storage.webhooks import Webhooks, own_hook
+from schemas.requests import JobRequest, ReferenceInput, WebhookInput
+from storage.ledger.records import Hook, NewJob
+from storage.objects.destinations import find_destination
+from storage.objects.job_objects import new_text_name
+from storage.webhooks.endpoints import Webhooks, own_hook
 from text.scripts import is_readable
 from text.speakable import has_word
 
@@ -66,42 +58,16 @@ def estimated_load(characters: int) -> int:
     return 1 + characters // CHARACTERS_PER_UTTERANCE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Submitter:
     """Takes jobs in. Safe to share between threads."""
 
-    settings: Settings
-    redis: redis.Redis
-    ledger: Ledger
-    objects: Objects
-    dispatcher: Dispatcher
-    catalog: Catalog
-    pipelines: Mapping[str, Pipeline]
-    intake: Intake
-    voices: Voices
+    connections: Connections
 
-    @staticmethod
-    def make(
-        settings: Settings,
-        ledger: Ledger,
-        objects: Objects,
-        dispatcher: Dispatcher,
-        catalog: Catalog,
-        pipelines: Mapping[str, Pipeline],
-    ) -> Submitter:
-        """A submitter over these connections. Raises `ConfigurationError` where the egress settings are wrong."""
-        egress = Egress.configured(settings.egress_allow, settings.egress_ports)
-        return Submitter(
-            settings=settings,
-            redis=ledger.client,
-            ledger=ledger,
-            objects=objects,
-            dispatcher=dispatcher,
-            catalog=catalog,
-            pipelines=pipelines,
-            intake=Intake(settings, ledger.client, objects, egress),
-            voices=Voices(ledger, objects),
-        )
+    @property
+    def intake(self) -> Intake:
+        """What takes recordings and embeddings in."""
+        return Intake(self.connections)
 
     def submit(
         self,
@@ -119,11 +85,8 @@ class Submitter:
         job = self.prepare(body, owner, files, job_id, ceiling)
         job = replace(job, document={**job.document, **facts})
         written = self.create(job)
-        reach("api.created")
-        with contextlib.suppress(LedgerUnavailable):
-            # The job is accepted: should this not come to pass, the reaper releases it.
-            self.dispatcher.release([job.plan.steps[0].station])
-            count(self.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
+        with contextlib.suppress(LedgerUnavailable):  # the job is accepted
+            count(self.connections.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
         return written
 
     def prepare(
@@ -147,7 +110,7 @@ class Submitter:
         if body.output.sample_rate is not None:
             check_rate(body.output.format, body.output.sample_rate)
         if body.output.destination is not None:
-            find_destination(self.settings.destinations, body.output.destination)
+            find_destination(self.connections.settings.destinations, body.output.destination)
         keep = self.retention(body.expires_in, ceiling)
         job_id = job_id or new_job_id()
         document = _document(body, owner, found, chapters)
@@ -160,7 +123,7 @@ class Submitter:
             plan=found.plan,
             document=document,
             text=json.dumps(chapters, ensure_ascii=False) if chapters else None,
-            deadline=body.deadline or self.settings.job_deadline,
+            deadline=body.deadline or self.connections.settings.job_deadline,
             keep=keep,
             silence=body.on_error is OnError.SILENCE,
             load=estimated_load(document["characters"]),
@@ -168,25 +131,26 @@ class Submitter:
             batch=batch,
         )
 
-    def create(self, job: NewJob) -> bool:
+    def create(self, job: NewJob, *, release: bool = True) -> bool:
         """Writes a job down that was prepared, its text to storage where it is long; False where its id is taken.
 
         Raises what `Ledger.create` raises. The text of a job that was not written down goes again; what is left where
         this cannot be told, or where the process dies, is the sweep's."""
         data = b"" if job.text is None else job.text.encode()
         if len(data) <= TEXT_IN_LEDGER:
-            return self.ledger.create(job)
+            return self.connections.ledger.create(job, release=release)
         name = new_text_name(job.owner, job.id)
-        self.objects.put(name, data, "application/json")
+        self.connections.objects.put(name, data, "application/json")
         try:
-            written = self.ledger.create(replace(job, document={**job.document, "text_object": name}, text=None))
+            stored = replace(job, document={**job.document, "text_object": name}, text=None)
+            written = self.connections.ledger.create(stored, release=release)
         except LedgerUnavailable:  # it may be written down all the same
             raise
         except ChorusError:
             self._drop(name)
             raise
         if not written:
-            there = self.ledger.get(job.id)
+            there = self.connections.ledger.get(job.id)
             # It is this very text's where the call was made twice, since its first answer was lost.
             if there is None or there.document.get("text_object") != name:
                 self._drop(name)
@@ -194,16 +158,16 @@ class Submitter:
 
     def _drop(self, name: str) -> None:
         with contextlib.suppress(StorageUnavailable):
-            self.objects.delete(name)
+            self.connections.objects.delete(name)
 
     def retention(self, asked: int | None, ceiling: int | None) -> int:
         """Seconds that results are kept. Raises `InvalidRequest` (``expires_in_too_long``) past the key's ceiling."""
-        most = min(ceiling or self.settings.max_expires_in, self.settings.max_expires_in)
+        most = min(ceiling or self.connections.settings.max_expires_in, self.connections.settings.max_expires_in)
         if asked is not None and asked > most:
             detail = f"Results may be kept for {most} seconds at most."
             fields = [FieldError("expires_in", "expires_in_too_long", detail)]
             raise InvalidRequest(detail, code="expires_in_too_long", fields=fields)
-        return asked or min(self.settings.expires_in, most)
+        return asked or min(self.connections.settings.expires_in, most)
 
     def hook(self, webhook: str | WebhookInput | None, owner: str) -> Hook | None:
         """Who alone is told of a job or batch, None where that is whoever asks.
@@ -213,10 +177,10 @@ class Submitter:
             return None
         if isinstance(webhook, WebhookInput):
             with of_field("webhook.url"):
-                self.intake.egress.check(webhook.url)
+                self.connections.egress.check(webhook.url)
             return own_hook(webhook.url, webhook.events)
         try:
-            Webhooks(self.redis).get(owner, webhook)
+            Webhooks(self.connections.redis).get(owner, webhook)
         except NotFound as error:
             fields = [FieldError("webhook", error.code, error.message)]
             raise InvalidRequest(error.message, code=error.code, fields=fields) from error
@@ -224,7 +188,7 @@ class Submitter:
 
     def _route(self, body: JobRequest, given: frozenset[Gift]) -> Route:
         wish = Wish(
-            pipeline=get_pipeline(body.pipeline or "", self.pipelines),
+            pipeline=get_pipeline(body.pipeline or "", self.connections.pipelines),
             given=given,
             language=body.language,
             voice=body.voice,
@@ -233,7 +197,7 @@ class Submitter:
             models=body.models,
             options=body.options,
         )
-        return route(wish, self.catalog)
+        return route(wish, self.connections.catalog)
 
     def _take_in(self, body: JobRequest, owner: str, files: Files, found: Route) -> dict[str, Any]:
         """Recordings and embeddings, kept in storage; only once the job is known to have a route."""
@@ -243,7 +207,9 @@ class Submitter:
             if source is None:
                 continue
             if isinstance(source, ReferenceInput) and source.voice is not None:
-                taken["embedding"] = self.voices.embedding(owner, source.voice, body.pipeline or "", _encoder(found))
+                taken["embedding"] = self.connections.voices.embedding(
+                    owner, source.voice, body.pipeline or "", _encoder(found)
+                )
             elif isinstance(source, ReferenceInput) and source.embedding is not None:
                 taken["embedding"] = self.intake.embedding(owner, source.embedding, _encoder(found))
             else:
@@ -259,7 +225,7 @@ class Submitter:
         chapters = body.chapters or []
         parts = [{"title": c.title, "text": c.text} for c in chapters] or [{"title": "", "text": body.text or ""}]
         name = "chapters" if chapters else "text"
-        limit = self.settings.max_text_characters
+        limit = self.connections.settings.max_text_characters
         characters = sum(len(part["text"]) for part in parts)
         if characters > limit:
             raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; {limit} are allowed.")

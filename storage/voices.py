@@ -16,8 +16,9 @@ from typing import Any
 from core.errors import ChorusError, Conflict, InvalidRequest, NotFound
 from core.names import VoiceState
 from core.redis import redis_errors
-from storage.ledger import Job, Ledger
-from storage.objects import Objects
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import Job
+from storage.objects.objects import Objects
 
 _ID = re.compile(r"vo_[0-9a-f]{24}")
 

@@ -14,10 +14,10 @@ import psutil
 import pytest
 import redis
 
-from cli.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
-from cli.stack import Stack
-from cli.state import free_ports
-from cli.supervisor import kill_session, spawn, tail
+from cli.local.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
+from cli.local.home import free_ports
+from cli.local.stack import Stack
+from cli.local.supervisor import kill_session, spawn, tail
 
 #: In the environment of every process that these tests start, and of their descendants.
 MARK = "CHORUS_TEST_RUN"

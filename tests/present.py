@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.work import WHOLE_JOB, ItemRef
-from storage.ledger import Ledger
+from storage.ledger.ledger import Ledger
 
 
 def generation(ledger: Ledger, job: str) -> int:

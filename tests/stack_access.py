@@ -13,10 +13,10 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from cli.stack import Stack
+from cli.local.stack import Stack
 from core.redis import connect
 from core.settings import Settings
-from storage.objects import Objects
+from storage.objects.objects import Objects
 
 ENDED = {"succeeded", "failed", "canceled", "expired"}
 

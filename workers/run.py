@@ -21,17 +21,25 @@ from core.settings import Settings
 from core.work import CPU
 from models.base import Bounds
 from models.catalog import model_class
-from storage.registry import HEARTBEAT, WorkerRecord, announce, withdraw
-from workers.consumer import MicroBatchTask, Settlements, lease_step, lost_children_step, micro_batch_step, pulse_step
-from workers.cpu import add_cpu_task
-from workers.listening import EmbedStation, TranscribeStation, VadStation
-from workers.matching import MatchStation
-from workers.microbatch import MicroBatcher, Served
-from workers.reaper import run_reaper
-from workers.services import Services, patiently
-from workers.station import Station
-from workers.synthesis import SynthesisStation
-from workers.webhooks import run_sender
+from pipelines.connections import Connections
+from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
+from workers.microbatch.batcher import MicroBatcher, Served
+from workers.microbatch.consumer import (
+    MicroBatchTask,
+    Settlements,
+    lease_step,
+    lost_children_step,
+    micro_batch_step,
+    pulse_step,
+)
+from workers.retry import retry_until_available
+from workers.steps.base import Station
+from workers.steps.cpu import add_cpu_task
+from workers.steps.listen import EmbedStation, TranscribeStation, VadStation
+from workers.steps.match import MatchStation
+from workers.steps.synthesize import SynthesisStation
+from workers.upkeep.reaper import run_reaper
+from workers.webhooks.sender import run_sender
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +64,13 @@ class Heartbeat:
 
     def __init__(
         self,
-        services: Services,
+        connections: Connections,
         name: str,
         rooms: Mapping[str, int],
         device: str,
         pace: Mapping[str, float] | None = None,
     ) -> None:
-        self._services = services
+        self._connections = connections
         self._stop = threading.Event()
         self.record = WorkerRecord(
             name=name,
@@ -75,21 +83,21 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        patiently(lambda: announce(self._services.redis, self.record))
-        patiently(lambda: self._services.dispatcher.release(self.record.rooms))
+        retry_until_available(lambda: announce(self._connections.redis, self.record))
+        retry_until_available(lambda: self._connections.ledger.release(self.record.rooms))
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
         try:
-            withdraw(self._services.redis, self.record)
+            withdraw(self._connections.redis, self.record)
         except Unavailable as error:
             log.info("not withdrawn: %s", error)
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
             try:
-                announce(self._services.redis, self.record)
+                announce(self._connections.redis, self.record)
             except Unavailable as error:
                 log.warning("no heartbeat: %s", error)
 
@@ -111,14 +119,14 @@ def resolve_device(asked: str) -> str:
     return "cuda"
 
 
-def stations(services: Services) -> dict[Role, Station]:
+def stations(connections: Connections) -> dict[Role, Station]:
     """Loading and storing by role."""
     return {
-        Role.VAD: VadStation(services),
-        Role.EMBED: EmbedStation(services),
-        Role.MATCH: MatchStation(services),
-        Role.TRANSCRIBE: TranscribeStation(services),
-        Role.SYNTHESIZE: SynthesisStation(services),
+        Role.VAD: VadStation(connections),
+        Role.EMBED: EmbedStation(connections),
+        Role.MATCH: MatchStation(connections),
+        Role.TRANSCRIBE: TranscribeStation(connections),
+        Role.SYNTHESIZE: SynthesisStation(connections),
     }
 
 
@@ -148,21 +156,21 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 
 def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     """Loads the named models once, then drains their queues until told to stop; the exit code."""
-    services = Services.connect(settings)
+    connections = Connections.connect(settings)
     device = resolve_device(settings.device)
-    by_role = stations(services)
+    by_role = stations(connections)
     served: dict[str, Served] = {}
     for name in dict.fromkeys(names):
-        spec = services.catalog.get(name)
+        spec = connections.catalog.get(name)
         if spec.role not in by_role:
             raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {name}.")
-        model = model_class(spec)(spec, services.files(spec))
+        model = model_class(spec)(spec, connections.files(spec))
         model.bounds = spec.bounds(device)
         model.load(device)
         served[name] = Served(model=model, bounds=model.bounds)
         log.info("%s is loaded on %s", name, device)
     settlements = Settlements()
-    batcher = MicroBatcher(services, served, by_role, settlements.put)
+    batcher = MicroBatcher(connections, served, by_role, settlements.put)
     rooms = {name: room(s.model.bounds) for name, s in served.items()}
     app = make_app(settings, credit=rooms)
     app.conf.update(
@@ -176,13 +184,13 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     app.steps["consumer"].add(micro_batch_step(batcher, settlements, PATIENCE))
     app.steps["consumer"].add(lease_step(settings.lease))
     batcher.start()
-    heartbeat = Heartbeat(services, worker_name("-".join(served)), rooms, device, batcher.pace)
+    heartbeat = Heartbeat(connections, worker_name("-".join(served)), rooms, device, batcher.pace)
     return _run_celery(app, heartbeat, pool="solo", concurrency=1)
 
 
 def run_cpu_worker(settings: Settings, processes: int) -> int:
     """Drains the CPU queue with ``processes`` prefork children; the exit code."""
-    services = Services.connect(settings)
+    connections = Connections.connect(settings)
     app = make_app(settings)
     app.conf.update(
         worker_prefetch_multiplier=AHEAD,
@@ -194,7 +202,7 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
     add_cpu_task(app)
     app.steps["consumer"].add(lost_children_step(LOST_WAIT))
     app.steps["consumer"].add(lease_step(settings.lease))
-    heartbeat = Heartbeat(services, worker_name("cpu"), {CPU: AHEAD * processes}, "cpu")
+    heartbeat = Heartbeat(connections, worker_name("cpu"), {CPU: AHEAD * processes}, "cpu")
     return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)
 
 
@@ -208,14 +216,14 @@ def run_sender_process(settings: Settings) -> int:
     return _run_until_told(settings, "sender", run_sender)
 
 
-def _run_until_told(settings: Settings, name: str, work: Callable[[Services, threading.Event], None]) -> int:
+def _run_until_told(settings: Settings, name: str, work: Callable[[Connections, threading.Event], None]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     Pulse().start()
-    services = Services.connect(settings)
-    heartbeat = Heartbeat(services, worker_name(name), {}, "cpu")
+    connections = Connections.connect(settings)
+    heartbeat = Heartbeat(connections, worker_name(name), {}, "cpu")
     heartbeat.start()
-    work(services, stop)
+    work(connections, stop)
     heartbeat.stop()
     return 0

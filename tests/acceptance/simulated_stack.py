@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 import benchmarks
-from cli.stack import Stack
+from cli.local.stack import Stack
 from models.catalog import DEFAULT_FILE as MODELS_FILE
 from pipelines.definitions import DEFAULT_FILE as PIPELINES_FILE
 

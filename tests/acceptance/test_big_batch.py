@@ -21,7 +21,7 @@ import httpx
 import pytest
 import soundfile
 
-from cli.stack import Stack
+from cli.local.stack import Stack
 from tests.shared_data import ROOT
 from tests.stack_access import StackAccess
 

@@ -41,9 +41,9 @@ from chorus_client.operations import UPLOAD_FROM
 from click.testing import CliRunner
 
 from audio.decode import decode
-from cli.demo import word_error_rate
+from cli.commands.demo import word_error_rate
+from cli.local.stack import Stack
 from cli.main import chorus as commands
-from cli.stack import Stack
 from tests.shared_data import ROOT, data_path
 
 pytestmark = pytest.mark.patient

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from cli.demo import hear, word_error_rate
-from cli.stack import Stack
+from cli.commands.demo import hear, word_error_rate
+from cli.local.stack import Stack
 from storage.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess

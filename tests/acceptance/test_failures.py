@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.stack import Stack
+from cli.local.stack import Stack
 from tests.shared_data import ROOT
 from tests.stack_access import StackAccess
 

@@ -22,19 +22,19 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from audio.decode import decode
-from cli.layout import program, source_path
-from cli.stack import Stack
-from cli.state import free_ports
-from cli.supervisor import kill_session, spawn, tail
+from cli.local.home import free_ports
+from cli.local.layout import program, source_path
+from cli.local.stack import Stack
+from cli.local.supervisor import kill_session, spawn, tail
 from core.redis import connect
 from core.work import CPU
+from pipelines.connections import Connections
 from storage.keys import create_key
-from storage.ledger import Outcome
+from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.integration.test_following import Hand, messages
 from tests.stack_access import StackAccess
-from workers.services import Services
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +120,7 @@ class Api:
     port: int
     key: str
     client: FlaskClient
-    services: Services
+    connections: Connections
     pid: int
     ended: Callable[[], bool]
 
@@ -129,7 +129,7 @@ class Api:
 
     def job(self) -> Hand:
         """A job that is queued until somebody does its steps."""
-        return Hand(self.services, self.client, text=f"Number {time.time_ns()}.")
+        return Hand(self.connections, self.client, text=f"Number {time.time_ns()}.")
 
     def open(self, path: str, *, receive_buffer: int | None = None) -> socket.socket:
         """Asks for ``path`` and reads nothing."""
@@ -162,7 +162,7 @@ def api_process(
     process = spawn(command or program("api"), env={**where, **env}, log=log)
     client = create_app(settings).test_client()
     client.environ_base["HTTP_X_API_KEY"] = key
-    found = Api(port, key, client, Services.connect(settings), process.pid, lambda: process.poll() is not None)
+    found = Api(port, key, client, Connections.connect(settings), process.pid, lambda: process.poll() is not None)
 
     def serves() -> bool:
         assert process.poll() is None, tail(log, 20)
@@ -254,7 +254,7 @@ def test_a_job_that_fails_leaves_a_chunked_body_without_its_end(valkey: str, sea
 @contextlib.contextmanager
 def impatient_api(valkey: str, seaweedfs: S3, folder: Path) -> Iterator[Api]:
     """One that gives up clients which take nothing for two seconds, with two threads, one of them for streams."""
-    code = "import api.streams; api.streams.STALLED = 2; import cli.main; cli.main.main()"
+    code = "import api.streaming.streams; api.streaming.streams.STALLED = 2; import cli.main; cli.main.main()"
     env = {"CHORUS_API_STREAMS": "1", "CHORUS_API_THREADS": "1"}
     with api_process(valkey, seaweedfs, folder, env, [sys.executable, "-P", "-c", code, "api"]) as api:
         yield api
@@ -293,7 +293,7 @@ def test_downloads_that_nobody_reads_do_not_stop_the_api(valkey: str, seaweedfs:
 def large(hand: Hand) -> Hand:
     """A job that has come to 64 MB of WAV."""
     name, data = f"ann/jobs/{hand.id}/{hand.generation}/audio.wav", bytes(64 * 2**20)
-    hand.services.objects.put(name, data, "audio/wav")
+    hand.connections.objects.put(name, data, "audio/wav")
     hand.lay(1)
     hand.render(0)
     hand.ledger.take(CPU, [hand.ref(2)])

@@ -18,10 +18,10 @@ import pytest
 import soundfile
 
 from audio.artifact import unpack
-from cli.demo import hear, word_error_rate
-from cli.layout import program
-from cli.stack import Stack
-from cli.state import free_ports
+from cli.commands.demo import hear, word_error_rate
+from cli.local.home import free_ports
+from cli.local.layout import program
+from cli.local.stack import Stack
 from storage.keys import create_key, list_keys, revoke_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess

@@ -178,7 +178,7 @@ def test_a_worker_dies_as_it_sends_utterances_back(crew: Crew) -> None:
     """Artifacts vanish before they are joined; the process dies between the ledger's write and the release."""
     first = crew.access.run(crew.body())
     assert first["state"] == "succeeded"
-    died = crew.arm("cpu.sent_back", "worker cpu")
+    died = crew.arm("rerendered", "worker cpu")
     slow = crew.body(options={"batch_seconds": 1.5, "item_seconds": 0.0})
     before = set(crew.access.objects.names("local/utterances/"))
     job = crew.access.submit(slow)
@@ -191,7 +191,7 @@ def test_a_worker_dies_as_it_sends_utterances_back(crew: Crew) -> None:
     crew.came_through(job["id"])
 
 
-@pytest.mark.parametrize("point", ["api.created", "released"])
+@pytest.mark.parametrize("point", ["created", "released"])
 def test_the_api_dies_behind_a_new_job(crew: Crew, point: str) -> None:
     before = crew.jobs()
     died = crew.arm(point, "api")
@@ -204,7 +204,7 @@ def test_the_api_dies_behind_a_new_job(crew: Crew, point: str) -> None:
 
 def test_the_api_dies_in_cancel(crew: Crew) -> None:
     job = crew.access.submit(crew.body(options={"batch_seconds": 1.0}))
-    died = crew.arm("api.canceled", "api")
+    died = crew.arm("canceled", "api")
     with pytest.raises(httpx.TransportError):
         crew.access.http.post(f"/v1/jobs/{job['id']}/cancel")
     died()
@@ -219,7 +219,7 @@ def test_the_api_dies_in_cancel(crew: Crew) -> None:
     assert not list(crew.access.objects.names(f"local/jobs/{job['id']}/"))
 
 
-@pytest.mark.parametrize("point", ["api.retried", "released"])
+@pytest.mark.parametrize("point", ["retried", "released"])
 def test_the_api_dies_in_retry(crew: Crew, point: str) -> None:
     job = crew.access.submit(crew.body(options={"batch_seconds": 0.5}))
     assert crew.access.http.post(f"/v1/jobs/{job['id']}/cancel").status_code == 200
@@ -233,7 +233,7 @@ def test_the_api_dies_in_retry(crew: Crew, point: str) -> None:
 def test_the_reaper_dies_between_release_and_enqueue(crew: Crew) -> None:
     """Nobody but the reaper releases what the API left: it dies with it in its hands, and then another finds it."""
     before = crew.jobs()
-    died_api, died_reaper = crew.arm("api.created", "api"), crew.arm("released", "reaper")
+    died_api, died_reaper = crew.arm("created", "api"), crew.arm("released", "reaper")
     with pytest.raises(httpx.TransportError):
         crew.access.submit(crew.body())
     died_api()

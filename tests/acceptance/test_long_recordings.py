@@ -20,8 +20,8 @@ import yaml
 from chorus_client import Client, Job
 
 from audio.decode import decode
-from cli.layout import program
-from cli.stack import Stack
+from cli.local.layout import program
+from cli.local.stack import Stack
 from core.redis import connect
 from models.catalog import DEFAULT_FILE
 from tests.shared_data import data_path

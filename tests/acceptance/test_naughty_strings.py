@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from cli.stack import Stack
+from cli.local.stack import Stack
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.stack import Stack
+from cli.local.stack import Stack
 
 pytestmark = pytest.mark.patient
 

@@ -29,8 +29,8 @@ def quick_api(valkey_server: str, seaweedfs: S3, tmp_path_factory: pytest.TempPa
     with contextlib.closing(connect(valkey_server)) as client:
         client.flushall()
     code = (
-        "import api.front as f; f.HEADER_SECONDS = f.IDLE_SECONDS = f.BODY_SECONDS = 2.0; f.BODY_RATE = 10**9;"
-        " import api.streams; api.streams.RECHECK = 0.5; import cli.main; cli.main.main()"
+        "import api.http.front as f; f.HEADER_SECONDS = f.IDLE_SECONDS = f.BODY_SECONDS = 2.0; f.BODY_RATE = 10**9;"
+        " import api.streaming.streams; api.streaming.streams.RECHECK = 0.5; import cli.main; cli.main.main()"
     )
     env = {"CHORUS_API_CONNECTIONS_PER_ADDRESS": "600", "CHORUS_API_STREAMS": "8", "CHORUS_API_STREAMS_PER_OWNER": "2"}
     folder = tmp_path_factory.mktemp("slow")
@@ -174,7 +174,7 @@ def test_streams_of_one_owner_leave_places_for_others(quick_api: Api) -> None:
             assert status_of(read_until(connection, b"\r\n\r\n")) == 200
         with quick_api.open(f"{hand.url}/events") as third:
             assert status_of(read_until(third, b"\r\n\r\n")) == 503
-        bob = create_key(hand.services.redis, "bob")
+        bob = create_key(hand.connections.redis, "bob")
         job = httpx.post(
             f"http://127.0.0.1:{quick_api.port}/v1/jobs",
             json={"pipeline": "piper", "text": "Hello."},
@@ -186,7 +186,7 @@ def test_streams_of_one_owner_leave_places_for_others(quick_api: Api) -> None:
 
 
 def test_a_stream_ends_once_its_key_is_revoked(quick_api: Api) -> None:
-    redis = connect(quick_api.services.settings.redis_url)
+    redis = connect(quick_api.connections.settings.redis_url)
     eve = create_key(redis, "eve", "to be revoked")
     base = f"http://127.0.0.1:{quick_api.port}/v1/jobs"
     job = httpx.post(base, json={"pipeline": "piper", "text": "Hello."}, headers={"X-API-Key": eve}).json()["id"]

@@ -19,11 +19,11 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.embedded import SEAWEEDFS_PORTS
-from cli.layout import Layout, default_model_workers, groups, processes, program
-from cli.stack import Stack
-from cli.state import Home, is_alive, port_is_free
-from cli.supervisor import members
+from cli.local.embedded import SEAWEEDFS_PORTS
+from cli.local.home import Home, is_alive, port_is_free
+from cli.local.layout import Layout, default_model_workers, groups, processes, program
+from cli.local.stack import Stack
+from cli.local.supervisor import members
 from core.errors import ConfigurationError
 from core.names import ModelType, Role
 from models.base import Bounds, ModelSpec

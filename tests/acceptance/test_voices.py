@@ -15,9 +15,9 @@ import httpx
 import numpy as np
 import pytest
 
-from cli.demo import word_error_rate
-from cli.stack import Stack
-from cli.state import free_ports
+from cli.commands.demo import word_error_rate
+from cli.local.home import free_ports
+from cli.local.stack import Stack
 from storage.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
@@ -96,7 +96,7 @@ def test_a_voice_of_two_recordings_works_in_the_pipeline_it_was_made_for(access:
     # The embedding of both together is near that of one of them alone.
     alone = access.run({"pipeline": "embed", "recording": encoded(recordings()[0])})["result"]["embedding"]
     name = next(n for n in access.objects.names(f"local/voices/{voice}/") if n.endswith("campplus.safetensors"))
-    from storage.embeddings import unpack_embedding
+    from storage.objects.embeddings import unpack_embedding
 
     both = unpack_embedding(access.objects.get(name)).vector
     assert float(np.dot(both, alone["values"])) > 0.8

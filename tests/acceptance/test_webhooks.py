@@ -19,9 +19,9 @@ import pytest
 from chorus_client import Client, verify_webhook
 from standardwebhooks import Webhook
 
-from benchmarks.receiver import Receiver, Reply
+from benchmarks.support.receiver import Receiver, Reply
 from benchmarks.webhooks import measure
-from cli.layout import program, source_path
+from cli.local.layout import program, source_path
 from core.failpoints import arm, armed
 from tests.chaos.stack import ChaosStack
 from tests.stack_access import StackAccess

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import redis
 
-from cli.state import free_ports, is_alive
+from cli.local.home import free_ports, is_alive
 from core.redis import connect
 from core.work import CPU
 from tests.chaos.proxy import FaultProxy

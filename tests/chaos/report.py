@@ -17,7 +17,7 @@ from models.catalog import read_catalog
 from models.simulated import SimulatedFrontend
 from tests.chaos.stack import SIMULATED
 from tests.chaos.watch import Recovery
-from workers.speaking import utterances_of
+from workers.steps.utterances import utterances_of
 
 if TYPE_CHECKING:
     from tests.chaos.harness import Chaos

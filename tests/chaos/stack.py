@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.stack import Stack
-from cli.supervisor import spawn
+from cli.local.stack import Stack
+from cli.local.supervisor import spawn
 from tests.shared_data import ROOT
 
 #: Seconds of a lease.

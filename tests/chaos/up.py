@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cli.embedded import SEAWEEDFS_PORTS
-from cli.layout import Layout, _worker, processes, program
-from cli.state import LOOPBACK, Home
-from cli.supervisor import Backoff, Process
-from cli.up import end_leftovers, run
+from cli.commands.up import end_leftovers, run
+from cli.local.embedded import SEAWEEDFS_PORTS
+from cli.local.home import LOOPBACK, Home
+from cli.local.layout import Layout, _worker, processes, program
+from cli.local.supervisor import Backoff, Process
 
 SERVERS = ("valkey", "seaweedfs")
 

@@ -15,10 +15,11 @@ from api import create_app
 from core.errors import ModelFailed
 from core.redis import connect
 from core.work import CPU
-from storage.events import events_of
 from storage.keys import create_key
-from storage.ledger import Ledger, Outcome
-from storage.registry import WorkerRecord, announce
+from storage.ledger.events import events_of
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import Outcome
+from storage.ledger.registry import WorkerRecord, announce
 from tests import present
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
@@ -40,7 +41,7 @@ def end(valkey: str, job_id: str, **changes: Any) -> None:
     """Ends a job at its first step, as a worker would."""
     ledger = Ledger(connect(valkey))
     outcome = Outcome(ref=present.item(ledger, job_id), station=CPU, **changes)
-    assert ledger.advance([outcome]).recorded == (True,)
+    assert ledger.advance([outcome]) == [True]
 
 
 def test_two_hundred_creates_under_one_key_make_one_job(app: Flask, valkey: str) -> None:
@@ -98,7 +99,7 @@ def test_cancel_and_retry(client: FlaskClient, valkey: str) -> None:
     assert client.post(f"/v1/jobs/{job_id}/retry").get_json()["code"] == "job_queued"
     # What the first generation still does is not wanted any more.
     outcome = Outcome(ref=first, station=CPU)
-    assert Ledger(connect(valkey)).advance([outcome]).recorded == (False,)
+    assert Ledger(connect(valkey)).advance([outcome]) == [False]
 
 
 def test_a_deleted_job_is_gone_with_its_results(client: FlaskClient, app: Flask, valkey: str) -> None:

@@ -13,10 +13,11 @@ from core.errors import Conflict, ModelFailed
 from core.names import BatchState, JobState, Priority
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan
-from storage.batches import PLAN, Batch, Batches, job_of
-from storage.deliveries import delivery_id
-from storage.events import events_of
-from storage.ledger import Ledger, NewJob, Outcome
+from storage.ledger.batches import PLAN, Batch, Batches, job_of
+from storage.ledger.events import events_of
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import NewJob, Outcome
+from storage.webhooks.deliveries import delivery_id
 
 BATCH, ITEMS = "ba_" + "0" * 24, 4
 ONE_STEP = Plan.parse("prepare:cpu")

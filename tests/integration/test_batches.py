@@ -15,13 +15,13 @@ from api import create_app
 from core.redis import connect
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan
-from storage.batches import job_of
 from storage.keys import create_key
-from storage.ledger import Outcome, Work
+from storage.ledger.batches import job_of
+from storage.ledger.records import Outcome, Work
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
-from workers.expand import expand
+from workers.steps.expand import expand
 
 DEFAULTS = {"pipeline": "piper", "output": {"format": "flac"}, "metadata": {"set": "one"}}
 
@@ -65,15 +65,15 @@ def open_(line: CpuLine) -> None:
 
 def result(line: CpuLine, job: str, data: bytes = b"fLaC") -> None:
     """Ends a job with audio, as ``assemble`` would."""
-    found = line.services.ledger.get(job)
+    found = line.connections.ledger.get(job)
     assert found is not None
     name = f"{found.owner}/jobs/{job}/{found.generation}/audio.flac"
-    line.services.objects.put(name, data, "audio/flac")
+    line.connections.objects.put(name, data, "audio/flac")
     audio = {"object": name, "format": "flac", "duration": 1.0, "sample_rate": 22050, "bytes": len(data), "sha256": "0"}
     shorter = Plan.parse("prepare:cpu assemble:cpu")
-    line.services.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 0), station=CPU, plan=shorter)])
+    line.connections.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 0), station=CPU, plan=shorter)])
     done = {"audio": audio, "characters": 3, "seed": 0}
-    line.services.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 1), station=CPU, result=done)])
+    line.connections.ledger.advance([Outcome(ref=ItemRef(job, found.generation, 1), station=CPU, result=done)])
 
 
 def counts(**changes: int) -> dict[str, int]:
@@ -85,7 +85,7 @@ def test_items_become_jobs_with_the_defaults_under_them(client: FlaskClient, lin
     assert (batch["state"], batch["counts"]) == ("queued", counts(queued=2))
     open_(line)
     assert (get(client, batch["id"])["state"], get(client, batch["id"])["counts"]) == ("running", counts(queued=2))
-    first, second = (line.services.ledger.get(job_of(batch["id"], n)) for n in range(2))
+    first, second = (line.connections.ledger.get(job_of(batch["id"], n)) for n in range(2))
     assert first is not None and second is not None
     assert (first.priority, second.priority) == ("bulk", "normal")
     assert second.document["output"] == {"format": "flac", "loudness": -20}
@@ -190,10 +190,10 @@ def test_an_expansion_that_died_goes_on_where_it_was(client: FlaskClient, line: 
     open_(line)
     before = get(client, batch)["counts"]
     # The same step once more, as if its worker had died before it was recorded.
-    found = line.services.ledger.get(batch)
+    found = line.connections.ledger.get(batch)
     assert found is not None
-    line.services.redis.hset(f"ch:job:{batch}", "state", "running")
-    expand(line.services, ItemRef(batch, found.generation, 0), Work(document=found.document, plan=found.plan))
+    line.connections.redis.hset(f"ch:job:{batch}", "state", "running")
+    expand(line.connections, ItemRef(batch, found.generation, 0), Work(document=found.document, plan=found.plan))
     assert get(client, batch)["counts"] == before
     assert len(client.get("/v1/jobs").get_json()["data"]) == 3
 
@@ -258,4 +258,4 @@ def test_a_deleted_batch_leaves_nothing(client: FlaskClient, line: CpuLine, valk
     ids = [batch, *(job_of(batch, n) for n in range(5))]
     left = [k for k in connect(valkey).keys("ch:*") if any(i.encode() in k for i in ids)]  # type: ignore[union-attr]
     assert not left
-    assert not [name for name in line.services.objects.names("ann/") if any(i in name for i in ids)]
+    assert not [name for name in line.connections.objects.names("ann/") if any(i in name for i in ids)]

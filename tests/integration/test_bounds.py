@@ -16,7 +16,8 @@ from core.redis import connect
 from core.settings import Settings, load_settings
 from core.work import Plan
 from storage.keys import create_key
-from storage.ledger import Ledger, NewJob
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import NewJob
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import job, settings_for
@@ -70,7 +71,7 @@ def test_defaults_are_bounded_as_well(client: FlaskClient) -> None:
 def test_what_nobody_foresaw_in_an_item_is_that_items_error(
     client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workers import expand
+    from workers.steps import expand
 
     def fail(*_: object) -> None:
         raise OverflowError("int too large to convert to float")

@@ -17,16 +17,16 @@ from core.names import JobState, Role
 from core.redis import connect
 from core.work import ItemRef, Plan, PlanStep
 from models.base import Embedding, Item, Segment, Segments, Speech
+from pipelines.connections import Connections
 from storage.keys import create_key
-from storage.ledger import Outcome, Work
+from storage.ledger.records import Outcome, Work
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.integration.test_following import RATE, STATION, Hand
-from workers.cpu import run_cpu_item
-from workers.listening import EmbedStation, VadStation
-from workers.recordings import read_samples
-from workers.services import Services
-from workers.synthesis import SynthesisStation
+from workers.steps.cpu import run_cpu_item
+from workers.steps.listen import EmbedStation, VadStation
+from workers.steps.recordings import read_samples
+from workers.steps.synthesize import SynthesisStation
 
 
 @pytest.fixture
@@ -36,19 +36,19 @@ def app(valkey: str, seaweedfs: S3) -> Flask:
 
 
 @pytest.fixture
-def services(valkey: str, seaweedfs: S3) -> Services:
-    return Services.connect(settings_for(valkey, seaweedfs))
+def connections(valkey: str, seaweedfs: S3) -> Connections:
+    return Connections.connect(settings_for(valkey, seaweedfs))
 
 
-def damage(services: Services, name: str) -> None:
-    data = services.objects.get(name)
-    services.objects.put(name, data[: len(data) // 2], "audio/flac")
+def damage(connections: Connections, name: str) -> None:
+    data = connections.objects.get(name)
+    connections.objects.put(name, data[: len(data) // 2], "audio/flac")
 
 
-def synthesize(services: Services, hand: Hand, *indices: int) -> None:
+def synthesize(connections: Connections, hand: Hand, *indices: int) -> None:
     """What a worker does, with the samples that the test has made."""
-    spec = services.catalog.get(STATION)
-    station = SynthesisStation(services)
+    spec = connections.catalog.get(STATION)
+    station = SynthesisStation(connections)
     works = hand.ledger.take(STATION, [hand.ref(1, index) for index in indices])
     for index, work in zip(indices, works, strict=True):
         assert work is not None
@@ -60,36 +60,36 @@ def _done(ref: ItemRef) -> Any:
     return Outcome(ref=ref, station=STATION)
 
 
-def test_damaged_utterances_are_rendered_again_once(services: Services, client: FlaskClient) -> None:
-    hand = Hand(services, client)
+def test_damaged_utterances_are_rendered_again_once(connections: Connections, client: FlaskClient) -> None:
+    hand = Hand(connections, client)
     hand.lay(5)
-    synthesize(services, hand, 0, 1, 2, 3, 4)
+    synthesize(connections, hand, 0, 1, 2, 3, 4)
     for index in (1, 3):
-        damage(services, hand.works[index].artifact)
-    services.objects.delete(hand.works[4].artifact)
-    run_cpu_item(services, str(hand.ref(2)))
+        damage(connections, hand.works[index].artifact)
+    connections.objects.delete(hand.works[4].artifact)
+    run_cpu_item(connections, str(hand.ref(2)))
     assert [work is not None for work in hand.ledger.take(STATION, [hand.ref(1, n) for n in range(5)])] == [
         False, True, False, True, True]  # fmt: skip
-    synthesize(services, hand, 1, 3, 4)
-    run_cpu_item(services, str(hand.ref(2)))
+    synthesize(connections, hand, 1, 3, 4)
+    run_cpu_item(connections, str(hand.ref(2)))
     job = hand.ledger.get(hand.id)
     assert job is not None and job.state is JobState.SUCCEEDED
     expected = sum(map(len, hand.samples)) + round(0.5 * RATE)
     assert len(hand.finished()) == pytest.approx(expected, abs=3)
 
 
-def test_what_does_not_last_ends_the_job_with_a_clear_error(services: Services, client: FlaskClient) -> None:
-    hand = Hand(services, client)
+def test_what_does_not_last_ends_the_job_with_a_clear_error(connections: Connections, client: FlaskClient) -> None:
+    hand = Hand(connections, client)
     hand.lay(2)
-    synthesize(services, hand, 0, 1)
+    synthesize(connections, hand, 0, 1)
     for _ in range(20):
-        damage(services, hand.works[1].artifact)
-        run_cpu_item(services, str(hand.ref(2)))
+        damage(connections, hand.works[1].artifact)
+        run_cpu_item(connections, str(hand.ref(2)))
         job = hand.ledger.get(hand.id)
         assert job is not None
         if job.state.ended:
             break
-        synthesize(services, hand, 1)
+        synthesize(connections, hand, 1)
     assert job.state is JobState.FAILED
     assert job.error is not None and (job.error["code"], job.error["step"]) == ("artifacts_lost", "assemble")
     assert job.error["retryable"] is False
@@ -101,17 +101,17 @@ def listening_work(role: Role, **gifts: bytes) -> Work:
     return Work(document=document, plan=plan, gifts={"sha256": b"ab" * 32, **gifts})
 
 
-def test_damaged_segments_and_embeddings_are_made_anew(services: Services) -> None:
+def test_damaged_segments_and_embeddings_are_made_anew(connections: Connections) -> None:
     samples = "ann/recordings/damaged.16k.flac"
-    services.objects.put(samples, pack(np.zeros(16_000, np.float32), 16_000, {}), "audio/flac")
-    silero, encoder = services.catalog.get("silero"), services.catalog.get("ge2e")
-    vad, embed = VadStation(services), EmbedStation(services)
+    connections.objects.put(samples, pack(np.zeros(16_000, np.float32), 16_000, {}), "audio/flac")
+    silero, encoder = connections.catalog.get("silero"), connections.catalog.get("ge2e")
+    vad, embed = VadStation(connections), EmbedStation(connections)
     work = listening_work(Role.VAD, samples=samples.encode())
     stored = vad.store(silero, work, Item(inputs={"samples": np.zeros(16_000)}), Segments((Segment(0.1, 0.9),), 1.0))
     name = str(stored.gifts["segments_object"])
     assert json.loads(stored.gifts["segments"]) == [[0.1, 0.9]]
     for bad in (b"", b"[1", b"[]", b'{"segments": 3, "duration": 1}', b'{"segments": [{"start": null}]}', b"\xff"):
-        services.objects.put(name, bad, "application/json")
+        connections.objects.put(name, bad, "application/json")
         assert isinstance(vad.load(silero, work), Item), bad
         vad.store(silero, work, Item(inputs={"samples": np.zeros(16_000)}), Segments((Segment(0.1, 0.9),), 1.0))
         assert not isinstance(vad.load(silero, work), Item), bad
@@ -119,17 +119,17 @@ def test_damaged_segments_and_embeddings_are_made_anew(services: Services) -> No
     work = listening_work(Role.EMBED, samples=samples.encode(), segments=b"[[0.1, 0.9]]")
     vector = Embedding(np.ones(4, np.float32) / 2, "ge2e")
     name = str(embed.store(encoder, work, Item(inputs={}), vector).gifts["embedding"])
-    for bad in (b"", b"x" * 100, services.objects.get(name)[:-3]):
-        services.objects.put(name, bad, "application/octet-stream")
+    for bad in (b"", b"x" * 100, connections.objects.get(name)[:-3]):
+        connections.objects.put(name, bad, "application/octet-stream")
         assert isinstance(embed.load(encoder, work), Item), bad
         embed.store(encoder, work, Item(inputs={}), vector)
         assert not isinstance(embed.load(encoder, work), Item), bad
 
 
-def test_a_damaged_recording_is_deleted_so_that_it_is_decoded_again(services: Services) -> None:
+def test_a_damaged_recording_is_deleted_so_that_it_is_decoded_again(connections: Connections) -> None:
     name = "ann/recordings/broken.16k.flac"
-    services.objects.put(name, b"fLaC and no more", "audio/flac")
+    connections.objects.put(name, b"fLaC and no more", "audio/flac")
     with pytest.raises(ArtifactMissing) as error:
-        read_samples(services.objects, name)
+        read_samples(connections.objects, name)
     assert error.value.code == "artifact_broken"
-    assert services.objects.head(name) is None
+    assert connections.objects.head(name) is None

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-import storage.deliveries
+import storage.webhooks.deliveries
 from core.errors import Conflict, NotFound
 from core.names import DeliveryState, EventType, Lane
 from core.redis import connect
-from storage.deliveries import Attempt, Deliveries, Delivery
-from storage.webhooks import Webhooks
+from storage.webhooks.deliveries import Attempt, Deliveries, Delivery
+from storage.webhooks.endpoints import Webhooks
 
 OWNERS = ("ann", "bob")
 LEASE, SHARE, AT_ONCE = 10.0, 3, {Lane.LIVE: 8, Lane.DOUBTFUL: 1}
@@ -178,7 +178,7 @@ class World(RuleBasedStateMachine):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     found = SimpleNamespace(now=0.0)
     tick: Callable[[], float] = lambda: found.now  # noqa: E731
-    monkeypatch.setattr(storage.deliveries, "time", SimpleNamespace(time=tick))
+    monkeypatch.setattr(storage.webhooks.deliveries, "time", SimpleNamespace(time=tick))
     yield found
 
 

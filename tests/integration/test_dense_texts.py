@@ -19,14 +19,14 @@ from models.catalog import frontend_class, load_catalog, model_class
 from models.kokoro import MAX_TOKENS
 from models.weights import WeightsCache, files_of
 from storage.keys import create_key
-from storage.ledger import Outcome
+from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.dense_texts import dense_texts
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
-from workers.speaking import Spoken, spoken
+from workers.steps.utterances import Spoken, spoken
 
 VOICES = {"piper-joe": "joe", "kokoro": "jf_alpha"}
 LANGUAGE = "en-US"
@@ -115,7 +115,7 @@ def test_a_job_that_lost_a_word_does_not_succeed(
         name = answer.get_json()["id"]
         assert line.run(1) == 1
         while refs := line.waiting("piper-joe"):
-            line.services.ledger.advance([Outcome(ref=ref, station="piper-joe") for ref in refs])
+            line.connections.ledger.advance([Outcome(ref=ref, station="piper-joe") for ref in refs])
         failed = {n: f.error.code for n, f in enumerate(found) if f.error is not None}
         job = client.get(f"/v1/jobs/{name}").get_json()
         if job["state"] == "running":

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from core.egress import MAX_HEAD, Egress, Fetched
 from core.errors import InvalidRequest
+from core.outgoing.egress import MAX_HEAD, Egress, Fetched
 
 Handler = Callable[[socket.socket, threading.Event], None]
 HOST = "receiver.test"

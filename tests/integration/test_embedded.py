@@ -24,10 +24,10 @@ import pytest
 import redis
 from botocore.exceptions import ClientError
 
-from cli import embedded
-from cli.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
-from cli.state import free_ports
-from cli.supervisor import kill_session, spawn, tail
+from cli.local import embedded
+from cli.local.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
+from cli.local.home import free_ports
+from cli.local.supervisor import kill_session, spawn, tail
 from core.errors import ConfigurationError
 
 Server = Valkey | SeaweedFS

@@ -22,22 +22,24 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api import create_app, streams
-from api.streams import StreamCut
+from api import create_app
+from api.streaming import streams
+from api.streaming.streams import StreamCut
 from audio.artifact import pack
 from audio.decode import decode
 from core.errors import ModelFailed
 from core.names import JobState
 from core.redis import connect
 from core.work import CPU, ItemRef, UtteranceWork
+from pipelines.connections import Connections
 from storage.keys import create_key
-from storage.ledger import Ledger, Outcome
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import Outcome
 from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
-from workers.assemble import assemble
-from workers.services import Services
+from workers.steps.assemble import assemble
 
 RATE = 22_050
 STATION = "piper-joe"
@@ -58,16 +60,16 @@ def client(app: Flask, valkey: str) -> FlaskClient:
 
 
 @pytest.fixture
-def services(valkey: str, seaweedfs: S3) -> Services:
-    return Services.connect(settings_for(valkey, seaweedfs))
+def connections(valkey: str, seaweedfs: S3) -> Connections:
+    return Connections.connect(settings_for(valkey, seaweedfs))
 
 
 class Hand:
     """A job whose steps are done by hand."""
 
-    def __init__(self, services: Services, client: FlaskClient, **fields: Any) -> None:
-        self.services = services
-        self.ledger: Ledger = services.ledger
+    def __init__(self, connections: Connections, client: FlaskClient, **fields: Any) -> None:
+        self.connections = connections
+        self.ledger: Ledger = connections.ledger
         self.client = client
         self.samples: list[np.ndarray] = []
         self.works: list[UtteranceWork] = []
@@ -104,7 +106,7 @@ class Hand:
     def render(self, *indices: int) -> None:
         for index in indices:
             data = pack(self.samples[index], RATE, {})
-            self.services.objects.put(self.works[index].artifact, data, "audio/flac")
+            self.connections.objects.put(self.works[index].artifact, data, "audio/flac")
         self.ledger.take(STATION, [self.ref(1, index) for index in indices])
         self.advance([Outcome(ref=self.ref(1, index), station=STATION) for index in indices])
 
@@ -114,10 +116,10 @@ class Hand:
     def assemble(self) -> None:
         (work,) = self.ledger.take(CPU, [self.ref(2)])
         assert work is not None
-        self.advance([assemble(self.services, self.ref(2), work)])
+        self.advance([assemble(self.connections, self.ref(2), work)])
 
     def advance(self, outcomes: list[Outcome]) -> None:
-        assert all(self.ledger.advance(outcomes).recorded)
+        assert all(self.ledger.advance(outcomes))
 
     def finished(self) -> np.ndarray:
         answer = self.client.get(f"{self.url}/audio")
@@ -175,8 +177,10 @@ def samples_of(wav: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("output", [{}, {"sample_rate": 16_000}, {"format": "flac"}])
-def test_the_streamed_wav_is_the_finished_one(client: FlaskClient, services: Services, output: dict[str, Any]) -> None:
-    hand = Hand(services, client, output=output)
+def test_the_streamed_wav_is_the_finished_one(
+    client: FlaskClient, connections: Connections, output: dict[str, Any]
+) -> None:
+    hand = Hand(connections, client, output=output)
     listening = listen(hand)  # while it is queued
     hand.lay(5)
     for index in range(5):
@@ -194,8 +198,8 @@ def test_the_streamed_wav_is_the_finished_one(client: FlaskClient, services: Ser
     assert samples_of(listen(hand, "&format=wav").whole()).tolist() == finished.tolist()
 
 
-def test_order_is_kept_although_utterances_end_out_of_order(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_order_is_kept_although_utterances_end_out_of_order(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(4)
     listening = listen(hand)
     listening.until(lambda data: len(data) == 44)
@@ -215,9 +219,9 @@ def test_order_is_kept_although_utterances_end_out_of_order(client: FlaskClient,
     assert at == len(heard)
 
 
-def test_an_utterance_is_heard_as_soon_as_it_is_there(client: FlaskClient, services: Services) -> None:
+def test_an_utterance_is_heard_as_soon_as_it_is_there(client: FlaskClient, connections: Connections) -> None:
     for kind in ("wav", "mp3", "opus", "pcm"):
-        hand = Hand(services, client, text=f"Hello in {kind}.")
+        hand = Hand(connections, client, text=f"Hello in {kind}.")
         hand.lay(3)
         listening = listen(hand, f"&format={kind}")
         hand.render(0, 1)
@@ -245,9 +249,9 @@ def test_an_utterance_is_heard_as_soon_as_it_is_there(client: FlaskClient, servi
     ],
 )
 def test_every_format_has_the_same_length(
-    client: FlaskClient, services: Services, kind: str, content_type: str, when: str
+    client: FlaskClient, connections: Connections, kind: str, content_type: str, when: str
 ) -> None:
-    hand = Hand(services, client, output={"format": "flac"})
+    hand = Hand(connections, client, output={"format": "flac"})
     hand.lay(4)
     hand.render(*range(4))
     if when == "finished":
@@ -260,9 +264,9 @@ def test_every_format_has_the_same_length(
     assert got == pytest.approx(length, abs=0.12 if kind in ("mp3", "opus") else 0.001)
 
 
-def test_the_finished_file_of_the_same_format_comes_as_it_is(client: FlaskClient, services: Services) -> None:
+def test_the_finished_file_of_the_same_format_comes_as_it_is(client: FlaskClient, connections: Connections) -> None:
     for kind in ("mp3", "opus"):
-        hand = Hand(services, client, text=f"Once in {kind}.", output={"format": kind, "loudness": -20})
+        hand = Hand(connections, client, text=f"Once in {kind}.", output={"format": kind, "loudness": -20})
         hand.lay(4)
         hand.render(*range(4))
         hand.assemble()
@@ -273,8 +277,8 @@ def test_the_finished_file_of_the_same_format_comes_as_it_is(client: FlaskClient
         assert listening.answer.headers["Chorus-Loudness"] == "-20 LUFS"
 
 
-def test_a_stream_goes_on_behind_the_end_of_its_job(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client, on_error="silence")
+def test_a_stream_goes_on_behind_the_end_of_its_job(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client, on_error="silence")
     hand.lay(4)
     answer = hand.client.get(f"{hand.url}/audio?stream=1")
     chunks = iter(answer.response)
@@ -283,14 +287,14 @@ def test_a_stream_goes_on_behind_the_end_of_its_job(client: FlaskClient, service
     hand.fail(1)
     hand.render(2)
     hand.assemble()
-    assert services.redis.exists(f"ch:utt:{hand.id}") == 0
+    assert connections.redis.exists(f"ch:utt:{hand.id}") == 0
     heard = samples_of(first + b"".join(chunks))  # type: ignore[arg-type]
     answer.close()
     assert heard.tolist() == hand.finished().tolist()
 
 
-def test_a_failed_utterance_is_silence_or_the_end(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client, on_error="silence")
+def test_a_failed_utterance_is_silence_or_the_end(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client, on_error="silence")
     hand.lay(3)
     hand.render(0)
     hand.fail(1)
@@ -300,7 +304,7 @@ def test_a_failed_utterance_is_silence_or_the_end(client: FlaskClient, services:
     begin = len(hand.samples[0])
     assert not heard[begin : begin + RATE // 2].any()
     assert len(heard) == begin + len(hand.samples[2]) + RATE // 2 + round(0.25 * RATE)
-    hand = Hand(services, client, text="Another one.")
+    hand = Hand(connections, client, text="Another one.")
     hand.lay(3)
     hand.render(0)
     hand.fail(1)
@@ -310,8 +314,10 @@ def test_a_failed_utterance_is_silence_or_the_end(client: FlaskClient, services:
 
 @pytest.mark.parametrize("end", ["cancel", "delete", "fail"])
 @pytest.mark.parametrize("laid", [True, False])
-def test_a_job_that_ends_early_cuts_its_stream(client: FlaskClient, services: Services, end: str, laid: bool) -> None:
-    hand = Hand(services, client)
+def test_a_job_that_ends_early_cuts_its_stream(
+    client: FlaskClient, connections: Connections, end: str, laid: bool
+) -> None:
+    hand = Hand(connections, client)
     if laid:
         hand.lay(3)
         hand.render(0)
@@ -329,8 +335,8 @@ def test_a_job_that_ends_early_cuts_its_stream(client: FlaskClient, services: Se
     assert streams.PLACES.open == 0
 
 
-def test_a_retried_job_goes_on(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_a_retried_job_goes_on(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(3)
     hand.render(0)
     answer = hand.client.get(f"{hand.url}/audio?stream=1")
@@ -355,13 +361,13 @@ def address(url: str) -> tuple[str, int]:
     return str(found.hostname), int(found.port or 0)
 
 
-def test_ledger_and_storage_may_be_away_for_a_moment(valkey: str, seaweedfs: S3, services: Services) -> None:
+def test_ledger_and_storage_may_be_away_for_a_moment(valkey: str, seaweedfs: S3, connections: Connections) -> None:
     key = create_key(connect(valkey), "ann")
     with FaultProxy(address(valkey)) as ledger, FaultProxy(address(seaweedfs.endpoint)) as storage:
         behind = replace(seaweedfs, endpoint=f"http://127.0.0.1:{storage.port}")
         client = create_app(settings_for(f"redis://127.0.0.1:{ledger.port}/0", behind)).test_client()
         client.environ_base["HTTP_X_API_KEY"] = key
-        hand = Hand(services, client)
+        hand = Hand(connections, client)
         hand.lay(4)
         hand.render(0)
         sounding, told = listen(hand), Listening(follow(hand))
@@ -382,10 +388,10 @@ def test_ledger_and_storage_may_be_away_for_a_moment(valkey: str, seaweedfs: S3,
 
 
 def test_a_look_whose_answer_is_lost_is_made_anew(
-    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """redis-py empties a pipeline whose connection broke: the next try has to say again what it asks."""
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     hand.lay(2)
     hand.render(0)
     execute, lost = redis.client.Pipeline.execute, []
@@ -405,11 +411,11 @@ def test_a_look_whose_answer_is_lost_is_made_anew(
     assert lost
 
 
-def test_an_artifact_that_is_gone_is_waited_for(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_an_artifact_that_is_gone_is_waited_for(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(3)
     hand.render(0, 1, 2)
-    services.objects.delete(hand.works[1].artifact)
+    connections.objects.delete(hand.works[1].artifact)
     listening = listen(hand)
     listening.until(lambda data: len(data) > 44)
     hand.ledger.take(CPU, [hand.ref(2)])
@@ -419,10 +425,10 @@ def test_an_artifact_that_is_gone_is_waited_for(client: FlaskClient, services: S
 
 
 def test_what_is_away_for_long_cuts_the_stream(
-    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "PATIENCE", 1.0)
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     hand.lay(2)
     hand.advance([Outcome(ref=hand.ref(1, 0), station=STATION)])  # without an artifact
     begin = time.monotonic()
@@ -431,14 +437,14 @@ def test_what_is_away_for_long_cuts_the_stream(
     assert time.monotonic() - begin >= 1.0
 
 
-def test_what_has_no_audio_is_refused(client: FlaskClient, services: Services) -> None:
+def test_what_has_no_audio_is_refused(client: FlaskClient, connections: Connections) -> None:
     silence = io.BytesIO()
     soundfile.write(silence, np.zeros(8000, np.float32), 8000, format="WAV")
     recording = base64.b64encode(silence.getvalue()).decode()
     vad = client.post("/v1/jobs", json={"pipeline": "vad", "recording": {"base64": recording}}).get_json()
     answer = client.get(f"/v1/jobs/{vad['id']}/audio?stream=1")
     assert (answer.status_code, answer.get_json()["code"]) == (404, "no_audio")
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     wrong = client.get(f"{hand.url}/audio?stream=1&format=m4a")
     assert (wrong.status_code, wrong.get_json()["code"]) == (422, "invalid_value")
     client.post(f"{hand.url}/cancel")
@@ -448,8 +454,8 @@ def test_what_has_no_audio_is_refused(client: FlaskClient, services: Services) -
     assert streams.PLACES.open == 0
 
 
-def test_head_says_what_get_would(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_head_says_what_get_would(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     live = client.head(f"{hand.url}/audio?stream=1&format=opus")
     assert (live.status_code, live.data) == (200, b"")
     assert live.headers["Content-Type"] == "audio/ogg; codecs=opus"
@@ -479,8 +485,8 @@ def follow(hand: Hand, last: str | None = None) -> TestResponse:
     return hand.client.get(f"{hand.url}/events", headers={"Last-Event-ID": last} if last is not None else {})
 
 
-def test_events_from_the_first_to_the_last(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_events_from_the_first_to_the_last(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     answer = follow(hand)
     assert answer.headers["Content-Type"] == "text/event-stream"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -505,8 +511,8 @@ def test_events_from_the_first_to_the_last(client: FlaskClient, services: Servic
     assert told[-1] == numbered[-1]
 
 
-def test_events_resume_behind_the_last_one(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_events_resume_behind_the_last_one(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(1)
     hand.render(0)
     hand.assemble()
@@ -517,7 +523,7 @@ def test_events_resume_behind_the_last_one(client: FlaskClient, services: Servic
         assert rest == everything[position + 1 :]
     assert follow(hand, everything[-1]["id"]).status_code == 204
     assert messages(Listening(follow(hand, "")).whole().decode()) == everything
-    other = Hand(services, client, text="Another one.")
+    other = Hand(connections, client, text="Another one.")
     ours, later = f"{hand.id}:{hand.generation}", f"{hand.id}:{hand.generation + 1}"
     for wrong in (f"{other.id}:{other.generation}:1", "1", ours, f"{ours}:x", f"{later}:1", f"{ours}:-1", "é"):
         answer = follow(hand, wrong)
@@ -525,8 +531,8 @@ def test_events_resume_behind_the_last_one(client: FlaskClient, services: Servic
     assert streams.PLACES.open == 0
 
 
-def test_a_new_generation_is_told_from_its_beginning(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_a_new_generation_is_told_from_its_beginning(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(1)
     client.post(f"{hand.url}/cancel")
     before = messages(Listening(follow(hand)).whole().decode())
@@ -541,8 +547,8 @@ def test_a_new_generation_is_told_from_its_beginning(client: FlaskClient, servic
     assert [m["type"] for m in after] == ["job.queued", "job.canceled"]
 
 
-def test_events_end_where_the_job_is_deleted(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_events_end_where_the_job_is_deleted(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     listening = Listening(follow(hand))
     listening.until(lambda data: b"job.queued" in data)
     client.delete(hand.url)
@@ -551,20 +557,20 @@ def test_events_end_where_the_job_is_deleted(client: FlaskClient, services: Serv
 
 
 def test_a_quiet_stream_shows_that_it_lives(
-    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from api import follow_events
+    from api.streaming import events as follow_events
 
     monkeypatch.setattr(follow_events, "_KEEP_ALIVE", 0.6)
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     listening = Listening(follow(hand))
     listening.until(lambda data: data.count(b": keep-alive\n\n") >= 2)
     client.post(f"{hand.url}/cancel")
     listening.whole()
 
 
-def test_a_job_that_only_its_record_tells_of(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_a_job_that_only_its_record_tells_of(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     hand.lay(2)
     hand.render(0, 1)
     hand.assemble()
@@ -580,8 +586,8 @@ def test_a_job_that_only_its_record_tells_of(client: FlaskClient, services: Serv
 # -- places
 
 
-def test_streams_have_places_of_their_own(client: FlaskClient, services: Services) -> None:
-    hand = Hand(services, client)
+def test_streams_have_places_of_their_own(client: FlaskClient, connections: Connections) -> None:
+    hand = Hand(connections, client)
     with contextlib.ExitStack() as held:
         for n in range(3):
             answer = follow(hand) if n else hand.client.get(f"{hand.url}/audio?stream=1")
@@ -599,9 +605,11 @@ def test_streams_have_places_of_their_own(client: FlaskClient, services: Service
     assert streams.PLACES.open == 0
 
 
-def test_a_stream_has_a_longest_life(client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_has_a_longest_life(
+    client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(streams, "LONGEST", 0.5)
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     assert b"job.queued" in Listening(follow(hand)).whole()
     with pytest.raises(StreamCut):
         listen(hand).whole()
@@ -609,9 +617,9 @@ def test_a_stream_has_a_longest_life(client: FlaskClient, services: Services, mo
 
 
 def test_streams_end_with_their_process(
-    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand = Hand(services, client)
+    hand = Hand(connections, client)
     quiet, sounding = Listening(follow(hand)), listen(hand)
     quiet.until(lambda data: b"job.queued" in data)
     monkeypatch.setattr(streams, "_stopping", lambda: True)

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from api import create_app
-from cli.state import free_ports
-from cli.supervisor import kill_session, spawn, tail
+from cli.local.home import free_ports
+from cli.local.supervisor import kill_session, spawn, tail
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for

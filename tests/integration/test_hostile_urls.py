@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from core.egress import Egress
+from core.outgoing.egress import Egress
 from core.redis import connect
 from core.settings import Settings
 from storage.keys import create_key
@@ -42,9 +42,9 @@ def app(settings: Settings, valkey: str) -> Flask:
 
 
 def resolve_by(thing: Any, egress: Egress) -> None:
-    """Lets outgoing calls of an app or of a process's services resolve names as the test says."""
-    submitter = thing.extensions["chorus"].submitter if isinstance(thing, Flask) else thing.submitter
-    submitter.intake.egress = egress
+    """Lets outgoing calls of an app or of a process's connections resolve names as the test says."""
+    connections = thing.extensions["chorus"] if isinstance(thing, Flask) else thing
+    object.__setattr__(connections, "egress", egress)  # which is frozen
 
 
 def test_every_door_refuses_every_hostile_url(app: Flask, client: FlaskClient, bait: Server) -> None:
@@ -75,13 +75,13 @@ def test_a_receiver_that_is_rebound_is_not_reached(
     app: Flask, client: FlaskClient, settings: Settings, bait: Server
 ) -> None:
     """Its name led to a public address when it was registered, and to this machine when it is called."""
-    from workers.services import Services
+    from pipelines.connections import Connections
 
     resolver = Rebinding(["93.184.216.34"], ["127.0.0.1"])
     resolve_by(app, Egress(ports=(bait.port,), resolver=resolver))
-    services = Services.connect(settings)
-    resolve_by(services, Egress(ports=(bait.port,), resolver=resolver))
-    line = WebhookLine(client, services)
+    connections = Connections.connect(settings)
+    resolve_by(connections, Egress(ports=(bait.port,), resolver=resolver))
+    line = WebhookLine(client, connections)
     endpoint = line.endpoint(f"http://{HOST}:{bait.port}/", "job.failed")["id"]
     with line.sending():
         line.failed_job()
@@ -96,7 +96,7 @@ def test_a_recording_that_is_rebound_is_not_fetched(
     resolver = Rebinding(["93.184.216.34"], ["127.0.0.1"])
     resolve_by(app, Egress(ports=(bait.port,), resolver=resolver))
     line = CpuLine(settings)
-    resolve_by(line.services, Egress(ports=(bait.port,), resolver=resolver))
+    resolve_by(line.connections, Egress(ports=(bait.port,), resolver=resolver))
     body = {"pipeline": "embed", "recording": {"url": f"http://{HOST}:{bait.port}/a.wav"}}
     job_id = client.post("/v1/jobs", json=body).get_json()["id"]
     line.run()
@@ -106,15 +106,15 @@ def test_a_recording_that_is_rebound_is_not_fetched(
 
 
 def test_a_receiver_cannot_redirect_inwards(app: Flask, client: FlaskClient, settings: Settings, bait: Server) -> None:
-    from workers.services import Services
+    from pipelines.connections import Connections
 
     away = saying(answer("307 Temporary Redirect", Location=f"http://127.0.0.1:{bait.port}/"))
     with Server(away) as server:
         allowed = Egress([f"127.0.0.1:{server.port}"])
         resolve_by(app, allowed)
-        services = Services.connect(settings)
-        resolve_by(services, allowed)
-        line = WebhookLine(client, services)
+        connections = Connections.connect(settings)
+        resolve_by(connections, allowed)
+        line = WebhookLine(client, connections)
         endpoint = line.endpoint(f"http://127.0.0.1:{server.port}/", "job.failed")["id"]
         with line.sending():
             line.failed_job()

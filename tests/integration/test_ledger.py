@@ -6,18 +6,20 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import redis
 
 from broker.app import queue_name
-from broker.dispatch import Dispatcher
+from broker.publish import publish_many
 from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFailed, Overloaded
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
-from storage.ledger import Ledger, NewJob, Outcome
-from storage.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import NewJob, Outcome
+from storage.ledger.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
 from tests.present import generation, item
 
 SPEAK = Plan(
@@ -38,12 +40,12 @@ CONVERT = Plan(
 
 
 class Bench:
-    """A ledger and its dispatcher, and a stand-in for a worker that reads the queues itself."""
+    """A ledger, one that releases, and a stand-in for a worker that reads the queues itself."""
 
     def __init__(self, url: str) -> None:
         self.client = connect(url)
-        self.ledger = Ledger(self.client)
-        self.dispatcher = Dispatcher(self.client)
+        self.ledger = Ledger(self.client)  # releases nothing by itself
+        self.releasing = Ledger(self.client, partial(publish_many, self.client))
 
     def create(self, name: str = "job_1", plan: Plan = SPEAK, **changes: object) -> ItemRef:
         fields: dict[str, object] = {
@@ -61,7 +63,7 @@ class Bench:
 
     def released(self, station: str) -> list[ItemRef]:
         """Releases and takes off the queue, in the order in which a worker would get them."""
-        self.dispatcher.release([station])
+        self.releasing.release([station])
         queue = queue_name(station)
         messages = self.client.lrange(queue, 0, -1)[::-1]  # type: ignore[index]
         self.client.delete(queue)
@@ -80,7 +82,7 @@ class Bench:
         self.done(ref, CPU)
 
     def done(self, ref: ItemRef, station: str, **changes: object) -> bool:
-        return self.ledger.advance([Outcome(ref=ref, station=station, **changes)]).recorded[0]  # type: ignore[arg-type]
+        return self.ledger.advance([Outcome(ref=ref, station=station, **changes)])[0]  # type: ignore[arg-type]
 
     def drain(self, station: str, **changes: object) -> list[ItemRef]:
         """Ends every item of a station as it is released."""

@@ -10,7 +10,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,14 +19,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-import core.redis
 from broker.app import queue_name
-from broker.dispatch import Dispatcher
+from broker.publish import publish_many
 from core.errors import ArtifactMissing, ModelFailed
 from core.names import Priority, Role
 from core.redis import connect
 from core.work import CPU, WHOLE_JOB, ItemRef, Plan, PlanStep, UtteranceWork
-from storage.ledger import Ledger, NewJob, Outcome
+from storage.ledger import scripts
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import NewJob, Outcome
 
 PREPARE, ASSEMBLE = PlanStep(role=Role.PREPARE), PlanStep(role=Role.ASSEMBLE)
 VOICE = PlanStep(role=Role.SYNTHESIZE, model="voice", each=True)
@@ -97,8 +98,8 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.redis = connect(self.url)
         self.redis.flushall()
-        self.ledger = Ledger(self.redis)
-        self.dispatcher = Dispatcher(self.redis)
+        self.ledger = Ledger(self.redis)  # releases nothing by itself
+        self.releasing = Ledger(self.redis, partial(publish_many, self.redis))
         self.sizes: dict[str, int] = {}
         self.plans: dict[str, Plan] = {}
         self.silent: set[str] = set()
@@ -145,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(station=st.sampled_from(STATIONS))
     def release(self, station: str) -> None:
         out = set(self.redis.zrange(f"ch:out:{station}", 0, -1))
-        self.dispatcher.release([station])
+        self.releasing.release([station])
         for text in self._messages(station):
             ref = ItemRef.parse(text)
             assert text.encode() not in out, f"{text} was released while it was out"
@@ -448,14 +449,14 @@ def test_the_ledger_keeps_its_invariants_in_portions(
     machine: type[LedgerMachine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every job of more than two utterances is a long one: it is laid and tidied up in portions."""
-    whole = core.redis._source
+    whole = scripts._source
 
-    def small(folder: Path, name: str) -> str:
-        source = whole(folder, name)
+    def small(name: str) -> str:
+        source = whole(name)
         assert "local PORTION = 500\n" in source
         return source.replace("local PORTION = 500\n", "local PORTION = 2\n")
 
-    monkeypatch.setattr(core.redis, "_source", small)
+    monkeypatch.setattr(scripts, "_source", small)
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -472,8 +473,8 @@ class Desk:
 
     def __init__(self, url: str) -> None:
         self.redis = connect(url)
-        self.ledger = Ledger(self.redis)
-        self.dispatcher = Dispatcher(self.redis)
+        self.ledger = Ledger(self.redis)  # releases nothing by itself
+        self.releasing = Ledger(self.redis, partial(publish_many, self.redis))
 
     def released_utterance(self, plan: Plan) -> ItemRef:
         new = NewJob(
@@ -488,18 +489,18 @@ class Desk:
         return utterance
 
     def released(self, station: str) -> list[ItemRef]:
-        self.dispatcher.release([station])
+        self.releasing.release([station])
         queue = queue_name(station)
         messages = self.redis.lrange(queue, 0, -1)[::-1]
         self.redis.delete(queue)
         return [ItemRef.parse(json.loads(base64.b64decode(json.loads(m)["body"]))[0][0]) for m in messages]
 
     def done(self, ref: ItemRef, station: str = CPU) -> bool:
-        return self.ledger.advance([Outcome(ref=ref, station=station)]).recorded[0]
+        return self.ledger.advance([Outcome(ref=ref, station=station)])[0]
 
     def again(self, ref: ItemRef, station: str) -> bool:
         outcome = Outcome(ref=ref, station=station, error=ArtifactMissing("gone"), again_in=0.0)
-        return self.ledger.advance([outcome]).recorded[0]
+        return self.ledger.advance([outcome])[0]
 
 
 @pytest.fixture

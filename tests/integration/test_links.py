@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from api import create_app
 from core.redis import connect
 from core.settings import Settings
+from schemas.views import LINK_SECONDS
 from storage.keys import create_key
-from storage.objects import Objects
-from storage.views import LINK_SECONDS
+from storage.objects.objects import Objects
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for

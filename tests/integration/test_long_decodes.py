@@ -11,18 +11,18 @@ import pytest
 import soundfile
 
 from audio import decode
-from broker import turns
-from broker.turns import Turns
 from core.names import JobState, Priority
 from core.redis import connect
 from core.work import CPU, Plan
-from storage.ledger import NewJob
+from storage.ledger import turns
+from storage.ledger.records import NewJob
+from storage.ledger.turns import Turns
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from tests.silent_flac import silence
-from workers.long_decodes import LONG, is_long
-from workers.recordings import read_samples
+from workers.steps.long_decodes import LONG, is_long
+from workers.steps.recordings import read_samples
 
 PLAN = Plan.parse("prepare:cpu vad:silero-vad")
 
@@ -31,23 +31,23 @@ PLAN = Plan.parse("prepare:cpu vad:silero-vad")
 def line(valkey: str, seaweedfs: S3) -> Iterator[CpuLine]:
     found = CpuLine(settings_for(valkey, seaweedfs))
     yield found
-    found.services.redis.close()
+    found.connections.redis.close()
 
 
 def submit(line: CpuLine, job: str, owner: str, data: bytes, duration: float) -> None:
     """A job whose recording has come past the door somehow."""
     kept = {"object": f"{owner}/recordings/{job}", "sha256": job, "duration": duration}
-    line.services.objects.put(kept["object"], data, "application/octet-stream")  # type: ignore[arg-type]
+    line.connections.objects.put(kept["object"], data, "application/octet-stream")  # type: ignore[arg-type]
     document = {"owner": owner, "recording": kept}
     asked = NewJob(
         id=job, owner=owner, priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60.0, keep=100.0
     )
-    assert line.services.ledger.create(asked)
+    assert line.connections.ledger.create(asked)
 
 
 def outcome(line: CpuLine, job: str) -> tuple[JobState, int, str | None]:
     """A job's state, its step, and the code of its error."""
-    found = line.services.ledger.get(job)
+    found = line.connections.ledger.get(job)
     assert found
     return found.state, found.step, found.error and found.error["code"]
 
@@ -76,17 +76,17 @@ def test_hours_of_silence_at_absurd_rates_do_not_hold_the_cpu_step(
 def test_long_recordings_of_an_owner_are_decoded_one_at_a_time(line: CpuLine) -> None:
     for job, owner, seconds in (("job_1", "ann", LONG + 1), ("job_2", "ann", 1.0), ("job_3", "bob", 1.0)):
         submit(line, job, owner, wav(seconds), seconds)
-    held = Turns(line.services.redis, CPU, 0.25)
+    held = Turns(line.connections.redis, CPU, 0.25)
     assert held.take("ann", "an item in another process")
     assert line.run() == 3
     assert [outcome(line, job)[1] for job in ("job_1", "job_2", "job_3")] == [0, 1, 1]
-    assert not line.services.redis.exists("ch:started:job_1")  # to wait is no try
+    assert not line.connections.redis.exists("ch:started:job_1")  # to wait is no try
     held.give_back("ann", "an item in another process")
-    line.services.redis.zadd("ch:delayed", dict.fromkeys(line.services.redis.zrange("ch:delayed", 0, -1), 0.0))
-    line.services.ledger.due()
+    line.connections.redis.zadd("ch:delayed", dict.fromkeys(line.connections.redis.zrange("ch:delayed", 0, -1), 0.0))
+    line.connections.ledger.due()
     assert line.run() == 1
     assert outcome(line, "job_1")[1] == 1
-    assert not line.services.redis.exists(f"ch:turns:{CPU}")
+    assert not line.connections.redis.exists(f"ch:turns:{CPU}")
 
 
 def test_what_is_long_is_told_by_seconds_or_by_samples() -> None:
@@ -97,11 +97,11 @@ def test_what_is_long_is_told_by_seconds_or_by_samples() -> None:
 
 def test_a_recording_that_is_longer_than_it_says_needs_a_turn_too(line: CpuLine) -> None:
     submit(line, "job_1", "liar", wav(LONG + 1), 1.0)
-    held = Turns(line.services.redis, CPU, 0.25)
+    held = Turns(line.connections.redis, CPU, 0.25)
     assert held.take("liar", "an item in another process")
     assert line.run() == 1
     assert outcome(line, "job_1") == (JobState.RUNNING, 0, None)
-    assert line.services.redis.zcard("ch:delayed") == 1
+    assert line.connections.redis.zcard("ch:delayed") == 1
 
 
 def test_turns_are_one_of_an_owner_and_half_of_the_processes(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,15 +127,15 @@ def test_of_takes_that_begin_with_silence_the_sound_is_heard(line: CpuLine) -> N
     take = np.concatenate([np.zeros(11_000), 0.3 * np.sin(np.arange(12_000))]).astype(np.float32)
     buffer = io.BytesIO()
     soundfile.write(buffer, take, 1_000, format="WAV")
-    line.services.objects.put("ann/voices/1/recordings/take", buffer.getvalue(), "application/octet-stream")
+    line.connections.objects.put("ann/voices/1/recordings/take", buffer.getvalue(), "application/octet-stream")
     part = {"object": "ann/voices/1/recordings/take", "sha256": "take", "duration": 23.0}
     document = {"owner": "ann", "folder": "ann/voices/1", "reference": {"parts": [part] * 12}}
     asked = NewJob(
         id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60, keep=100
     )
-    assert line.services.ledger.create(asked)
+    assert line.connections.ledger.create(asked)
     assert line.run() == 1
-    [name] = [n for n in line.services.objects.names("ann/voices/1/recordings/") if n.endswith(".16k.flac")]
-    heard = read_samples(line.services.objects, name)[:]
+    [name] = [n for n in line.connections.objects.names("ann/voices/1/recordings/") if n.endswith(".16k.flac")]
+    heard = read_samples(line.connections.objects, name)[:]
     assert len(heard) == pytest.approx((12 * 10 + 11 * 0.5) * 16_000, abs=12)
     assert np.square(heard).sum() / 16_000 == pytest.approx(12 * 10 * 0.3**2 / 2, rel=0.1)

@@ -10,16 +10,17 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import pytest
 
-from broker.dispatch import Dispatcher
+from broker.publish import publish_many
 from core.errors import ModelFailed
 from core.names import JobState, Priority, Role
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
-from storage.ledger import PORTION, Ledger, NewJob, Outcome
+from storage.ledger.ledger import PORTION, Ledger
+from storage.ledger.records import NewJob, Outcome
 
 UTTERANCES = 100_000
 JOBS = 10_000
@@ -43,8 +44,8 @@ class Watched:
         self.redis = connect(url, timeout=30.0)
         self.redis.config_set("slowlog-max-len", 100_000)
         self.redis.config_set("slowlog-log-slower-than", 500)  # microseconds
-        self.ledger = Ledger(self.redis)
-        self.dispatcher = Dispatcher(self.redis)
+        self.ledger = Ledger(self.redis)  # releases nothing by itself
+        self.releasing = Ledger(self.redis, partial(publish_many, self.redis))
         self.longest: dict[str, float] = {}
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class Watched:
 
     def end(self, ref: ItemRef, station: str, **changes: object) -> None:
         outcome = Outcome(ref=ref, station=station, **changes)  # type: ignore[arg-type]
-        assert self.ledger.advance([outcome]).recorded == (True,)
+        assert self.ledger.advance([outcome]) == [True]
 
     def state(self, name: str) -> JobState:
         job = self.ledger.get(name)
@@ -135,7 +136,7 @@ def _canceled_retried_deleted(watched: Watched) -> None:
     with watched.timed("begin"):
         watched.end(ref, CPU)
     with watched.timed("release"):
-        watched.dispatcher.release(["voice"])
+        watched.releasing.release(["voice"])
     with watched.timed("cancel"):
         assert watched.ledger.cancel("job_c")
     assert watched.ledger.get("job_c")
@@ -193,7 +194,7 @@ def test_jobs_of_a_batch_that_were_canceled_do_not_hold_up_a_release(watched: Wa
         watched.redis.rpush("ch:ring:cpu:normal:ann", *["job_0"] * JOBS)  # as if each had been another
         watched.create("job_last")
         with watched.timed("release"):
-            assert watched.dispatcher.release([CPU]) == 1
+            assert watched.releasing.release([CPU]) == 1
         print(watched.longest)
         if max(watched.longest.values()) < LONGEST:
             return
@@ -228,7 +229,7 @@ def test_every_utterance_of_a_long_job_waits_once(watched: Watched) -> None:
     seen: list[int] = []
     deadline = time.monotonic() + 30
     while watched.state("job_1") is not JobState.SUCCEEDED and time.monotonic() < deadline:
-        watched.dispatcher.release(["voice", CPU])
+        watched.releasing.release(["voice", CPU])
         for station in ("voice", CPU):
             refs = [ItemRef.parse(m.decode()) for m in watched.redis.zrange(f"ch:out:{station}", 0, -1)]  # type: ignore[union-attr]
             seen += [r.index for r in refs if r.index >= 0]

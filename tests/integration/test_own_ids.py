@@ -19,24 +19,24 @@ from audio.artifact import pack
 from core.names import EventType
 from core.redis import connect
 from core.work import CPU, ItemRef
-from pipelines.submission import TEXT_IN_LEDGER
-from storage.batches import Batches
-from storage.deliveries import Delivery
-from storage.job_objects import folder
+from pipelines.connections import Connections
+from pipelines.submission import TEXT_IN_LEDGER, Submitter
+from schemas.views import Views
 from storage.keys import create_key
-from storage.ledger import Job, Outcome, Work
-from storage.views import Views
+from storage.ledger.batches import Batches
+from storage.ledger.records import Job, Outcome, Work
+from storage.objects.job_objects import folder
+from storage.webhooks.deliveries import Delivery
 from tests import present
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import job, settings_for
-from workers.assemble import assemble
-from workers.cpu import run_cpu_item
-from workers.prepare import prepare
-from workers.reaper import Reaper
-from workers.services import Services
-from workers.sweep import Sweep
-from workers.webhook_body import body_of
+from workers.steps.assemble import assemble
+from workers.steps.cpu import run_cpu_item
+from workers.steps.prepare import prepare
+from workers.upkeep.reaper import Reaper
+from workers.upkeep.sweep import Sweep
+from workers.webhooks.body import body_of
 
 MINE = "/v1/jobs/mine"
 
@@ -44,7 +44,7 @@ MINE = "/v1/jobs/mine"
 @pytest.fixture
 def line(valkey: str, seaweedfs: S3) -> Iterator[CpuLine]:
     line = CpuLine(settings_for(valkey, seaweedfs))
-    objects = line.services.objects
+    objects = line.connections.objects
     objects.delete(*objects.names(""))
     yield line
     objects.delete(*objects.names(""))
@@ -67,36 +67,36 @@ def long(word: str) -> str:
     return f"{word}. " * (TEXT_IN_LEDGER // len(word))
 
 
-def found(services: Services, job_id: str) -> Job:
-    there = services.ledger.get(job_id)
+def found(connections: Connections, job_id: str) -> Job:
+    there = connections.ledger.get(job_id)
     assert there is not None
     return there
 
 
-def texts(services: Services, job_id: str) -> list[str]:
-    return [name for name in services.objects.names(folder("ann", job_id)) if "/text" in name]
+def texts(connections: Connections, job_id: str) -> list[str]:
+    return [name for name in connections.objects.names(folder("ann", job_id)) if "/text" in name]
 
 
-def kept_text(services: Services, document: Mapping[str, Any]) -> list[str]:
+def kept_text(connections: Connections, document: Mapping[str, Any]) -> list[str]:
     """What a job's document names as its text, by chapter."""
-    return [str(chapter["text"]) for chapter in json.loads(services.objects.get(document["text_object"]))]
+    return [str(chapter["text"]) for chapter in json.loads(connections.objects.get(document["text_object"]))]
 
 
 def taken(line: CpuLine) -> tuple[ItemRef, Work]:
     """What a CPU worker has taken and begun."""
     [ref] = line.waiting()
-    [work] = line.services.ledger.take(CPU, [ref])
-    assert work is not None and line.services.ledger.start(CPU, [ref]) == [True]
+    [work] = line.connections.ledger.take(CPU, [ref])
+    assert work is not None and line.connections.ledger.start(CPU, [ref]) == [True]
     return ref, work
 
 
 def speak(line: CpuLine, job_id: str, level: float = 0.1) -> None:
     """Renders every utterance, as loud as that."""
-    works, _ = line.services.ledger.utterances(job_id)
+    works, _ = line.connections.ledger.utterances(job_id)
     for index, work in enumerate(works):
-        line.services.objects.put(work.artifact, pack(np.full(8000, level, np.float32), 22_050, {}), "audio/flac")
-        ref = present.item(line.services.ledger, job_id, 1, index)
-        line.services.ledger.advance([Outcome(ref=ref, station="piper-joe")])
+        line.connections.objects.put(work.artifact, pack(np.full(8000, level, np.float32), 22_050, {}), "audio/flac")
+        ref = present.item(line.connections.ledger, job_id, 1, index)
+        line.connections.ledger.advance([Outcome(ref=ref, station="piper-joe")])
 
 
 # -- who wins an id
@@ -117,9 +117,9 @@ def test_of_several_texts_put_at_once_the_winners_is_kept(app: Flask, line: CpuL
             answers = dict(zip(words, pool.map(race, words), strict=True))
             [(word, (_, job_id))] = [pair for pair in answers.items() if pair[1][0] == 202]
             assert sorted(status for status, _ in answers.values()) == [202, 409, 409]
-            document = found(line.services, job_id).document
-            assert kept_text(line.services, document) == [long(word)]
-            assert texts(line.services, job_id) == [document["text_object"]]
+            document = found(line.connections, job_id).document
+            assert kept_text(line.connections, document) == [long(word)]
+            assert texts(line.connections, job_id) == [document["text_object"]]
 
 
 def test_a_text_whose_job_was_refused_does_not_stay(client: FlaskClient, app: Flask, line: CpuLine) -> None:
@@ -127,59 +127,59 @@ def test_a_text_whose_job_was_refused_does_not_stay(client: FlaskClient, app: Fl
     put(client)
     refused = client.put("/v1/jobs/other", json=job(text=long("Never")))
     assert (refused.status_code, refused.get_json()["code"]) == (503, "overloaded")
-    assert not list(line.services.objects.names("ann/jobs/"))
+    assert not list(line.connections.objects.names("ann/jobs/"))
 
 
 def test_a_create_whose_answer_was_lost_keeps_its_text(line: CpuLine) -> None:
-    from pipelines.requests import JobRequest
+    from schemas.requests import JobRequest
 
-    submitter = line.services.submitter
+    submitter = Submitter(line.connections)
     new = submitter.prepare(JobRequest.model_validate(job(text=long("Twice"))), "ann", None, "job_" + "0" * 24)
-    create = line.services.ledger.create
+    create = line.connections.ledger.create
 
     class Lossy:
         """A ledger whose connection is lost behind the first call; the client's retry makes it once more."""
 
-        def create(self, job: Any) -> bool:
-            create(job)
-            return create(job)
+        def create(self, job: Any, *, release: bool) -> bool:
+            create(job, release=release)
+            return create(job, release=release)
 
-        get = staticmethod(line.services.ledger.get)
+        get = staticmethod(line.connections.ledger.get)
 
     from dataclasses import replace
 
-    assert not replace(submitter, ledger=Lossy()).create(new)  # type: ignore[arg-type]
-    assert texts(line.services, new.id) == [found(line.services, new.id).document["text_object"]]
+    assert not Submitter(replace(line.connections, ledger=Lossy())).create(new)  # type: ignore[arg-type]
+    assert texts(line.connections, new.id) == [found(line.connections, new.id).document["text_object"]]
 
 
 def test_a_batch_that_is_expanded_twice_leaves_one_text_each(client: FlaskClient, line: CpuLine) -> None:
-    from workers.expand import expand
+    from workers.steps.expand import expand
 
     items = [{"custom_id": n, "job": {"pipeline": "piper", "text": long(n)}} for n in ("Ada", "Bea")]
     batch = client.post("/v1/batches", json={"items": items}).get_json()["id"]
     ref, work = taken(line)
-    outcomes = [expand(line.services, ref, work) for _ in range(2)]
-    assert line.services.ledger.advance(outcomes).recorded == (True, False)
-    jobs = Batches(line.services.ledger, line.services.objects).get("ann", batch).jobs()
+    outcomes = [expand(line.connections, ref, work) for _ in range(2)]
+    assert line.connections.ledger.advance(outcomes) == [True, False]
+    jobs = Batches(line.connections.ledger, line.connections.objects).get("ann", batch).jobs()
     for job_id, item in zip(jobs, items, strict=True):
-        document = found(line.services, job_id).document
-        assert texts(line.services, job_id) == [document["text_object"]]
-        assert kept_text(line.services, document) == [item["job"]["text"]]  # type: ignore[index]
+        document = found(line.connections, job_id).document
+        assert texts(line.connections, job_id) == [document["text_object"]]
+        assert kept_text(line.connections, document) == [item["job"]["text"]]  # type: ignore[index]
 
 
 def test_a_strict_batch_that_is_refused_leaves_no_text(client: FlaskClient, line: CpuLine) -> None:
     items = [{"custom_id": "a", "job": {"pipeline": "piper", "text": long("Ada")}}, {"custom_id": "b", "job": {}}]
     assert client.post("/v1/batches", json={"items": items, "strict": True}).status_code == 202
     line.run()
-    assert not list(line.services.objects.names("ann/jobs/"))
+    assert not list(line.connections.objects.names("ann/jobs/"))
 
 
 def test_a_sweep_takes_the_text_of_a_loser_that_died(client: FlaskClient, line: CpuLine) -> None:
     job_id = put(client, long("Winner"))
-    kept = texts(line.services, job_id)
-    line.services.objects.put(f"{folder('ann', job_id)}text-{'0' * 24}.json", b"[]", "application/json")
-    Sweep(line.services, 0).run()
-    assert texts(line.services, job_id) == kept
+    kept = texts(line.connections, job_id)
+    line.connections.objects.put(f"{folder('ann', job_id)}text-{'0' * 24}.json", b"[]", "application/json")
+    Sweep(line.connections, 0).run()
+    assert texts(line.connections, job_id) == kept
 
 
 # -- an id that is used again
@@ -190,25 +190,25 @@ def test_an_id_that_is_used_again_gets_nothing_of_the_job_before(client: FlaskCl
     ref, work = taken(line)
     assert client.delete(MINE).status_code == 204
     assert put(client, "Only one.") == job_id
-    outcome = prepare(line.services, ref, work)  # the slow worker's
-    assert line.services.ledger.advance([outcome]).recorded == (False,)
+    outcome = prepare(line.connections, ref, work)  # the slow worker's
+    assert line.connections.ledger.advance([outcome]) == [False]
     line.run()
-    assert found(line.services, job_id).total == 1
+    assert found(line.connections, job_id).total == 1
     speak(line, job_id)
     line.run()
-    assert found(line.services, job_id).state == "succeeded"
+    assert found(line.connections, job_id).state == "succeeded"
 
 
 @pytest.mark.parametrize("lost", ["deleted", "expired", "flushed"])
 def test_no_generation_comes_twice(client: FlaskClient, line: CpuLine, lost: str) -> None:
     job_id = put(client)
-    first = found(line.services, job_id)
+    first = found(line.connections, job_id)
     assert client.post(f"{MINE}/cancel").status_code == 200
-    assert found(line.services, job_id).generation == first.generation
+    assert found(line.connections, job_id).generation == first.generation
     assert client.post(f"{MINE}/retry").status_code == 202
-    retried = found(line.services, job_id)
+    retried = found(line.connections, job_id)
     assert retried.generation > first.generation and retried.origin == first.origin == first.generation
-    redis = line.services.redis
+    redis = line.connections.redis
     if lost == "deleted":
         client.delete(MINE)
     elif lost == "expired":
@@ -217,18 +217,18 @@ def test_no_generation_comes_twice(client: FlaskClient, line: CpuLine, lost: str
         redis.flushall()
         client.environ_base["HTTP_X_API_KEY"] = create_key(redis, "ann")
     assert put(client, "Another one.") == job_id
-    again = found(line.services, job_id)
+    again = found(line.connections, job_id)
     assert again.generation > retried.generation and again.origin == again.generation
     assert again.generation < 2**53
 
 
 def test_a_clock_that_is_set_back_gives_no_generation_twice(client: FlaskClient, line: CpuLine) -> None:
-    line.services.redis.set("ch:generation", 2**52)
+    line.connections.redis.set("ch:generation", 2**52)
     job_id = put(client)
-    assert found(line.services, job_id).generation == 2**52 + 1
+    assert found(line.connections, job_id).generation == 2**52 + 1
     client.post(f"{MINE}/cancel")
     client.post(f"{MINE}/retry")
-    assert found(line.services, job_id).generation == 2**52 + 2
+    assert found(line.connections, job_id).generation == 2**52 + 2
     assert line.waiting()[-1].generation == 2**52 + 2
 
 
@@ -238,63 +238,63 @@ def test_what_a_slow_worker_makes_of_a_deleted_job_goes_again(client: FlaskClien
     line.run(1)
     speak(line, job_id)
     ref, work = taken(line)
-    outcome = assemble(line.services, ref, work)
+    outcome = assemble(line.connections, ref, work)
     assert client.delete(MINE).status_code == 204
     # The same once more, up to the call that records it, as where the worker was slower than the deletion.
-    line.services.ledger.take, take = lambda *_: [work], line.services.ledger.take  # type: ignore[method-assign]
-    line.services.ledger.start, start = lambda *_: [True], line.services.ledger.start  # type: ignore[method-assign]
-    line.services.objects.put(str(outcome.result["audio"]["object"]), b"late", "audio/wav")  # type: ignore[index]
+    line.connections.ledger.take, take = lambda *_: [work], line.connections.ledger.take  # type: ignore[method-assign]
+    line.connections.ledger.start, start = lambda *_: [True], line.connections.ledger.start  # type: ignore[method-assign]
+    line.connections.objects.put(str(outcome.result["audio"]["object"]), b"late", "audio/wav")  # type: ignore[index]
     try:
         put(client, "Another one.")
-        run_cpu_item(line.services, str(ref))
+        run_cpu_item(line.connections, str(ref))
     finally:
-        line.services.ledger.take, line.services.ledger.start = take, start  # type: ignore[method-assign]
-    assert not list(line.services.objects.names(folder("ann", job_id)))
+        line.connections.ledger.take, line.connections.ledger.start = take, start  # type: ignore[method-assign]
+    assert not list(line.connections.objects.names(folder("ann", job_id)))
     assert client.get(MINE).get_json()["state"] == "queued"
 
 
 def test_a_deletion_leaves_what_a_later_job_has(client: FlaskClient, line: CpuLine) -> None:
     job_id = put(client, long("First"))
-    before = found(line.services, job_id)
+    before = found(line.connections, job_id)
     client.delete(MINE)
     put(client, long("Second"))
-    after = found(line.services, job_id)
-    from storage.job_objects import up_to
+    after = found(line.connections, job_id)
+    from storage.objects.job_objects import up_to
 
     late = f"{folder('ann', job_id)}{after.generation}/audio.wav"
-    names = [late, f"{folder('ann', job_id)}{before.generation}/audio.wav", *texts(line.services, job_id)]
+    names = [late, f"{folder('ann', job_id)}{before.generation}/audio.wav", *texts(line.connections, job_id)]
     assert up_to(names, before) == [names[1]]
     assert set(up_to(names, after)) == set(names)
 
 
 def test_a_job_under_the_id_of_one_that_expired_is_kept(client: FlaskClient, line: CpuLine) -> None:
     job_id = put(client, long("First"))
-    old = texts(line.services, job_id)
+    old = texts(line.connections, job_id)
     client.post(f"{MINE}/cancel")
-    line.services.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")  # as by their own time
-    line.services.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() - 0.01})
+    line.connections.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")  # as by their own time
+    line.connections.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() - 0.01})
     put(client, long("Second"))
-    Reaper(line.services).purge()
-    document = found(line.services, job_id).document
-    assert kept_text(line.services, document) == [long("Second")]
+    Reaper(line.connections).purge()
+    document = found(line.connections, job_id).document
+    assert kept_text(line.connections, document) == [long("Second")]
     # Before the reaper came, what is left of the first one is the sweep's.
-    Sweep(line.services, 0).run()
-    assert texts(line.services, job_id) == [document["text_object"]] != old
+    Sweep(line.connections, 0).run()
+    assert texts(line.connections, job_id) == [document["text_object"]] != old
 
 
 def test_what_has_expired_goes_with_its_text(client: FlaskClient, line: CpuLine) -> None:
     job_id = put(client, long("First"))
     client.post(f"{MINE}/cancel")
-    line.services.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() + 1.2})
-    line.services.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")
+    line.connections.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() + 1.2})
+    line.connections.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")
     time.sleep(1.3)
-    Reaper(line.services).purge()
-    assert not texts(line.services, job_id)
+    Reaper(line.connections).purge()
+    assert not texts(line.connections, job_id)
 
 
 def test_an_event_of_a_deleted_job_shows_nothing_of_a_later_one(client: FlaskClient, line: CpuLine) -> None:
     job_id = put(client)
-    event = f"{job_id}:{found(line.services, job_id).generation}:1"
+    event = f"{job_id}:{found(line.connections, job_id).generation}:1"
     client.delete(MINE)
     put(client, "Another one.", metadata={"whose": "another"})
     kind = EventType.JOB_CANCELED.value
@@ -308,8 +308,10 @@ def test_an_event_of_a_deleted_job_shows_nothing_of_a_later_one(client: FlaskCli
         state="waiting",
         attempts=0,  # type: ignore[arg-type]
     )
-    assert json.loads(body_of(line.services, delivery))["data"] == {"id": job_id, "state": "canceled"}
-    assert Views("", line.services.objects).job(found(line.services, job_id), None)["metadata"] == {"whose": "another"}
+    assert json.loads(body_of(line.connections, delivery))["data"] == {"id": job_id, "state": "canceled"}
+    assert Views("", line.connections.objects).job(found(line.connections, job_id), None)["metadata"] == {
+        "whose": "another"
+    }
 
 
 # -- an Idempotency-Key

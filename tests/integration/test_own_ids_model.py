@@ -15,29 +15,29 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from core.errors import ArtifactMissing
 from core.names import JobState, Role
 from core.work import CPU, ItemRef, UtteranceWork
-from pipelines.requests import JobRequest
-from pipelines.submission import TEXT_IN_LEDGER
-from storage.job_objects import folder, results_folder, up_to
-from storage.ledger import Job, NewJob, Outcome, Work, derived_job_id
+from pipelines.connections import Connections
+from pipelines.submission import TEXT_IN_LEDGER, Submitter
+from schemas.requests import JobRequest
+from storage.ledger.records import Job, NewJob, Outcome, Work, derived_job_id
+from storage.objects.job_objects import folder, results_folder, up_to
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
-from workers.assemble import drop_unwanted
-from workers.reaper import Reaper
-from workers.services import Services
+from workers.steps.assemble import drop_unwanted
+from workers.upkeep.reaper import Reaper
 
 IDS = [derived_job_id("ann", name) for name in ("mine", "other")]
 VOICE = "piper-joe"
 
 
 class OwnIds(RuleBasedStateMachine):
-    """``services`` is set by the test."""
+    """``connections`` is set by the test."""
 
-    services: Services
+    connections: Connections
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger, self.objects = self.services.ledger, self.services.objects
-        self.services.redis.flushall()
+        self.ledger, self.objects = self.connections.ledger, self.connections.objects
+        self.connections.redis.flushall()
         self.objects.delete(*self.objects.names(""))
         self.texts: dict[str, str] = {}  #: what was put, by the id's present job
         self.put_so_far = 0
@@ -52,14 +52,14 @@ class OwnIds(RuleBasedStateMachine):
         if self.ledger.get(job_id) is not None:
             return
         new = [self._prepared(job_id, long) for _ in range(racers)]
-        assert [self.services.submitter.create(one) for one in new] == [True] + [False] * (racers - 1)
+        assert [Submitter(self.connections).create(one) for one in new] == [True] + [False] * (racers - 1)
         self.texts[job_id] = json.loads(new[0].text or "")[0]["text"]
 
     def _prepared(self, job_id: str, long: bool) -> NewJob:
         self.put_so_far += 1
         text = f"Word {self.put_so_far}. " * (TEXT_IN_LEDGER // 8 if long else 1)
         body = JobRequest.model_validate({"pipeline": "piper", "text": text})
-        return self.services.submitter.prepare(body, "ann", None, job_id)
+        return Submitter(self.connections).prepare(body, "ann", None, job_id)
 
     @rule(job_id=st.sampled_from(IDS))
     def delete(self, job_id: str) -> None:
@@ -87,24 +87,24 @@ class OwnIds(RuleBasedStateMachine):
         """The record goes by itself; the reaper comes some time later."""
         job = self.ledger.get(job_id)
         if job is not None and job.expires is not None:
-            self.services.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() - 0.001})
-            self.services.redis.delete(*(f"ch:{kind}:{job_id}" for kind in ("job", "doc", "text", "err", "end")))
+            self.connections.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() - 0.001})
+            self.connections.redis.delete(*(f"ch:{kind}:{job_id}" for kind in ("job", "doc", "text", "err", "end")))
 
     @rule()
     def purge(self) -> None:
-        Reaper(self.services).purge()
+        Reaper(self.connections).purge()
 
     @rule()
     def lose_the_ledger(self) -> None:
-        self.services.redis.flushall()
+        self.connections.redis.flushall()
 
     # -- workers
 
     @rule(most=st.integers(1, 3))
     def take(self, most: int) -> None:
         for station in (CPU, VOICE):
-            self.services.dispatcher.release([station])
-            out = [ItemRef.parse(m.decode()) for m in self.services.redis.zrange(f"ch:out:{station}", 0, most - 1)]
+            self.connections.ledger.release([station])
+            out = [ItemRef.parse(m.decode()) for m in self.connections.redis.zrange(f"ch:out:{station}", 0, most - 1)]
             works = self.ledger.take(station, out)
             for ref, work in zip(out, works, strict=True):
                 if work is not None:
@@ -125,9 +125,9 @@ class OwnIds(RuleBasedStateMachine):
         ref, station, work = self.held[place]
         with contextlib.suppress(ArtifactMissing):  # of a job that is gone
             result = self._done(ref, work, self.read[place]) if station == CPU else None
-            [recorded] = self.ledger.advance([Outcome(ref=ref, station=station, result=result)]).recorded
+            [recorded] = self.ledger.advance([Outcome(ref=ref, station=station, result=result)])
             if not recorded and station == CPU and work.plan.steps[ref.step].role is Role.ASSEMBLE:
-                drop_unwanted(self.services, ref, "ann")
+                drop_unwanted(self.connections, ref, "ann")
 
     def _done(self, ref: ItemRef, work: Work, said: str) -> dict[str, Any] | None:
         if work.plan.steps[ref.step].role is Role.PREPARE:
@@ -165,8 +165,8 @@ class OwnIds(RuleBasedStateMachine):
 
 
 def test_no_job_ever_holds_what_is_anothers(valkey: str, seaweedfs: S3) -> None:
-    services = Services.connect(settings_for(valkey, seaweedfs))
-    machine = type("Machine", (OwnIds,), {"services": services})
+    connections = Connections.connect(settings_for(valkey, seaweedfs))
+    machine = type("Machine", (OwnIds,), {"connections": connections})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-import workers.reaper
+import workers.upkeep.reaper
 from broker.app import queue_name
 from core.errors import ArtifactMissing
 from core.names import JobState, Priority, Role
@@ -20,12 +20,12 @@ from core.redis import connect
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from models.catalog import read_catalog
-from storage.ledger import NewJob, Outcome
+from pipelines.connections import Connections
+from storage.ledger.records import NewJob, Outcome
 from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
-from workers.reaper import GRACE, Reaper, item_of, run_reaper
-from workers.services import Services
+from workers.upkeep.reaper import GRACE, Reaper, item_of, run_reaper
 
 SPEAK = Plan(
     (
@@ -36,10 +36,10 @@ SPEAK = Plan(
 )
 
 
-def services(url: str) -> Services:
+def connections(url: str) -> Connections:
     """What a reaper holds; there is no storage behind it."""
     settings = Settings(redis_url=url, s3_endpoint="http://127.0.0.1:1")
-    return Services.connect(settings, connect(url, timeout=1.0), read_catalog(ROOT / "benchmarks/models.yaml"))
+    return Connections.connect(settings, connect(url, timeout=1.0), read_catalog(ROOT / "benchmarks/models.yaml"))
 
 
 class Desk:
@@ -48,15 +48,15 @@ class Desk:
     def __init__(self, url: str) -> None:
         self.url = url
         self.redis = connect(url)
-        self.services = services(url)
-        self.ledger = self.services.ledger
+        self.connections = connections(url)
+        self.ledger = self.connections.ledger
 
     def close(self) -> None:
         self.redis.close()
-        self.services.redis.close()
+        self.connections.redis.close()
 
     def reaper(self) -> Reaper:
-        return Reaper(self.services)
+        return Reaper(self.connections)
 
     def job(self, name: str = "job_1", **changes: object) -> ItemRef:
         fields: dict[str, object] = {
@@ -116,7 +116,7 @@ def desk(valkey: str) -> Iterator[Desk]:
 
 def test_what_was_lost_is_enqueued_again_once(desk: Desk) -> None:
     desk.job()
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     assert desk.lose(CPU) == [str(present.item(desk.ledger, "job_1"))]
     desk.age()
     reaper = desk.reaper()
@@ -131,7 +131,7 @@ def test_what_was_lost_is_enqueued_again_once(desk: Desk) -> None:
 def test_what_was_released_a_moment_ago_is_left_alone(desk: Desk) -> None:
     """Between release and queue lies a moment in which an item is in neither."""
     desk.job()
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.lose(CPU)
     reaper = desk.reaper()
     assert [reaper.round() for _ in range(3)] == [0, 0, 0]
@@ -141,7 +141,7 @@ def test_what_was_released_a_moment_ago_is_left_alone(desk: Desk) -> None:
 def test_what_waits_in_its_queue_is_never_enqueued_again(desk: Desk) -> None:
     desk.spoken(12)
     reaper = desk.reaper()
-    desk.services.dispatcher.release(["sim"])
+    desk.connections.ledger.release(["sim"])
     before = desk.queued("sim")
     for _ in range(4):
         desk.age(1000)
@@ -152,7 +152,7 @@ def test_what_waits_in_its_queue_is_never_enqueued_again(desk: Desk) -> None:
 def test_what_a_worker_holds_is_never_enqueued_again(desk: Desk) -> None:
     desk.spoken(12)
     reaper = desk.reaper()
-    desk.services.dispatcher.release(["sim"])
+    desk.connections.ledger.release(["sim"])
     held = desk.hold("sim")
     assert held
     for _ in range(4):
@@ -164,7 +164,7 @@ def test_what_a_worker_holds_is_never_enqueued_again(desk: Desk) -> None:
 def test_what_goes_from_the_queue_to_a_worker_and_back_is_never_taken_for_lost(desk: Desk) -> None:
     """A worker takes and gives back, in one Lua call each, while reapers look as often as they can."""
     desk.spoken(1)
-    desk.services.dispatcher.release(["sim"])
+    desk.connections.ledger.release(["sim"])
     take = desk.redis.register_script(
         "local m = redis.call('RPOP', KEYS[1]) if m then"
         " redis.call('HSET', 'unacked', 't', '[' .. m .. ',\"\",\"' .. KEYS[1] .. '\"]') end"
@@ -195,7 +195,7 @@ def test_what_goes_from_the_queue_to_a_worker_and_back_is_never_taken_for_lost(d
 
 def test_what_was_recorded_meanwhile_is_not_enqueued(desk: Desk) -> None:
     ref = desk.job()
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.lose(CPU)
     desk.age()
     reaper = desk.reaper()
@@ -208,10 +208,10 @@ def test_what_was_recorded_meanwhile_is_not_enqueued(desk: Desk) -> None:
 
 def test_two_reapers_at_once_enqueue_hardly_more_and_nothing_counts_twice(desk: Desk) -> None:
     desk.spoken(8)
-    desk.services.dispatcher.release(["sim"])
+    desk.connections.ledger.release(["sim"])
     lost = desk.lose("sim")
     desk.age()
-    reapers = [Reaper(services(desk.url)) for _ in range(2)]
+    reapers = [Reaper(connections(desk.url)) for _ in range(2)]
     for reaper in reapers:
         reaper.round()
     gate = threading.Barrier(2)
@@ -229,7 +229,7 @@ def test_two_reapers_at_once_enqueue_hardly_more_and_nothing_counts_twice(desk: 
     assert set(found) == set(lost) and max(found.values()) <= 2
     for reaper in reapers:
         assert reaper.round() == 0
-        reaper._services.redis.close()
+        reaper._connections.redis.close()
     for item in list(found.elements()):
         desk.ledger.advance([Outcome(ref=ItemRef.parse(item), station="sim")])
     job = desk.ledger.get("job_1")
@@ -240,7 +240,7 @@ def test_a_delay_that_is_over_and_a_release_that_never_came_are_seen_to(desk: De
     """Whoever records an item may die before the release; the reaper releases at every station."""
     desk.job("job_1")
     desk.job("job_2")
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.lose(CPU)
     error = ArtifactMissing("gone")
     desk.ledger.advance([Outcome(ref=present.item(desk.ledger, "job_1"), station=CPU, error=error, again_in=0.0)])
@@ -251,7 +251,7 @@ def test_a_delay_that_is_over_and_a_release_that_never_came_are_seen_to(desk: De
 
 def test_what_is_past_its_deadline_ends_though_it_is_held(desk: Desk) -> None:
     desk.job(deadline=0.0)
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.hold(CPU)
     desk.reaper().round()
     job = desk.ledger.get("job_1")
@@ -260,7 +260,7 @@ def test_what_is_past_its_deadline_ends_though_it_is_held(desk: Desk) -> None:
 
 def test_a_message_that_is_none_of_ours_does_no_harm(desk: Desk) -> None:
     desk.job()
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.lose(CPU)
     desk.age()
     body = base64.b64encode(json.dumps([[], {}, {}]).encode()).decode()
@@ -281,11 +281,11 @@ FAULTS: dict[str, Callable[[FaultProxy], object]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_reaper_outlives_redis(desk: Desk, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
+    monkeypatch.setattr(workers.upkeep.reaper, "INTERVAL", 0.05)
     address = redis.connection.parse_url(desk.url)
     stop = threading.Event()
     with FaultProxy((address["host"], address["port"])) as proxy:
-        own = services(f"redis://127.0.0.1:{proxy.port}/0")
+        own = connections(f"redis://127.0.0.1:{proxy.port}/0")
         thread = threading.Thread(target=run_reaper, args=(own, stop))
         thread.start()
         try:
@@ -309,12 +309,12 @@ def test_a_reaper_outlives_redis(desk: Desk, fault: str, monkeypatch: pytest.Mon
 def test_a_reaper_outlives_a_redis_that_is_full_or_loses_its_scripts(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
+    monkeypatch.setattr(workers.upkeep.reaper, "INTERVAL", 0.05)
     stop = threading.Event()
-    own = services(desk.url)
+    own = connections(desk.url)
     thread = threading.Thread(target=run_reaper, args=(own, stop))
     desk.job("job_1")
-    desk.services.dispatcher.release([CPU])
+    desk.connections.ledger.release([CPU])
     desk.lose(CPU)
     desk.age()
     desk.redis.config_set("maxmemory", "1mb")
@@ -343,15 +343,15 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
         go_on.wait(20)
 
     monkeypatch.setattr(Reaper, "purge", hang)
-    monkeypatch.setattr(workers.reaper, "PURGE_INTERVAL", 0.01)
-    monkeypatch.setattr(workers.reaper, "INTERVAL", 0.05)
-    own = services(desk.url)
+    monkeypatch.setattr(workers.upkeep.reaper, "PURGE_INTERVAL", 0.01)
+    monkeypatch.setattr(workers.upkeep.reaper, "INTERVAL", 0.05)
+    own = connections(desk.url)
     thread = threading.Thread(target=run_reaper, args=(own, stop))
     thread.start()
     try:
         assert purging.wait(5)
         desk.job()
-        desk.services.dispatcher.release([CPU])
+        desk.connections.ledger.release([CPU])
         desk.lose(CPU)
         desk.age()
         _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])

@@ -20,13 +20,13 @@ from core.redis import connect
 from core.settings import Settings
 from core.work import ItemRef
 from storage.keys import create_key
-from storage.ledger import Outcome
+from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import job, settings_for
 from tests.shared_data import ROOT, data_path
-from workers.reaper import Reaper
-from workers.sweep import Sweep
+from workers.upkeep.reaper import Reaper
+from workers.upkeep.sweep import Sweep
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def settings(valkey: str, seaweedfs: S3) -> Settings:
 @pytest.fixture
 def line(settings: Settings) -> Iterator[CpuLine]:
     line = CpuLine(settings)
-    objects = line.services.objects
+    objects = line.connections.objects
     objects.delete(*objects.names(""))
     yield line
     objects.delete(*objects.names(""))
@@ -63,24 +63,24 @@ def spoken(line: CpuLine, job_id: str) -> None:
     from audio.artifact import pack
 
     line.run(1)
-    works, _ = line.services.ledger.utterances(job_id)
+    works, _ = line.connections.ledger.utterances(job_id)
     for index, work in enumerate(works):
-        line.services.objects.put(work.artifact, pack(np.full(8000, 0.1, np.float32), 22_050, {}), "audio/flac")
+        line.connections.objects.put(work.artifact, pack(np.full(8000, 0.1, np.float32), 22_050, {}), "audio/flac")
         ref = ItemRef(job_id, line_generation(line, job_id), 1, index)
-        line.services.ledger.advance([Outcome(ref=ref, station="piper-joe")])
+        line.connections.ledger.advance([Outcome(ref=ref, station="piper-joe")])
     line.run()
-    found = line.services.ledger.get(job_id)
+    found = line.connections.ledger.get(job_id)
     assert found is not None and found.state == "succeeded", found
 
 
 def line_generation(line: CpuLine, job_id: str) -> int:
-    found = line.services.ledger.get(job_id)
+    found = line.connections.ledger.get(job_id)
     assert found is not None
     return found.generation
 
 
 def keys_of(line: CpuLine, word: str) -> list[bytes]:
-    return [key for key in line.services.redis.keys("ch:*") if word.encode() in key]  # type: ignore[union-attr]
+    return [key for key in line.connections.redis.keys("ch:*") if word.encode() in key]  # type: ignore[union-attr]
 
 
 def test_a_key_has_a_ceiling(app: Flask, valkey: str) -> None:
@@ -102,8 +102,8 @@ def test_a_record_beside_the_audio_outlives_the_ledger(client: FlaskClient, line
     spoken(line, job_id)
     before = client.get(f"/v1/jobs/{job_id}").get_json()
     audio = client.get(f"/v1/jobs/{job_id}/audio").data
-    line.services.redis.flushall()
-    client.environ_base["HTTP_X_API_KEY"] = create_key(line.services.redis, "ann")
+    line.connections.redis.flushall()
+    client.environ_base["HTTP_X_API_KEY"] = create_key(line.connections.redis, "ann")
     after = client.get(f"/v1/jobs/{job_id}").get_json()
     for view in (before, after):  # these two are told at the last step, and not to the millisecond
         for name in ("ended", "expires", "progress"):
@@ -113,44 +113,44 @@ def test_a_record_beside_the_audio_outlives_the_ledger(client: FlaskClient, line
             step.pop("started")
     assert after == before
     assert client.get(f"/v1/jobs/{job_id}/audio").data == audio
-    eve = {"X-API-Key": create_key(line.services.redis, "eve")}
+    eve = {"X-API-Key": create_key(line.connections.redis, "eve")}
     assert client.get(f"/v1/jobs/{job_id}", headers=eve).status_code == 404
     # A sweep leaves it alone until its time is over; then it is gone for readers and from storage.
-    Sweep(line.services, 0).run()
+    Sweep(line.connections, 0).run()
     assert client.get(f"/v1/jobs/{job_id}").status_code == 200
-    name = next(n for n in line.services.objects.names("ann/jobs/") if n.endswith("job.json"))
-    record = json.loads(line.services.objects.get(name))
-    line.services.objects.put(name, json.dumps({**record, "expires": time.time() - 1}).encode(), "application/json")
+    name = next(n for n in line.connections.objects.names("ann/jobs/") if n.endswith("job.json"))
+    record = json.loads(line.connections.objects.get(name))
+    line.connections.objects.put(name, json.dumps({**record, "expires": time.time() - 1}).encode(), "application/json")
     assert client.get(f"/v1/jobs/{job_id}").status_code == 404
-    Sweep(line.services, 0).run()
-    assert not list(line.services.objects.names("ann/jobs/"))
+    Sweep(line.connections, 0).run()
+    assert not list(line.connections.objects.names("ann/jobs/"))
 
 
 def test_after_expiry_nothing_of_a_job_is_left_but_what_another_claims(client: FlaskClient, line: CpuLine) -> None:
     short = created(client, text="Both say this.")
-    line.services.redis.hset(f"ch:job:{short}", "keep", 1)
+    line.connections.redis.hset(f"ch:job:{short}", "keep", 1)
     spoken(line, short)
     long = created(client, text="Both say this.")
     alone = created(client, text="Only one says this.")
-    line.services.redis.hset(f"ch:job:{alone}", "keep", 1)
+    line.connections.redis.hset(f"ch:job:{alone}", "keep", 1)
     line.run()  # the utterance is there already: nothing is rendered
     spoken(line, alone)
-    kept = {work.artifact for work in line.services.ledger.utterances(long)[0]}
+    kept = {work.artifact for work in line.connections.ledger.utterances(long)[0]}
     assert line_state(line, long) == "succeeded"
-    utterances = set(line.services.objects.names("ann/utterances/"))
+    utterances = set(line.connections.objects.names("ann/utterances/"))
     assert len(utterances) == 2 and not kept
     time.sleep(1.2)
-    Reaper(line.services).purge()
+    Reaper(line.connections).purge()
     for job_id in (short, alone):
         assert not keys_of(line, job_id)
-        assert not [name for name in line.services.objects.names("") if job_id in name]
+        assert not [name for name in line.connections.objects.names("") if job_id in name]
         assert client.get(f"/v1/jobs/{job_id}").status_code == 404
-    assert len(list(line.services.objects.names("ann/utterances/"))) == 1
+    assert len(list(line.connections.objects.names("ann/utterances/"))) == 1
     assert client.get(f"/v1/jobs/{long}/audio").status_code == 200
 
 
 def line_state(line: CpuLine, job_id: str) -> str:
-    found = line.services.ledger.get(job_id)
+    found = line.connections.ledger.get(job_id)
     assert found is not None
     return found.state.value
 
@@ -164,18 +164,18 @@ def test_a_recording_goes_with_the_last_job_that_needs_it(client: FlaskClient, l
             answer = client.post("/v1/jobs", data={**fields, "recording": (file, "a.wav")})
         jobs.append(answer.get_json()["id"])
     line.run()
-    names = set(line.services.objects.names("ann/recordings/"))
+    names = set(line.connections.objects.names("ann/recordings/"))
     assert len(names) == 2  # as it was brought, and its samples
-    line.services.redis.hset(f"ch:job:{jobs[0]}", "keep", 0)
-    assert line.services.ledger.cancel(jobs[0])
-    Reaper(line.services).purge()
-    assert set(line.services.objects.names("ann/recordings/")) == names
-    line.services.redis.hset(f"ch:job:{jobs[1]}", "keep", 0)
-    assert line.services.ledger.cancel(jobs[1])
-    line.services.redis.zadd("ch:artifacts:ann", {name.removeprefix("ann/"): 1 for name in names})
-    Reaper(line.services).purge()
-    assert not list(line.services.objects.names("ann/recordings/"))
-    assert not line.services.redis.exists("ch:inuse:ann")
+    line.connections.redis.hset(f"ch:job:{jobs[0]}", "keep", 0)
+    assert line.connections.ledger.cancel(jobs[0])
+    Reaper(line.connections).purge()
+    assert set(line.connections.objects.names("ann/recordings/")) == names
+    line.connections.redis.hset(f"ch:job:{jobs[1]}", "keep", 0)
+    assert line.connections.ledger.cancel(jobs[1])
+    line.connections.redis.zadd("ch:artifacts:ann", {name.removeprefix("ann/"): 1 for name in names})
+    Reaper(line.connections).purge()
+    assert not list(line.connections.objects.names("ann/recordings/"))
+    assert not line.connections.redis.exists("ch:inuse:ann")
 
 
 def test_a_sweep_takes_what_nobody_needs_and_leaves_the_rest(client: FlaskClient, line: CpuLine) -> None:
@@ -184,7 +184,7 @@ def test_a_sweep_takes_what_nobody_needs_and_leaves_the_rest(client: FlaskClient
     running = created(client, text="A text that is long enough to lie in storage. " * 1000)
     upload = client.post("/v1/uploads").get_json()["id"]
     client.put(f"/v1/uploads/{upload}", data=b"bytes")
-    objects = line.services.objects
+    objects = line.connections.objects
     good = set(objects.names(""))
     bad = {
         "ann/utterances/" + "0" * 40 + ".flac",
@@ -197,19 +197,19 @@ def test_a_sweep_takes_what_nobody_needs_and_leaves_the_rest(client: FlaskClient
     }
     for name in bad:
         objects.put(name, b"x", "text/plain")
-    Sweep(line.services, 3600).run()
+    Sweep(line.connections, 3600).run()
     bad.remove("ann/uploads/up_000000000000000000000000")  # nothing may use it, however young it is
     assert set(objects.names("")) == good | bad  # too young
-    counted = Sweep(line.services, 0, delete=False).run()
+    counted = Sweep(line.connections, 0, delete=False).run()
     assert set(objects.names("")) == good | bad and sum(counted.orphans.values()) == len(bad)
-    Sweep(line.services, 0).run()
+    Sweep(line.connections, 0).run()
     assert set(objects.names("")) == good
     assert client.get(f"/v1/jobs/{running}").status_code == 200
 
 
 def test_a_result_is_copied_to_a_named_destination(client: FlaskClient, line: CpuLine, seaweedfs: S3) -> None:
     bucket = f"{seaweedfs.bucket}-archive"
-    line.services.objects.client.create_bucket(Bucket=bucket)
+    line.connections.objects.client.create_bucket(Bucket=bucket)
     refused = client.post("/v1/jobs", json=job(output={"destination": "s3://theirs"}))
     assert (refused.status_code, refused.get_json()["code"]) == (422, "unknown_destination")
     job_id = created(client, output={"destination": "archive", "format": "flac"})
@@ -217,7 +217,7 @@ def test_a_result_is_copied_to_a_named_destination(client: FlaskClient, line: Cp
     copy = f"books/ann/{job_id}/{line_generation(line, job_id)}/audio.flac"
     where = client.get(f"/v1/jobs/{job_id}").get_json()["result"]["audio"]["destination"]
     assert where == f"s3://{bucket}/{copy}"
-    copied = line.services.objects.client.get_object(Bucket=bucket, Key=copy)["Body"].read()
+    copied = line.connections.objects.client.get_object(Bucket=bucket, Key=copy)["Body"].read()
     assert copied == client.get(f"/v1/jobs/{job_id}/audio").data
 
 
@@ -226,7 +226,7 @@ UPLOADER = """
 import sys
 from pathlib import Path
 from core.settings import load_settings
-from storage.objects import Objects
+from storage.objects.objects import Objects
 
 objects = Objects(load_settings())
 print("ready", flush=True)
@@ -247,7 +247,7 @@ def test_an_upload_that_is_killed_leaves_no_half_object(line: CpuLine, settings:
         "CHORUS_S3_ACCESS_KEY": settings.s3_access_key,
         "CHORUS_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
     }
-    objects = line.services.objects
+    objects = line.connections.objects
     seen = {"whole": 0, "none": 0}
     for number in range(50):
         name = f"ann/jobs/job_{number:024}/1/audio.wav"
@@ -267,6 +267,6 @@ def test_an_upload_that_is_killed_leaves_no_half_object(line: CpuLine, settings:
         if info is not None and number % 10 == 0:
             assert objects.get(name) == data
     assert seen["none"] > 5, seen
-    Sweep(line.services, 0).run()
+    Sweep(line.connections, 0).run()
     uploads = objects.client.list_multipart_uploads(Bucket=objects.bucket).get("Uploads", [])
     assert not uploads and not list(objects.names("ann/jobs/"))

@@ -7,12 +7,12 @@ import pytest
 
 from core.names import Role
 from models.catalog import load_catalog
+from pipelines.connections import Connections
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
-from workers import stock_voices
-from workers.listening import cosine
-from workers.services import Services
-from workers.stock_voices import Loaded, StockVoices, embed_voice, shipped, stock_name
+from workers.steps import stock_voices
+from workers.steps.listen import cosine
+from workers.steps.stock_voices import Loaded, StockVoices, embed_voice, shipped, stock_name
 
 CATALOG = load_catalog()
 ENCODER = CATALOG.get("ge2e")
@@ -20,12 +20,12 @@ JOE = (CATALOG.get("piper-joe"), CATALOG.get("piper-joe").voices["joe"])
 
 
 @pytest.fixture
-def services(valkey: str, seaweedfs: S3) -> Services:
-    return Services.connect(settings_for(valkey, seaweedfs))
+def connections(valkey: str, seaweedfs: S3) -> Connections:
+    return Connections.connect(settings_for(valkey, seaweedfs))
 
 
 def test_every_stock_voice_comes_with_the_code() -> None:
-    """Where this fails: python -m workers.stock_voices."""
+    """Where this fails: python -m workers.steps.stock_voices."""
     wanted = {
         stock_name(encoder, *voice)
         for encoder in CATALOG.of(Role.EMBED)
@@ -35,20 +35,20 @@ def test_every_stock_voice_comes_with_the_code() -> None:
     assert all(np.linalg.norm(vector) == pytest.approx(1, abs=1e-3) for vector in shipped().values())
 
 
-def test_what_comes_with_the_code_is_what_the_models_give(services: Services) -> None:
-    [known] = StockVoices(services).embeddings(ENCODER, [JOE])
-    made = embed_voice(Loaded(services.files), ENCODER, *JOE)
+def test_what_comes_with_the_code_is_what_the_models_give(connections: Connections) -> None:
+    [known] = StockVoices(connections).embeddings(ENCODER, [JOE])
+    made = embed_voice(Loaded(connections.files), ENCODER, *JOE)
     assert known.model == made.model == "ge2e"
     assert cosine(known, made) > 0.999
 
 
 def test_a_voice_that_does_not_come_with_the_code_is_made_once(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [known] = StockVoices(services).embeddings(ENCODER, [JOE])
+    [known] = StockVoices(connections).embeddings(ENCODER, [JOE])
     monkeypatch.setattr(stock_voices, "SAMPLE", "The birch canoe slid on the smooth planks.")
-    [made] = StockVoices(services).embeddings(ENCODER, [JOE])
+    [made] = StockVoices(connections).embeddings(ENCODER, [JOE])
     monkeypatch.setattr(stock_voices, "embed_voice", None)  # nobody speaks again
-    [kept] = StockVoices(services).embeddings(ENCODER, [JOE])
+    [kept] = StockVoices(connections).embeddings(ENCODER, [JOE])
     assert np.array_equal(made.vector, kept.vector)
     assert cosine(made, known) > 0.8

@@ -11,11 +11,12 @@ from core.errors import StorageUnavailable
 from core.names import JobState, Priority, Role
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep
-from storage.ledger import Ledger, NewJob, Outcome, Work
+from pipelines.connections import Connections
+from storage.ledger.ledger import Ledger
+from storage.ledger.records import NewJob, Outcome, Work
 from tests.integration.cpu_line import CpuLine
-from workers import cpu
-from workers.services import Services
-from workers.suspects import LONE_DEATHS, gap
+from workers.microbatch.suspects import LONE_DEATHS, gap
+from workers.steps import cpu
 
 PLAN = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.SYNTHESIZE, model="sim", each=True)))
 
@@ -26,21 +27,21 @@ def line(valkey: str) -> Iterator[CpuLine]:
     job = NewJob(
         id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document={}, text="x", deadline=60.0, keep=100.0
     )
-    assert found.services.ledger.create(job)
+    assert found.connections.ledger.create(job)
     yield found
-    found.services.redis.close()
+    found.connections.redis.close()
 
 
 def die(line: CpuLine, ref: ItemRef, *, ago: float) -> None:
     """A process marks the item and is gone; it began ``ago`` seconds ago."""
-    assert Ledger(line.services.redis).start(CPU, [ref]) == [True]
-    line.services.redis.hset("ch:started:job_1", f"{ref.step}.{ref.index}.at", str(time.time() - ago))
+    assert Ledger(line.connections.redis).start(CPU, [ref]) == [True]
+    line.connections.redis.hset("ch:started:job_1", f"{ref.step}.{ref.index}.at", str(time.time() - ago))
 
 
 def test_a_cpu_item_that_ends_each_process_is_poisoned(line: CpuLine, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
 
-    def prepare(_: Services, ref: ItemRef, work: Work) -> Outcome:
+    def prepare(_: Connections, ref: ItemRef, work: Work) -> Outcome:
         ran.append(work.starts)
         raise SystemExit
 
@@ -48,12 +49,12 @@ def test_a_cpu_item_that_ends_each_process_is_poisoned(line: CpuLine, monkeypatc
     [ref] = line.waiting()
     for deaths in range(LONE_DEATHS):
         with pytest.raises(SystemExit):
-            cpu.run_cpu_item(line.services, str(ref))
+            cpu.run_cpu_item(line.connections, str(ref))
         assert ran[-1] == deaths
-        line.services.redis.hdel("ch:started:job_1", "0.-1.by")  # it was another process
-        line.services.redis.hset("ch:started:job_1", "0.-1.at", str(time.time() - 60))
-    cpu.run_cpu_item(line.services, str(ref))
-    job = line.services.ledger.get("job_1")
+        line.connections.redis.hdel("ch:started:job_1", "0.-1.by")  # it was another process
+        line.connections.redis.hset("ch:started:job_1", "0.-1.at", str(time.time() - 60))
+    cpu.run_cpu_item(line.connections, str(ref))
+    job = line.connections.ledger.get("job_1")
     assert job and job.state is JobState.FAILED and job.error and job.error["code"] == "poisoned"
     assert len(ran) == LONE_DEATHS
 
@@ -62,15 +63,15 @@ def test_a_suspect_whose_next_try_is_not_due_waits_and_keeps_its_marks(line: Cpu
     [ref] = line.waiting()
     for _ in range(4):
         die(line, ref, ago=gap(4) - 0.4)
-    cpu.run_cpu_item(line.services, str(ref))
+    cpu.run_cpu_item(line.connections, str(ref))
     assert line.waiting() == [], "it waits apart, and holds no place at its station"
-    [work] = line.services.ledger.take(CPU, [ref])
+    [work] = line.connections.ledger.take(CPU, [ref])
     assert work and work.starts == 4
-    assert line.services.ledger.due() == set()
+    assert line.connections.ledger.due() == set()
     time.sleep(0.5)
-    assert line.services.ledger.due() == {CPU}
+    assert line.connections.ledger.due() == {CPU}
     assert line.waiting() == [ref]
-    assert line.services.redis.hget("ch:tries:job_1", "-1") is None, "it is no try"
+    assert line.connections.redis.hget("ch:tries:job_1", "-1") is None, "it is no try"
 
 
 def test_a_process_that_waits_for_storage_does_not_die_of_its_item(
@@ -78,8 +79,8 @@ def test_a_process_that_waits_for_storage_does_not_die_of_its_item(
 ) -> None:
     marks: list[int] = []
 
-    def prepare(services: Services, ref: ItemRef, _: Work) -> Outcome:
-        [work] = services.ledger.take(CPU, [ref])
+    def prepare(connections: Connections, ref: ItemRef, _: Work) -> Outcome:
+        [work] = connections.ledger.take(CPU, [ref])
         assert work
         marks.append(work.starts)
         if len(marks) < 2:  # noqa: PLR2004
@@ -89,9 +90,9 @@ def test_a_process_that_waits_for_storage_does_not_die_of_its_item(
     monkeypatch.setitem(cpu.STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
     kept: list[bytes | None] = []
     monkeypatch.setattr(
-        "workers.services.log.warning",
-        lambda *_: kept.append(line.services.redis.hget("ch:started:job_1", "0.-1")),  # type: ignore[arg-type]
+        "workers.retry.log.warning",
+        lambda *_: kept.append(line.connections.redis.hget("ch:started:job_1", "0.-1")),  # type: ignore[arg-type]
     )
     [ref] = line.waiting()
-    cpu.run_cpu_item(line.services, str(ref))
+    cpu.run_cpu_item(line.connections, str(ref))
     assert marks == [1, 1] and kept == [None]

@@ -25,8 +25,8 @@ import redis
 from broker.app import make_app, queue_name, station_queue, wake_key
 from broker.holders import give_back
 from broker.publish import envelope, publish_many
-from cli.embedded import Valkey
-from cli.state import free_ports
+from cli.local.embedded import Valkey
+from cli.local.home import free_ports
 from core.settings import Settings
 from core.work import ItemRef
 from tests.shared_data import ROOT

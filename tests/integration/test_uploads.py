@@ -25,12 +25,12 @@ from core.errors import NotFound, TooLarge
 from core.redis import connect
 from core.settings import Settings
 from storage.keys import create_key
-from storage.objects import Objects
-from storage.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
+from storage.objects.objects import Objects
+from storage.objects.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
-from workers.sweep import Sweep
+from workers.upkeep.sweep import Sweep
 
 LIMIT = 1024
 
@@ -133,14 +133,14 @@ def test_bytes_are_bounded_for_one_upload_and_for_all(client: FlaskClient, valke
         assert put(client, upload, LIMIT)[0] == 200
     assert held(valkey) == 3 * LIMIT
     assert put(client, fourth, 1) == (429, "too_many_uploads")
-    assert line.services.objects.head(f"ann/uploads/{fourth}") is None
+    assert line.connections.objects.head(f"ann/uploads/{fourth}") is None
     assert put(client, first, 1)[0] == 200 and held(valkey) == 3 * LIMIT, "an earlier PUT might end later"
     assert use(client, first)[0] == 202
     assert put(client, first, 1) == (409, "upload_used"), "what was used stays as it was"
     assert use(client, first)[0] == 202, "again"
     assert put(client, fourth, 1) == (429, "too_many_uploads"), "the bytes are there still"
     assert client.delete(f"/v1/uploads/{first}").status_code == 204 and held(valkey) == 2 * LIMIT
-    assert line.services.objects.head(f"ann/uploads/{first}") is None
+    assert line.connections.objects.head(f"ann/uploads/{first}") is None
     assert put(client, first, 1) == (404, "upload_not_found")
     assert put(client, fourth, LIMIT)[0] == 200
 
@@ -204,9 +204,9 @@ def test_expired_uploads_are_swept_however_young(client: FlaskClient, valkey: st
     places.delete(f"ch:upload:{over}")
     places.zadd("ch:held:ann", {over: time.time() - 1})
     places.close()
-    Sweep(line.services, 86_400).run()
-    assert line.services.objects.head(f"ann/uploads/{over}") is None
-    assert line.services.objects.head(f"ann/uploads/{there}") is not None
+    Sweep(line.connections, 86_400).run()
+    assert line.connections.objects.head(f"ann/uploads/{over}") is None
+    assert line.connections.objects.head(f"ann/uploads/{there}") is not None
     assert put(client, there, 11)[0] == 200 and held(valkey) == 11
 
 
@@ -216,12 +216,12 @@ def test_an_upload_that_is_deleted_while_it_arrives_leaves_nothing(
     upload = opened(client)
     path = tmp_path / "bytes"
     path.write_bytes(b"bytes")
-    uploads = Uploads(line.services.redis, line.services.objects, settings)
+    uploads = Uploads(line.connections.redis, line.connections.objects, settings)
     uploads.expect("ann", upload, 5)
     assert client.delete(f"/v1/uploads/{upload}").status_code == 204
     with pytest.raises(NotFound):
         uploads.put("ann", upload, path)
-    assert line.services.objects.head(f"ann/uploads/{upload}") is None
+    assert line.connections.objects.head(f"ann/uploads/{upload}") is None
 
 
 def test_what_grows_between_the_look_and_the_download_is_refused(
@@ -235,7 +235,7 @@ def test_what_grows_between_the_look_and_the_download_is_refused(
             self.put(name, b"x" * 100, "application/octet-stream")  # a PUT that began before
             super().get_file(name, path)
 
-    uploads = Uploads(line.services.redis, Growing(settings), settings)
+    uploads = Uploads(line.connections.redis, Growing(settings), settings)
     with pytest.raises(TooLarge):
         uploads.fetch("ann", upload, tmp_path / "bytes", 50)
 
@@ -243,7 +243,7 @@ def test_what_grows_between_the_look_and_the_download_is_refused(
 def test_a_form_takes_no_more_bytes_than_are_allowed(posting: FlaskClient, line: CpuLine) -> None:
     view = posting.post("/v1/uploads").get_json()
     assert view["method"] == "POST" and view["max_bytes"] == LIMIT
-    objects, name = line.services.objects, f"ann/uploads/{view['id']}"
+    objects, name = line.connections.objects, f"ann/uploads/{view['id']}"
 
     def post(size: int, **fields: str) -> int:
         return httpx.post(view["url"], data={**view["fields"], **fields}, files={"file": b"x" * size}).status_code
@@ -303,11 +303,11 @@ def test_the_client_fills_a_form_in(posting: FlaskClient, line: CpuLine, tmp_pat
                 return (await chorus.upload(path)).id
 
         for upload in (first.id, asyncio.run(other())):
-            assert line.services.objects.get(f"ann/uploads/{upload}") == path.read_bytes()
+            assert line.connections.objects.get(f"ann/uploads/{upload}") == path.read_bytes()
         assert "X-Amz" not in repr(first).title() and first.fields
         with Client(*place, retry=quick) as chorus:
             chorus.delete_upload(first)
-        assert line.services.objects.head(f"ann/uploads/{first.id}") is None
+        assert line.connections.objects.head(f"ann/uploads/{first.id}") is None
     finally:
         server.shutdown()
         server.server_close()

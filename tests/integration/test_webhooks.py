@@ -17,18 +17,18 @@ from flask.testing import FlaskClient
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api import create_app
-from benchmarks.receiver import Receiver, Reply
+from benchmarks.support.receiver import Receiver, Reply
 from core.redis import connect
 from core.settings import Settings
+from pipelines.connections import Connections
 from storage.keys import create_key
-from storage.webhooks import ROTATION
+from storage.webhooks.endpoints import ROTATION
 from tests import present
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
 from tests.integration.webhook_line import WebhookLine, verified, wait_for
 from tests.shared_data import data_path
-from workers.services import Services
-from workers.webhooks import JITTER
+from workers.webhooks.sender import JITTER
 
 GAPS = (0.2, 0.3, 0.4)
 
@@ -57,7 +57,7 @@ def line(settings: Settings, valkey: str) -> Iterator[WebhookLine]:
     create_key(connect(valkey), "ann")
     with create_app(settings).test_client() as client:
         client.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-        yield WebhookLine(client, Services.connect(settings))
+        yield WebhookLine(client, Connections.connect(settings))
 
 
 # -- what is delivered
@@ -73,7 +73,7 @@ def test_a_delivery_is_signed_and_tells_of_the_job_as_polled(line: WebhookLine, 
     event = verified(endpoint["secret"], failed)
     assert event == verify_webhook(endpoint["secret"], failed.headers, failed.body)
     assert (event["type"], event["sequence"]) == ("job.failed", 5)
-    assert failed.headers["webhook-id"] == f"{job_id}:{present.generation(line.services.ledger, job_id)}:5"
+    assert failed.headers["webhook-id"] == f"{job_id}:{present.generation(line.connections.ledger, job_id)}:5"
     assert failed.headers["content-type"] == "application/json"
     assert datetime.fromisoformat(event["timestamp"]).tzinfo is not None
     polled = line.client.get(f"/v1/jobs/{job_id}").get_json()
@@ -133,14 +133,14 @@ def _states(line: WebhookLine, job_id: str) -> set[str]:
 
 
 def test_a_batch_tells_once_that_it_is_completed(line: WebhookLine, receiver: Receiver) -> None:
-    from workers.cpu import run_cpu_item
+    from workers.steps.cpu import run_cpu_item
 
     endpoint = line.endpoint(receiver.url("/b"), "batch.completed")
     items = [{"custom_id": str(n), "job": {"pipeline": "piper", "text": text}} for n, text in enumerate(["One.", "…"])]
     batch = line.client.post("/v1/batches", json={"items": items}).get_json()["id"]
     with line.sending():
-        line.services.dispatcher.release(["cpu"])
-        run_cpu_item(line.services, str(present.item(line.services.ledger, batch)))
+        line.connections.ledger.release(["cpu"])
+        run_cpu_item(line.connections, str(present.item(line.connections.ledger, batch)))
         [job_id] = [one["id"] for one in line.client.get(f"/v1/jobs?batch={batch}").get_json()["data"]]
         line.fail(job_id)
         line.settled(endpoint["id"])
@@ -155,9 +155,9 @@ def test_an_event_tells_of_the_job_as_it_was(line: WebhookLine, receiver: Receiv
     """Retried before the first delivery went out: the failure is told as a failure all the same."""
     endpoint = line.endpoint(receiver.url("/a"), "job.failed", "job.queued")
     job_id = line.failed_job()
-    first = f"{job_id}:{present.generation(line.services.ledger, job_id)}"
+    first = f"{job_id}:{present.generation(line.connections.ledger, job_id)}"
     assert line.client.post(f"/v1/jobs/{job_id}/retry").status_code == 202
-    second = f"{job_id}:{present.generation(line.services.ledger, job_id)}"
+    second = f"{job_id}:{present.generation(line.connections.ledger, job_id)}"
     with line.sending():
         line.settled(endpoint["id"], 3)
     told = {one.headers["webhook-id"]: one.event["data"] for one in receiver.at("/a")}
@@ -225,7 +225,7 @@ def test_whatever_the_receiver_does(
     assert (delivery["attempts"][0]["code"], delivery["attempts"][0]["status"]) == (code, status)
     assert len(delivery["attempts"]) == len(receiver.at("/a")) == (1 if code is None else 2)
     assert {one.headers["webhook-id"] for one in receiver.at("/a")} == {
-        f"{job_id}:{present.generation(line.services.ledger, job_id)}:5"
+        f"{job_id}:{present.generation(line.connections.ledger, job_id)}:5"
     }
     for one in receiver.at("/a"):
         verified(endpoint["secret"], one)
@@ -315,11 +315,11 @@ def test_the_gaps_of_the_defaults_are_ten_attempts_over_three_days() -> None:
 def test_what_a_sender_had_taken_is_due_again(line: WebhookLine, receiver: Receiver) -> None:
     """A sender that died with it in its hands: its lease ends, and another brings it."""
     from core.names import Lane
-    from storage.deliveries import Deliveries
+    from storage.webhooks.deliveries import Deliveries
 
     endpoint = line.endpoint(receiver.url("/a"), "job.failed")["id"]
     line.failed_job()
-    died = Deliveries(line.services.redis)
+    died = Deliveries(line.connections.redis)
     [taken] = died.claim(Lane.DOUBTFUL, 5, lease=1.0, share=5, held={})
     assert died.claim(Lane.DOUBTFUL, 5, lease=1.0, share=5, held={}) == []
     began = time.monotonic()
@@ -327,11 +327,11 @@ def test_what_a_sender_had_taken_is_due_again(line: WebhookLine, receiver: Recei
         line.settled(endpoint)
     assert time.monotonic() - began > 0.7
     # It was not dead, only slow: what it says now changes nothing, and is no second delivery.
-    from storage.deliveries import Attempt
+    from storage.webhooks.deliveries import Attempt
 
     assert died.settle(taken, Attempt(at=time.time(), seconds=1.0, code="fetch_failed"), due=time.time()) is False
     assert line.deliveries(endpoint)[0]["state"] == "delivered" and len(receiver.at("/a")) == 1
-    assert not line.services.redis.zcard("ch:lane:live") and not line.services.redis.zcard("ch:lane:doubtful")
+    assert not line.connections.redis.zcard("ch:lane:live") and not line.connections.redis.zcard("ch:lane:doubtful")
 
 
 def test_a_dead_endpoint_has_one_slot_at_the_most(line: WebhookLine, receiver: Receiver) -> None:
@@ -362,9 +362,9 @@ def test_while_a_secret_is_rotated_both_are_good(line: WebhookLine, receiver: Re
         verified(secret, received)
     assert len(received.headers["webhook-signature"].split()) == 2
     # A day later the old one is no more.
-    held = json.loads(line.services.redis.hget(f"ch:webhook:{endpoint['id']}", "secrets"))  # type: ignore[arg-type]
+    held = json.loads(line.connections.redis.hget(f"ch:webhook:{endpoint['id']}", "secrets"))  # type: ignore[arg-type]
     held[1][1] = time.time() - 1
-    line.services.redis.hset(f"ch:webhook:{endpoint['id']}", "secrets", json.dumps(held))
+    line.connections.redis.hset(f"ch:webhook:{endpoint['id']}", "secrets", json.dumps(held))
     with line.sending():
         line.failed_job()
         line.settled(endpoint["id"], 2)
@@ -406,9 +406,9 @@ def test_an_endpoint_is_listed_changed_tested_and_deleted(line: WebhookLine, rec
     assert line.client.delete(f"/v1/webhooks/{endpoint}").status_code == 204
     assert line.client.get(f"/v1/webhooks/{endpoint}").status_code == 404
     line.failed_job()
-    keys = [key.decode() for key in line.services.redis.keys("ch:*")]  # type: ignore[union-attr]
+    keys = [key.decode() for key in line.connections.redis.keys("ch:*")]  # type: ignore[union-attr]
     assert not [key for key in keys if endpoint in key or ":delivery:" in key or ":lane:" in key]
-    assert not line.services.redis.hlen("ch:hooks:ann")
+    assert not line.connections.redis.hlen("ch:hooks:ann")
 
 
 def test_disabled_by_hand_nothing_goes_out(line: WebhookLine, receiver: Receiver) -> None:
@@ -444,7 +444,7 @@ def test_another_owners_endpoints_are_not_there(line: WebhookLine, receiver: Rec
     endpoint = line.endpoint(receiver.url("/a"), "job.failed")["id"]
     line.failed_job()
     delivery = line.deliveries(endpoint)[0]["id"]
-    eve = {"X-API-Key": create_key(line.services.redis, "eve")}
+    eve = {"X-API-Key": create_key(line.connections.redis, "eve")}
     for method, path in (
         ("GET", f"/v1/webhooks/{endpoint}"),
         ("PATCH", f"/v1/webhooks/{endpoint}"),
@@ -480,7 +480,7 @@ def test_a_bad_endpoint_is_refused(line: WebhookLine, body: dict[str, Any], code
     answer = line.client.post("/v1/webhooks", json=body)
     problem = answer.get_json()
     assert (answer.status_code, problem["code"], problem["errors"][0]["field"]) == (422, code, field)
-    assert not line.services.redis.keys("ch:webhook:*")
+    assert not line.connections.redis.keys("ch:webhook:*")
 
 
 def test_an_owner_has_fifty_endpoints(line: WebhookLine, receiver: Receiver) -> None:

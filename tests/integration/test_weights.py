@@ -18,7 +18,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from cli.weights import weights
+from cli.commands.weights import weights
 from core.errors import InvalidRequest, WeightsError
 from models.base import Part, WeightsFile
 from models.catalog import load_catalog

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audio.decode import decode
-from cli.demo import word_error_rate
+from cli.commands.demo import word_error_rate
 from core.errors import ModelFailed
 from core.settings import settings
 from models.base import Item, Samples, Segment, Transcript

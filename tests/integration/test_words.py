@@ -24,12 +24,12 @@ from models.catalog import frontend_class, load_catalog
 from models.piper.model import PiperModel
 from models.weights import WeightsCache, files_of
 from storage.keys import create_key
-from storage.ledger import Outcome
+from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from text.utterances import CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
-from workers.speaking import Spoken, spoken
+from workers.steps.utterances import Spoken, spoken
 
 VOICES = {"piper-joe": "joe", "kokoro": "jf_alpha"}
 ORDER = "Please take this down. Order 9780140449136, 9780140457055, 9780140464974, 9780140472893. Then close the book."
@@ -106,7 +106,7 @@ def test_an_utterance_that_cannot_be_spoken_is_told_and_no_silence(
     spoken_to = []
     while refs := line.waiting("piper-joe"):
         spoken_to += [ref.index for ref in refs]
-        assert all(line.services.ledger.advance([Outcome(ref=r, station="piper-joe") for r in refs]).recorded)
+        assert all(line.connections.ledger.advance([Outcome(ref=r, station="piper-joe") for r in refs]))
     assert sorted(spoken_to) == [0, 2]
     job = client.get(f"/v1/jobs/{name}").get_json()
     assert [(e["utterance"], e["code"], e["step"]) for e in job["errors"]] == [(1, "invalid_text", "prepare")]
@@ -128,17 +128,17 @@ def test_chapters_are_marked_and_parted(client: FlaskClient, line: CpuLine) -> N
     body = {"pipeline": "piper", "chapters": chapters, "output": {"loudness": -16, "format": "flac"}}
     name = client.post("/v1/jobs", json=body).get_json()["id"]
     assert line.run(1) == 1
-    pauses = [work.pause for work in line.services.ledger.utterances(name)[0]]
+    pauses = [work.pause for work in line.connections.ledger.utterances(name)[0]]
     assert pauses == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE]
     rng = np.random.default_rng(1)
     while refs := line.waiting("piper-joe"):
         for ref in refs:
-            work = line.services.ledger.take("piper-joe", [ref])[0]
+            work = line.connections.ledger.take("piper-joe", [ref])[0]
             assert work is not None and work.utterance is not None
             samples = (0.05 * rng.standard_normal(22_050)).astype(np.float32)
             samples[::5000] = 0.9
-            line.services.objects.put(work.utterance.artifact, pack(samples, 22_050, {}), "audio/flac")
-        assert all(line.services.ledger.advance([Outcome(ref=r, station="piper-joe") for r in refs]).recorded)
+            line.connections.objects.put(work.utterance.artifact, pack(samples, 22_050, {}), "audio/flac")
+        assert all(line.connections.ledger.advance([Outcome(ref=r, station="piper-joe") for r in refs]))
     assert line.run(1) == 1
     result = client.get(f"/v1/jobs/{name}").get_json()["result"]
     second = 3 + sum(pauses[:3])

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from broker.app import make_app, station_queue, task_name
 from core.settings import Settings
 from core.work import ItemRef
-from workers.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
+from workers.microbatch.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
 
 #: Items of one micro-batch at most.
 LARGEST = 32

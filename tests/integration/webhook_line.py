@@ -11,13 +11,13 @@ from typing import Any
 from flask.testing import FlaskClient
 from standardwebhooks import Webhook
 
-from benchmarks.receiver import Received
+from benchmarks.support.receiver import Received
 from core.errors import ModelFailed
 from core.work import ItemRef
-from storage.ledger import Outcome
+from pipelines.connections import Connections
+from storage.ledger.records import Outcome
 from tests.integration.test_api import job
-from workers.services import Services
-from workers.webhooks import Sender
+from workers.webhooks.sender import Sender
 
 PATIENCE = 30.0
 
@@ -33,14 +33,14 @@ def wait_for(what: str, ready: Callable[[], Any], seconds: float = PATIENCE) -> 
 class WebhookLine:
     """Makes endpoints and events, and looks at what became of them."""
 
-    def __init__(self, client: FlaskClient, services: Services) -> None:
+    def __init__(self, client: FlaskClient, connections: Connections) -> None:
         self.client = client
-        self.services = services
+        self.connections = connections
 
     @contextmanager
     def sending(self) -> Iterator[None]:
         stop = Event()
-        thread = Thread(target=Sender(self.services, stop).run)
+        thread = Thread(target=Sender(self.connections, stop).run)
         thread.start()
         try:
             yield
@@ -62,11 +62,11 @@ class WebhookLine:
 
     def fail(self, job_id: str) -> None:
         """Ends a job as failed, with a state change and an event as any other."""
-        found = self.services.ledger.get(job_id)
+        found = self.connections.ledger.get(job_id)
         assert found is not None
         ref = ItemRef(job_id, found.generation, found.step)
-        self.services.ledger.take("cpu", [ref])
-        self.services.ledger.advance([Outcome(ref=ref, station="cpu", error=ModelFailed())])
+        self.connections.ledger.take("cpu", [ref])
+        self.connections.ledger.advance([Outcome(ref=ref, station="cpu", error=ModelFailed())])
 
     def failed_job(self, **changes: Any) -> str:
         job_id = self.job(**changes)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import benchmarks, main
-from benchmarks.recordings import read_manifest, spread
 from benchmarks.speakers import alike, equal_error_rate, read_trials
+from benchmarks.support.recordings import read_manifest, spread
 from benchmarks.vad import precision_and_recall, read_labels
 from core.errors import ConfigurationError
 from models.base import Item

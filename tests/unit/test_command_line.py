@@ -12,13 +12,13 @@ from chorus_client import Job
 from click.testing import CliRunner
 from rich.console import Console
 
+from cli.commands.jobs import job_rows, step_rows
+from cli.commands.submit import submit
+from cli.commands.weights import weights
 from cli.files import OutputFile, read_text, text_of
-from cli.jobs import job_rows, step_rows
 from cli.main import chorus
 from cli.progress import counts, progress
-from cli.submit import submit
 from cli.tables import ago, listing
-from cli.weights import weights
 from core.errors import ConfigurationError
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

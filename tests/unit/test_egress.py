@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from core.egress import Egress
 from core.errors import ConfigurationError, InvalidRequest
-from core.urls import is_public, parse
+from core.outgoing.egress import Egress
+from core.outgoing.urls import is_public, parse
 
 PUBLIC = "93.184.216.34"
 CODES = {
@@ -158,7 +158,7 @@ def test_a_fault_of_the_resolver_itself_is_not_hidden() -> None:
 
 
 def test_a_resolver_that_hangs_holds_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.egress.RESOLVE_TIMEOUT", 0.1)
+    monkeypatch.setattr("core.outgoing.egress.RESOLVE_TIMEOUT", 0.1)
     release = threading.Event()
 
     def resolver(host: str, port: int) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.file_names import file_name
+from storage.objects.file_names import file_name
 
 
 def test_a_file_gets_a_name_that_every_file_system_takes() -> None:

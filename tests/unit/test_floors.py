@@ -19,6 +19,7 @@ FLOORS = {
     "text": 1,
     "audio": 1,
     "models": 2,
+    "schemas": 2,
     "pipelines": 3,
     "workers": 4,
     "api": 5,

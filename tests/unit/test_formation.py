@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base import Bounds
-from workers.formation import form
+from workers.microbatch.formation import form
 
 
 @dataclass(frozen=True)

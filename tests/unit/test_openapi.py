@@ -13,9 +13,9 @@ import schemathesis
 from flask import Flask
 
 from api.app import _add_routes
-from api.bodies import DOORS
-from api.operations import OPERATIONS, TAGS
-from api.problems import add_error_handlers
+from api.http.problems import add_error_handlers
+from api.openapi.bodies import DOORS
+from api.openapi.operations import OPERATIONS, TAGS
 from core.settings import Settings
 from models.catalog import load_catalog, speaks
 from pipelines.definitions import load_pipelines
@@ -61,7 +61,7 @@ def validator(document: dict[str, Any], component: str) -> jsonschema_rs.Validat
 
 def test_every_route_is_described(app: Flask, document: dict[str, Any]) -> None:
     unknown = {rule.endpoint: rule.rule for rule in app.url_map.iter_rules() if rule.endpoint not in OPERATIONS}
-    assert not unknown, "these routes need an entry in api/operations.py"
+    assert not unknown, "these routes need an entry in api/openapi/operations.py"
     shown = {rule.endpoint for rule in app.url_map.iter_rules() if not OPERATIONS[rule.endpoint].hidden}
     assert set(operations(document)) == {OPERATIONS[endpoint].id for endpoint in shown}
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from core.errors import Unavailable
-from workers.pieces import Pieces
+from workers.microbatch.pieces import Pieces
 
 
 class Slot:

@@ -1,4 +1,4 @@
-"""`workers.speaking`: whatever the model takes, each word is in one utterance that fits it, or that has an error."""
+"""`workers.steps.utterances`: whatever the model takes, each word is in one utterance that fits it, or has an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.errors import InvalidText
 from models.base import Frontend
 from models.catalog import load_catalog
 from text.speakable import clean
-from workers.speaking import MAX_WARNINGS, Spoken, spoken, warnings_of
+from workers.steps.utterances import MAX_WARNINGS, Spoken, spoken, warnings_of
 
 REQUEST = {"voice": "joe", "language": "en-US", "options": {}, "normalize": "none"}
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.state import Home, free_ports, is_alive, port_is_free
+from cli.local.home import Home, free_ports, is_alive, port_is_free
 from core.errors import ConfigurationError
 from tests.shared_data import ROOT
 
@@ -139,7 +139,7 @@ def test_port_is_free() -> None:
 
 def test_a_second_holder_is_refused_and_told_the_pid(home: Home) -> None:
     code = (
-        "import sys; from pathlib import Path; from cli.state import Home\n"
+        "import sys; from pathlib import Path; from cli.local.home import Home\n"
         "with Home(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from cli import supervisor as module
-from cli.state import is_alive
-from cli.supervisor import Backoff, Process, State, Status, Supervisor, members, spawn, tail
+from cli.local import supervisor as module
+from cli.local.home import is_alive
+from cli.local.supervisor import Backoff, Process, State, Status, Supervisor, members, spawn, tail
 from core.errors import ConfigurationError, LedgerUnavailable
 from tests.shared_data import ROOT
 
@@ -339,7 +339,7 @@ def test_long_logs_are_moved_aside_while_written(rig: Rig, monkeypatch: pytest.M
 SCRIPT = """
 import sys
 from pathlib import Path
-from cli.supervisor import Process, Supervisor
+from cli.local.supervisor import Process, Supervisor
 folder = Path(sys.argv[1])
 deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 plain = "import time; print('up', flush=True); time.sleep(600)"

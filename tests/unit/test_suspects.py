@@ -9,12 +9,12 @@ import pytest
 
 from core.work import ItemRef
 from models.base import Bounds
-from storage.ledger import Work
+from storage.ledger.records import Work
 from tests.chaos.harness import VICTIMS, Options
 from tests.chaos.stack import LEASE
-from workers import suspects
-from workers.microbatch import Entry, Served, next_batch
-from workers.suspects import Verdict, judge
+from workers.microbatch import suspects
+from workers.microbatch.batcher import Entry, Served, next_batch
+from workers.microbatch.suspects import Verdict, judge
 
 #: Items that are simulated: at one false verdict in 100,000, the bound, there would be six.
 ITEMS = 600_000

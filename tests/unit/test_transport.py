@@ -50,7 +50,8 @@ def test_the_setting_chooses_the_transport() -> None:
 
 def test_the_stock_transport_does_not_need_ours() -> None:
     code = (
-        "import sys; from broker.app import make_app; from core.settings import Settings; import workers.consumer\n"
+        "import sys; from broker.app import make_app; from core.settings import Settings\n"
+        "import workers.microbatch.consumer\n"
         "make_app(Settings(transport='redis')).connection_for_read().transport\n"
         "print('broker.transport' in sys.modules)"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from api.bodies import SAMPLE
+from api.openapi.bodies import SAMPLE
 
 #: Options of the simulated model that take its time or end its process on purpose.
 _HARMFUL = ("batch_seconds", "item_seconds", "fail")

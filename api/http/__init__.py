@@ -1,0 +1,1 @@
+"""HTTP: the server, and what all views share."""

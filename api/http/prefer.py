@@ -1,0 +1,56 @@
+"""``Prefer: wait=N`` (RFC 7240): an answer that waits a while for the job's end.
+
+Those who wait hold a thread each, so that only half of an API process's threads may do so, and one owner's a quarter;
+whoever comes past that is answered at once, as the preference allows, and ``/healthz`` never starves.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+
+from flask import request
+
+from api.context import context
+from storage.ledger.records import Job
+
+#: Seconds that an answer waits at most.
+LONGEST = 60.0
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
+_lock = threading.Lock()
+_waiting = 0
+_owners: Counter[str] = Counter()
+
+
+def wait_for_end(job: Job, default: float = 0.0) -> Job:
+    """The job once it has ended, or once the time is over that the request is ready to wait: ``default`` seconds
+    where it does not say."""
+    global _waiting
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    patience = min(float(match[1]), LONGEST) if match else default
+    if not patience or job.state.ended:
+        return job
+    threads = context().settings.api_threads
+    with _lock:
+        if _waiting >= threads // 2 or _owners[job.owner] >= max(1, threads // 4):
+            return job
+        _waiting += 1
+        _owners[job.owner] += 1
+    try:
+        return _poll(job, time.monotonic() + patience)
+    finally:
+        with _lock:
+            _waiting -= 1
+            _owners[job.owner] -= 1
+
+
+def _poll(job: Job, end: float) -> Job:
+    pause = 0.05
+    while not job.state.ended and time.monotonic() < end:
+        time.sleep(min(pause, max(0.0, end - time.monotonic())))
+        pause = min(0.5, pause * 1.3)
+        job = context().ledger.get(job.id) or job
+    return job

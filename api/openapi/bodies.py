@@ -1,0 +1,373 @@
+"""Request bodies as JSON Schema: what pydantic declares, narrowed by the catalog, and examples that work.
+
+A job's fields depend on its pipeline, so that the schema of a job has one shape for each: which inputs it takes,
+which voices, languages, options and models there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from audio.encode import RATES
+from core.names import Role
+from core.settings import Settings
+from models.base import ModelSpec, Option
+from models.catalog import Catalog, family_of
+from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline, family_role
+from pipelines.plan import SEED
+from storage.objects.destinations import destinations
+
+Schema: TypeAlias = dict[str, Any]
+
+#: "Hello from Chorus.", spoken by piper-joe: Opus in Ogg, 1.1 seconds.
+SAMPLE = (
+    "T2dnUwACAAAAAAAAAABJUNwzAAAAABcoCK0BE09wdXNIZWFkAQE4AYA+AAAAAABPZ2dTAAAAAAAAAAAAAElQ3DMBAAAAOLDytAE2T3B1c1Rh"
+    "Z3MNAAAATGF2ZjYyLjEyLjEwMgEAAAAVAAAAZW5jb2Rlcj1MYXZmNjIuMTIuMTAyT2dnUwAAeMAAAAAAAABJUNwzAgAAABCKG8YRIDxBODop"
+    "PTwuNz88SzAqLSYYIvkuaC8hbeCmJt6Dr40BSaxHM1f9YUHaD6/nIK7RgBjgrDcuNT6aUjSsFX/he70/oz6oFTwku33YSfRhK2MSm9qS9yYa"
+    "wszIV8eiQdIZgyrML3p+cUZqKeLhQBjtaMeEnAGT7d12+xb8OWLEP50q2XgpVjYorBJZU/6FQ59Xy/wM9HzZTPW74TdemWtcRXQyuL+z8Pke"
+    "7fCEyZwlGO1Q6BZsHgGrYw02w34GIpyit6edSrcLZwn1L2w0Uswt8YgTsERVlP5uibbah0CN2Ao61BhlOzAY7Ijma5I3M9SLkkirTN3uV9K8"
+    "Ao31kMjPmFJXfdotb5NDTWnN+htqy4XAt9pddonkvpJxaF5B3wGkGOCzJ+3XWZa47i6luPJ0TLXtfFj+wc6uwAJswW9hwon1jDIa6fvjCi4Y"
+    "4OZQl8e9H4vRjU+K2W9uaRKZxiDr/A9NJZTGDVqTnrmR0u8s+RCra5fh+f/StCx8cNHShCYsNoAY2cdAGOsVxNxbYdy7AckCpjPF32e3jFYX"
+    "wVgoLqxxG4fh7Z2kwPI2Jd96QeIIGHaTXqQgVGGv8h9v5lE/FoyRGIBAaYtY9O00XUxqT+nmqsM+ktfWt/Bb3DwvJx2YIrdygE9SmqKmSRhd"
+    "vH+nIhjgXxJ5rtIYjCPtZ8F3rHJRBqd1xD+ZzPW+mUW5PTvpDfFXkaEmo3gKPWCNFFvcyvo2eg0BhW4Y41jLQhKLkAP34iwoUrBFnKkJi1/y"
+    "ksYK3LDMhvDglsy7RtG0h/uEZbrk+qkxjstbyafBmbOhzgq5BPJ2V8AY6PZRFexkn3SBCiG10KjYDdQzd4+m5fUz/DCfCcic6EU9rH+j6WmD"
+    "nKqmW/Yfn9aBZFlv8v2QWwwUZeQY6cxEf3FkWdr5zk9Uh4CRPEQdrv2V6FkSLX/4jw/hPiVzOSGouMKAux+3/CBZXqc9pYq4dbT9W3rqA73f"
+    "PGJFzqouixGQ1pXgzOAY4OiuRh9OMMnOmzsx5UsmlhGs/gagyomAUmjIUsHcbjyiZNHVHw7Tbx3xqkXMdmgYYVzxiOulvZchZ2Ztg5OW4cVa"
+    "9uVamnPbGWtWj15MCG5tQ95LBDe+e7oY4KoPhUUb+mdwBdzjP6uyYNNX2y9nozw1i58ojGwkdQ3T3n8Dr06k3SStICAYgz7jd3Bji9JLMJVl"
+    "pNI6ALFTxVjHQhWPXFkTcVs/ARxzzCphoE9nZ1MABJnVAAAAAAAASVDcMwMAAAC9so/DAh4PGAai8C67jtSePsUxeq2HvOj7sZwMaKJsy0T0"
+    "IT5YGAHxrMOM2AvXBba9ERUv"
+)
+
+#: Fields of every job, whatever its pipeline.
+_COMMON = (
+    "vad",
+    "markup",
+    "normalize",
+    "output",
+    "priority",
+    "on_error",
+    "webhook",
+    "metadata",
+    "expires_in",
+    "deadline",
+)
+
+_STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
+_URL: Schema = {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": 2000}
+_NULL: Schema = {"type": "null"}
+
+#: Doors, and the pipelines behind them.
+DOORS = {"EmbedRequest": "embed", "VadRequest": "vad", "TranscribeRequest": "transcribe"}
+
+
+def ref(name: str) -> Schema:
+    """A reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def exactly_one(*names: str) -> list[Schema]:
+    """That one of several fields is given, and the others are absent or null."""
+    return [
+        {"required": [name], "properties": {n: {"not": _NULL} if n == name else _NULL for n in names}} for name in names
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """Adds to what pydantic declares (``declared``, by component name) what the catalog and the settings say."""
+
+    declared: Mapping[str, Schema]
+    catalog: Catalog
+    pipelines: Mapping[str, Pipeline]
+    settings: Settings
+
+    def schemas(self) -> dict[str, Schema]:
+        """Components by name, in place of those that are declared or beside them."""
+        jobs = {_component(name): self._job(pipeline) for name, pipeline in self.pipelines.items()}
+        doors = {name: self._door(pipeline) for name, pipeline in DOORS.items() if pipeline in self.pipelines}
+        return {
+            **jobs,
+            **doors,
+            "JobRequest": {
+                "description": "One job. Which fields there are depends on the pipeline.",
+                "oneOf": [ref(name) for name in jobs],
+                "discriminator": {
+                    "propertyName": "pipeline",
+                    "mapping": {p: ref(_component(p))["$ref"] for p in self.pipelines},
+                },
+            },
+            "JobForm": self._job_form(),
+            **{f"{name.removesuffix('Request')}Form": self._recording_form() for name in doors},
+            "RecordingInput": self._source("RecordingInput", "upload", "base64", "url"),
+            "ReferenceInput": self._source("ReferenceInput", "upload", "base64", "url", "embedding", "voice"),
+            "BatchRequest": self._changed("BatchRequest", oneOf=exactly_one("items", "upload")),
+            **{name: self._webhook(name) for name in ("WebhookInput", "WebhookRequest", "WebhookChange")},
+            "Output": self._output(),
+            "VoiceRequest": self._voice_request(),
+            "VoiceForm": self._voice_form(),
+            "PreviewRequest": self._preview(),
+        }
+
+    def examples(self) -> dict[str, dict[str, Any]]:
+        """By component, named examples that are accepted as they are; audio files of forms are not among them."""
+        jobs = {name: self._example(pipeline) for name, pipeline in self.pipelines.items()}
+        speaking = next((job for job in jobs.values() if "text" in job and len(job) == 2), None)
+        found: dict[str, dict[str, Any]] = {"JobRequest": jobs}
+        for door, pipeline in DOORS.items():
+            if pipeline in jobs:
+                found[door] = {"recording": {key: v for key, v in jobs[pipeline].items() if key != "pipeline"}}
+        if speaking:
+            found["JobRequest"]["options"] = {
+                **speaking,
+                "output": {"format": "mp3", "loudness": -18},
+                "options": {"seed": 7},
+                "metadata": {"chapter": "1"},
+            }
+            items = [{"custom_id": f"l{n}", "job": {"text": text}} for n, text in enumerate(("One.", "Two."), 1)]
+            found["BatchRequest"] = {"items": {"defaults": {"pipeline": speaking["pipeline"]}, "items": items}}
+        if names := self._cloning():
+            recordings = [{"base64": SAMPLE}]
+            found["VoiceRequest"] = {"recording": {"name": "Ann", "pipelines": names, "recordings": recordings}}
+        found["VoiceChange"] = {"name": {"name": "Ann, close to the microphone"}}
+        found["PreviewRequest"] = {"sentence": {"text": "Hello."}}
+        return found
+
+    def _changed(self, name: str, **changes: Any) -> Schema:
+        return {**self.declared[name], **changes}
+
+    # -- jobs
+
+    def _job(self, pipeline: Pipeline) -> Schema:
+        declared = self.declared["JobRequest"]["properties"]
+        properties = {"pipeline": {"const": pipeline.name, "description": pipeline.description}}
+        properties |= {name: declared[name] for name in _inputs(pipeline)}
+        if Gift.VOICE in _gifts(pipeline):
+            properties["voice"] = self._voice(pipeline)
+            properties["language"] = self._language(pipeline)
+        properties |= {name: declared[name] for name in _COMMON}
+        properties["options"] = self._options(pipeline)
+        properties["models"] = self._models(pipeline)
+        properties["expires_in"] = _at_most(declared["expires_in"], self.settings.max_expires_in)
+        required, ways = ["pipeline"], []
+        if _takes(pipeline, Gift.TEXT):
+            properties["text"] = _not_empty(declared["text"])
+            ways.append({"oneOf": exactly_one("text", "chapters")})
+        if _takes(pipeline, Gift.REFERENCE):
+            ways.append({"oneOf": exactly_one("reference", "voice")})
+        if _takes(pipeline, Gift.RECORDING):
+            properties["recording"] = ref("RecordingInput")
+            required.append("recording")
+        return {
+            "type": "object",
+            "title": f"Job of {pipeline.name}",
+            "description": pipeline.description,
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+            **({"allOf": ways} if ways else {}),
+        }
+
+    def _door(self, name: str) -> Schema:
+        """A job of the pipeline ``name``, without its name."""
+        job = self._job(self.pipelines[name])
+        properties = {key: value for key, value in job["properties"].items() if key != "pipeline"}
+        required = [key for key in job["required"] if key != "pipeline"]
+        return {**job, "title": f"What {name} takes", "properties": properties, "required": required}
+
+    def _specs(self, pipeline: Pipeline) -> Iterator[tuple[Role, ModelSpec]]:
+        for step in pipeline.steps:
+            for spec in self.catalog.of(family_role(step.role), step.type):
+                yield step.role, spec
+
+    def _voice(self, pipeline: Pipeline) -> Schema:
+        speaking = [spec for role, spec in self._specs(pipeline) if role is Role.SYNTHESIZE]
+        names = [voice for spec in speaking for voice in spec.voices]
+        mixed = any(family_of(spec.type).voice for spec in speaking)
+        ways: list[Schema] = [{"type": "string", "examples": names} if mixed else {"enum": names}]
+        if _takes(pipeline, Gift.REFERENCE) and not mixed:
+            ways.append(_STORED_VOICE)
+        about = f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}"
+        return {"anyOf": [*ways, _NULL], "default": None, "description": about}
+
+    def _language(self, pipeline: Pipeline) -> Schema:
+        there = sorted(
+            {tag for role, spec in self._specs(pipeline) if role is Role.SYNTHESIZE for tag in spec.languages}
+        )
+        ways = "|".join(dict.fromkeys(_tag_pattern(tag) for tag in there))
+        tag = {"type": "string", "pattern": f"^(?:{ways})$", "examples": there}
+        return {"anyOf": [tag, _NULL], "default": None, "description": f"BCP 47: {', '.join(there)}"}
+
+    def _options(self, pipeline: Pipeline) -> Schema:
+        properties: dict[str, Schema] = {}
+        for role, spec in self._specs(pipeline):
+            properties |= {name: _option(option) for name, option in spec.options.items()}
+            if role in PER_UTTERANCE:
+                properties["seed"] = _option(SEED)
+        return {"type": "object", "properties": properties, "additionalProperties": False, "default": {}}
+
+    def _models(self, pipeline: Pipeline) -> Schema:
+        by_role: dict[str, list[str]] = {}
+        for role, spec in self._specs(pipeline):
+            by_role.setdefault(role.value, []).append(spec.name)
+        return {
+            "type": "object",
+            "description": "Which model a step takes, by role; unset: the first that fits",
+            "properties": {role: {"enum": list(dict.fromkeys(names))} for role, names in by_role.items()},
+            "additionalProperties": False,
+            "default": {},
+        }
+
+    def _example(self, pipeline: Pipeline) -> dict[str, Any]:
+        job: dict[str, Any] = {"pipeline": pipeline.name}
+        if _takes(pipeline, Gift.TEXT):
+            job["text"] = "Hello from Chorus."
+        for gift in (Gift.REFERENCE, Gift.RECORDING):
+            if _takes(pipeline, gift):
+                job[gift.value] = {"base64": SAMPLE}
+        return job
+
+    # -- parts, and other requests
+
+    def _source(self, name: str, *ways: str) -> Schema:
+        declared = self.declared[name]
+        text = {"type": "string", "minLength": 1, "contentEncoding": "base64"}
+        properties = {
+            **declared["properties"],
+            "base64": {"anyOf": [text, _NULL], "default": None},
+            "url": {**declared["properties"]["url"], "anyOf": [_URL, _NULL]},
+        }
+        return {**declared, "properties": properties, "oneOf": exactly_one(*ways)}
+
+    def _webhook(self, name: str) -> Schema:
+        declared = self.declared[name]
+        url: Schema = _URL if "url" in declared.get("required", ()) else {"anyOf": [_URL, _NULL], "default": None}
+        return {**declared, "properties": {**declared["properties"], "url": url}}
+
+    def _output(self) -> Schema:
+        declared = self.declared["Output"]
+        places = list(destinations(self.settings.destinations))
+        about = declared["properties"]["destination"]["description"]
+        ways = [{"enum": places}, _NULL] if places else [_NULL]
+        rules = [
+            {
+                "if": {"properties": {"format": {"const": kind.value}}, "required": ["format"]},
+                "then": {"properties": {"sample_rate": {"anyOf": [{"enum": list(rates)}, _NULL]}}},
+            }
+            for kind, rates in RATES.items()
+        ]
+        place = {"anyOf": ways, "default": None, "description": about}
+        return {**declared, "properties": {**declared["properties"], "destination": place}, "allOf": rules}
+
+    def _cloning(self) -> list[str]:
+        return [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.REFERENCE)]
+
+    def _voice_request(self) -> Schema:
+        declared = self.declared["VoiceRequest"]
+        properties = dict(declared["properties"])
+        properties["recordings"] = {**properties["recordings"], "minItems": 1}
+        names = {"type": "array", "items": {"enum": self._cloning()}, "minItems": 1, "maxItems": 32}
+        properties["pipelines"] = {**properties["pipelines"], "anyOf": [names, _NULL]}
+        return {**declared, "properties": properties, "required": ["name", "recordings"]}
+
+    def _preview(self) -> Schema:
+        declared = self.declared["PreviewRequest"]
+        names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.TEXT)]
+        about = "Unset: the first that speaks with this voice"
+        pipeline = {"anyOf": [{"enum": names}, _NULL], "default": None, "description": about}
+        return {**declared, "properties": {**declared["properties"], "pipeline": pipeline}}
+
+    # -- forms
+
+    def _job_form(self) -> Schema:
+        declared = self.declared["JobRequest"]["properties"]
+        properties: dict[str, Schema] = {
+            "job": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "description": "All other fields together as JSON; or each by itself",
+            },
+            "pipeline": {"enum": list(self.pipelines)},
+            "text": {"type": "string"},
+            "voice": {"type": "string"},
+            "language": {"type": "string"},
+            **{name: declared[name] for name in ("vad", "priority", "on_error", "metadata")},
+        }
+        properties |= {name: _file(name) for name in ("reference", "recording")}
+        return {**_form(properties), "anyOf": [{"required": ["job"]}, {"required": ["pipeline"]}]}
+
+    def _recording_form(self) -> Schema:
+        declared = self.declared["JobRequest"]["properties"]
+        properties = {name: declared[name] for name in ("vad", "priority", "metadata")}
+        return {**_form({"recording": _file("recording"), **properties}), "required": ["recording"]}
+
+    def _voice_form(self) -> Schema:
+        declared = self.declared["VoiceRequest"]["properties"]
+        properties = {
+            "name": declared["name"],
+            "pipelines": {"type": "array", "items": {"enum": self._cloning()}, "maxItems": 32},
+            "consent": {"type": "string", "maxLength": 10_000, "description": "The speaker's consent, in words"},
+            "files": {"type": "array", "items": _file("recording"), "minItems": 1, "maxItems": 16},
+        }
+        return {**_form(properties), "required": ["name", "files"]}
+
+
+def _component(pipeline: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"[_-]", pipeline)) + "Job"
+
+
+def _gifts(pipeline: Pipeline) -> set[Gift]:
+    return {gift for step in pipeline.steps for gift in step.needs}
+
+
+def _takes(pipeline: Pipeline, gift: Gift) -> bool:
+    return gift in _gifts(pipeline)
+
+
+def _inputs(pipeline: Pipeline) -> list[str]:
+    """Fields that bring what a pipeline needs and none of its steps gives, and segments, which may be brought."""
+    takes: Callable[[Gift], bool] = _gifts(pipeline).__contains__
+    fields = ["text", "chapters"] if takes(Gift.TEXT) else []
+    fields += [gift.value for gift in (Gift.REFERENCE, Gift.RECORDING, Gift.BASE_VOICE, Gift.SEGMENTS) if takes(gift)]
+    listening = any(step.role is Role.TRANSCRIBE for step in pipeline.steps)
+    return [*fields, "language"] if listening else fields
+
+
+def _option(option: Option) -> Schema:
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    schema: Schema = {"type": kinds[type(option.default)], "default": option.default}
+    if option.choices:
+        schema["enum"] = list(option.choices)
+    bounds = {"minimum": option.minimum, "maximum": option.maximum}
+    return {**schema, **{key: n for key, n in bounds.items() if n is not None}, "description": option.description}
+
+
+def _tag_pattern(tag: str) -> str:
+    """What names a language: the whole tag or its beginning, in either case, ``-`` or ``_`` between its parts."""
+    first, *others = [
+        "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in part) for part in tag.split("-")
+    ]
+    return first + "".join(f"(?:[-_]{part}" for part in others) + ")?" * len(others)
+
+
+def _at_most(schema: Schema, most: int) -> Schema:
+    """A declared integer or null that may be ``most`` at most."""
+    ways: Sequence[Schema] = schema["anyOf"]
+    return {**schema, "anyOf": [{**way, "maximum": most} if way.get("type") == "integer" else way for way in ways]}
+
+
+def _not_empty(schema: Schema) -> Schema:
+    return {
+        **schema,
+        "anyOf": [{**way, "minLength": 1} if way.get("type") == "string" else way for way in schema["anyOf"]],
+    }
+
+
+def _file(name: str) -> Schema:
+    return {"type": "string", "format": "binary", "description": f"The {name}: an audio file"}
+
+
+def _form(properties: Mapping[str, Schema]) -> Schema:
+    return {"type": "object", "properties": dict(properties), "additionalProperties": False}

@@ -1,0 +1,211 @@
+"""``/v1/batches``: up to 10,000 jobs submitted and followed as one."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, stream_with_context
+
+from api.context import ceiling, context, owner
+from api.http.downloads import send
+from api.http.idempotency import fingerprint, once
+from api.http.json_body import read_json
+from api.http.query import only, page
+from api.job_views import root, views
+from api.streaming.archive import zip_stream
+from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
+from core.names import BatchState, JobState, Priority
+from core.validation import parse_json
+from pipelines.submission import Submitter, estimated_load
+from schemas.requests import MAX_ITEMS, BatchRequest
+from schemas.views import LINK_SECONDS
+from storage.ledger.batches import PLAN, Entry, new_batch_id, new_items_name
+from storage.ledger.records import Job, NewJob
+
+routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
+
+
+@routes.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Takes a batch in and answers 202 at once. Its items are looked at one by one afterwards: one bad item does not
+    sink it, unless it is strict."""
+    body = read_json(bounded=False)  # a number beyond all bounds is the fault of its item alone
+    asked = BatchRequest.model_validate(body)
+    parse_json(json.dumps(asked.defaults).encode())
+
+    def make(batch_id: str) -> Job:
+        return _submit(asked, batch_id)
+
+    key = request.headers.get("Idempotency-Key")
+    job = make(new_batch_id()) if key is None else once(owner(), key, fingerprint(body, {}), new_batch_id(), make)
+    view = views().batch(context().batches.get(owner(), job.id))
+    return jsonify(view), 202, {"Location": view["links"]["self"]}
+
+
+@routes.get("")
+def list_batches() -> Response:
+    """A page of batches, newest first. ``next`` is the cursor of the page behind it, null at the end."""
+    only(("limit", "cursor"))
+    return page(partial(context().batches.page, owner()), views().batch)
+
+
+@routes.get("/<batch_id>")
+def get(batch_id: str) -> Response:
+    """A batch: how many of its jobs are in each state, and the first hundred items that will not do."""
+    return jsonify(views().batch(context().batches.get(owner(), batch_id)))
+
+
+@routes.get("/<batch_id>/manifest")
+def manifest(batch_id: str) -> Response:
+    """Every item with its job, state, file and error, as JSON Lines in the order of the items."""
+    entries = context().batches.entries(context().batches.get(owner(), batch_id))
+    here = root()
+    lines = (json.dumps(entry_view(entry, here), ensure_ascii=False) + "\n" for entry in entries)
+    return Response(stream_with_context(lines), content_type="application/x-ndjson")
+
+
+@routes.get("/<batch_id>/zip")
+def zip_(batch_id: str) -> Response:
+    """The audio of every job that has succeeded, and ``manifest.jsonl``, as one ZIP."""
+    entries = context().batches.entries(context().batches.get(owner(), batch_id))
+    headers = {"Content-Disposition": f'attachment; filename="{batch_id}.zip"'}
+    here, objects = root(), context().objects
+
+    def archive() -> Iterable[bytes]:
+        lines = ((entry, entry_view(entry, here)) for entry in entries)
+        return stream_with_context(zip_stream(objects, lines))
+
+    return send(archive, None, content_type="application/zip", headers=headers)
+
+
+@routes.post("/<batch_id>/cancel")
+def cancel(batch_id: str) -> Response:
+    """Ends the batch and all its jobs at once; what has succeeded is kept."""
+    batch = context().batches.get(owner(), batch_id)
+    if batch.state not in (BatchState.QUEUED, BatchState.RUNNING):
+        raise Conflict(f"The batch is {batch.state.value} already.", code=f"batch_{batch.state.value}")
+    context().batches.cancel(batch)
+    return jsonify(views().batch(context().batches.get(owner(), batch_id)))
+
+
+@routes.post("/<batch_id>/retry")
+def retry(batch_id: str) -> tuple[Response, int]:
+    """Begins the jobs anew that failed or were canceled. Items that were refused stay so: mend them in a new batch."""
+    batch = context().batches.get(owner(), batch_id)
+    if not context().batches.retry(batch, load=1):
+        raise Conflict("No job of this batch has failed or was canceled.", code=f"batch_{batch.state.value}")
+    return jsonify(views().batch(context().batches.get(owner(), batch_id))), 202
+
+
+@routes.delete("/<batch_id>")
+def delete(batch_id: str) -> Response:
+    """Takes the batch, its jobs and their results away at once."""
+    context().batches.delete(context().batches.get(owner(), batch_id))
+    return Response(status=204)
+
+
+def _submit(asked: BatchRequest, batch_id: str) -> Job:
+    """Keeps the items and writes the batch down; the rest is the ``expand`` step's."""
+    ctx, name = context(), new_items_name(owner(), batch_id)
+    keep = Submitter(ctx).retention(asked.expires_in, ceiling())
+    with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
+        path = Path(folder) / "items.jsonl"
+        if asked.upload is not None:
+            ctx.uploads.fetch(owner(), asked.upload, path, ctx.settings.max_body_bytes)
+        else:
+            with path.open("wb") as file:
+                file.writelines(json.dumps(item).encode() + b"\n" for item in asked.items or ())
+        items = _count(path)
+        document: dict[str, Any] = {
+            "owner": owner(),
+            "items": items,
+            "items_object": name,
+            "defaults": asked.defaults,
+            "strict": asked.strict,
+            "metadata": asked.metadata,
+            "pipeline": "batch",
+            "ceiling": ceiling(),
+        }
+        hook = Submitter(ctx).hook(asked.webhook, owner())
+        load = _load(path.stat().st_size, items, asked.defaults)
+        ctx.objects.put_file(name, path, "application/x-ndjson")
+    batch = NewJob(
+        id=batch_id,
+        owner=owner(),
+        priority=Priority.NORMAL,
+        plan=PLAN,
+        document=document,
+        deadline=ctx.settings.job_deadline,
+        keep=keep,
+        load=load,
+        hook=hook,
+        items=items,
+    )
+    try:
+        if not ctx.ledger.create(batch):
+            _drop_unused(batch_id, name)
+    except ChorusError:
+        _drop_unused(batch_id, name)
+        raise
+    job = ctx.ledger.get(batch_id)
+    if job is None:
+        raise LedgerUnavailable
+    return job
+
+
+def _drop_unused(batch_id: str, name: str) -> None:
+    """Deletes the items of a batch that was not written down, unless it was after all and its answer was lost."""
+    there = context().ledger.get(batch_id)
+    if there is None or there.document["items_object"] != name:
+        context().objects.delete(name)
+
+
+def _load(size: int, items: int, defaults: Mapping[str, Any]) -> int:
+    """Utterances that a batch may come to, its defaults counted once for each item that they are laid under.
+
+    Raises `InvalidRequest` (``batch_too_large``) where that is more than half of what the service takes at once."""
+    shared = len(json.dumps(defaults, ensure_ascii=False).encode())
+    load, most = items + estimated_load(size + items * shared), context().settings.max_utterances
+    if load > most:
+        detail = f"The batch may come to {load} utterances, {most} are taken at once: send it in parts."
+        raise InvalidRequest(detail, code="batch_too_large", fields=[FieldError("items", "batch_too_large", detail)])
+    return load
+
+
+def _count(path: Path) -> int:
+    """Lines that are not empty. Raises `InvalidRequest` where there is none, or too many."""
+    with path.open("rb") as file:
+        items = sum(1 for line in file if line.strip())
+    if not 1 <= items <= MAX_ITEMS:
+        detail = f"A batch has 1 to {MAX_ITEMS} items, not {items}."
+        raise InvalidRequest(detail, code="invalid_value", fields=[FieldError("items", "invalid_value", detail)])
+    return items
+
+
+def entry_view(entry: Entry, here: str) -> dict[str, Any]:
+    """A line of the manifest; ``here`` is the address of the API."""
+    job, audio = entry.job, None
+    if job is not None and job.result:
+        audio = job.result.get("audio")
+    error = entry.error or (job.error if job else None)
+    gone = job is None and entry.error is None
+    name = f"{entry.file}.{audio['format']}" if audio else None
+    url = None
+    if job is not None and audio:
+        link = context().objects.link(audio["object"], seconds=LINK_SECONDS, filename=name or "")
+        url = link or f"{here}/v1/jobs/{job.id}/audio"
+    state = job.state if job else JobState.EXPIRED if gone else JobState.FAILED
+    return {
+        "custom_id": entry.custom_id,
+        "job": job.id if job else None,
+        "state": state.value,
+        "file": name,
+        "url": url,
+        "duration": audio["duration"] if audio else None,
+        "error": error,
+    }

@@ -1,0 +1,115 @@
+"""``/healthz`` (this process lives), ``/readyz`` (it can take jobs), ``/metrics`` (Prometheus)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flask import Blueprint, Response, jsonify
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from api.context import context
+from core.errors import ChorusError
+from core.metrics import COUNTERS, read_counters
+from core.redis import redis_errors
+from core.work import CPU
+from pipelines.connections import Connections
+from storage.ledger.registry import live_workers
+
+routes = Blueprint("health", __name__)
+
+
+@routes.get("/healthz")
+def healthz() -> Response:
+    """Answers as long as the process does."""
+    return jsonify({"status": "ok"})
+
+
+@routes.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Whether ledger, storage and workers are there; which is not, where one is not."""
+    checks = {"ledger": _ledger, "storage": _storage, "cpu_worker": _cpu_worker}
+    found: dict[str, str] = {}
+    for name, check in checks.items():
+        try:
+            check(context())
+            found[name] = "ok"
+        except ChorusError as error:
+            found[name] = error.message
+    ready = set(found.values()) == {"ok"}
+    return jsonify({"status": "ok" if ready else "unavailable", "checks": found}), 200 if ready else 503
+
+
+def _ledger(ctx: Connections) -> None:
+    """A ledger that only answers reads, such as a replica after a failover, takes no jobs."""
+    with redis_errors():
+        ctx.redis.set("ch:probe", 1, ex=60)
+
+
+def _storage(ctx: Connections) -> None:
+    ctx.objects.check()
+
+
+def _cpu_worker(ctx: Connections) -> None:
+    if not any(CPU in worker["rooms"] for worker in live_workers(ctx.redis)):
+        raise ChorusError("No CPU worker is there: start one with 'chorus worker cpu'.")
+
+
+class _Collector:
+    """Reads the shared counters and the worker registry at the moment they are asked for."""
+
+    def __init__(self, ctx: Connections) -> None:
+        self._ctx = ctx
+
+    def collect(self) -> Iterator[Metric]:
+        counters = read_counters(self._ctx.redis)
+        for name, (text, labels) in COUNTERS.items():
+            family = CounterMetricFamily(name.removesuffix("_total"), text, labels=labels)
+            for values, amount in counters[name].items():
+                family.add_metric(values, amount)
+            yield family
+        batches, items = counters["chorus_microbatches_total"], counters["chorus_microbatch_items_total"]
+        yield _gauge(
+            "chorus_microbatch_mean_items",
+            "Mean items of a micro-batch.",
+            "model",
+            ((model[0], items.get(model, 0.0) / n) for model, n in batches.items() if n),
+        )
+        busy, run = counters["chorus_busy_seconds_total"], counters["chorus_run_seconds_total"]
+        yield _gauge(
+            "chorus_outside_run_ratio",
+            "Share of the model workers' busy time spent outside run().",
+            "model",
+            ((model[0], max(0.0, 1 - run.get(model, 0.0) / n)) for model, n in busy.items() if n),
+        )
+        yield from self._stations()
+
+    def _stations(self) -> Iterator[Metric]:
+        stations = [CPU, *self._ctx.catalog.models]
+        pipe = self._ctx.redis.pipeline(transaction=False)
+        for station in stations:
+            pipe.zcard(f"ch:out:{station}")
+        with redis_errors():
+            released = pipe.execute()
+        serving = dict.fromkeys(stations, 0)
+        for worker in live_workers(self._ctx.redis):
+            for station in worker["rooms"]:
+                serving[station] = serving.get(station, 0) + 1
+        yield _gauge("chorus_released_items", "Items released and not ended.", "station",
+                     zip(stations, released, strict=True))  # fmt: skip
+        yield _gauge("chorus_workers", "Live worker processes.", "station", serving.items())
+
+
+def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values:
+        family.add_metric([key], value)
+    return family
+
+
+@routes.get("/metrics")
+def metrics() -> Response:
+    """All metrics in Prometheus's text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(context()))
+    return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,229 @@
+"""``/v1/jobs``: submit, poll, download."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import FileStorage
+
+from api.context import ceiling, context, owner
+from api.http.downloads import send
+from api.http.forms import check_fields, json_object, json_value, no_such_file
+from api.http.idempotency import fingerprint, once
+from api.http.json_body import read_json
+from api.http.prefer import wait_for_end
+from api.http.query import flag
+from api.job_views import accepted_view, job_view
+from audio.encode import CONTENT_TYPES
+from core.errors import (
+    Conflict,
+    FieldError,
+    InvalidRequest,
+    LedgerUnavailable,
+    Malformed,
+    NotFound,
+    RangeNotSatisfiable,
+)
+from core.names import AudioFormat, JobState
+from pipelines.submission import Submitter, estimated_load, new_job_id
+from schemas.requests import JobRequest
+from storage.ledger.records import Job, derived_job_id
+from storage.objects.job_objects import folder, up_to
+from storage.objects.job_record import read_record
+
+routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+
+_CHUNK = 64 * 1024
+_ID = re.compile(r"job_[0-9a-f]{24}")
+_OWN_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+
+
+@routes.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Takes a job in and answers 202 at once."""
+    return accepted(wait_for_end(create_once(*read_job())))
+
+
+@routes.put("/<job_id>")
+def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
+    """Takes a job in under the client's own id: the same job again is the one that is there."""
+    if not _OWN_ID.fullmatch(job_id) or job_id.startswith("job_"):
+        detail = "An id of your own has 1 to 128 of A-Za-z0-9._~- and does not begin with 'job_'."
+        raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
+    body, files = read_job()
+    asked, ours = fingerprint(body, files), derived_job_id(owner(), job_id)
+    there = context().ledger.get(ours)
+    if there is None:
+        there = submit(body, files, ours, custom_id=job_id, asked=asked)
+        if there.document.get("asked") == asked:
+            return accepted(wait_for_end(there))
+    if there.document.get("asked") != asked:
+        raise Conflict("There is another job of this id.", code="id_taken")
+    view = job_view(wait_for_end(there))
+    return jsonify(view), 200, {"Location": view["links"]["self"]}
+
+
+def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
+    """The job that a request asks for, or the one that its ``Idempotency-Key`` stands for already."""
+
+    def make(job_id: str) -> Job:
+        return submit(body, files, job_id)
+
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return make(new_job_id())
+    return once(owner(), key, fingerprint(body, files), new_job_id(), make)
+
+
+def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, **facts: Any) -> Job:
+    """Writes a job down; as the ledger has it then."""
+    streams = {name: file.stream for name, file in files.items()}
+    asked = JobRequest.model_validate(body)
+    Submitter(context()).submit(asked, owner(), streams, job_id, ceiling(), **facts)
+    job = context().ledger.get(job_id)
+    if job is None:
+        raise LedgerUnavailable
+    return job
+
+
+def accepted(job: Job) -> tuple[Response, int, dict[str, str]]:
+    """The answer to a new job: the whole of it where it has ended already."""
+    view = job_view(job) if job.state.ended else accepted_view(job)
+    return jsonify(view), 202, {"Location": view["links"]["self"]}
+
+
+@routes.get("/<job_id>")
+def get(job_id: str) -> Response:
+    """The job as it stands, or as it ends within ``Prefer: wait=N`` seconds."""
+    return jsonify(job_view(wait_for_end(find_job(job_id))))
+
+
+@routes.delete("/<job_id>")
+def delete(job_id: str) -> Response:
+    """Takes the job and its results away at once. Utterances that other jobs need stay."""
+    job = find_job(job_id)
+    ctx = context()
+    ctx.ledger.forget(job.id)
+    ctx.objects.delete(*up_to(ctx.objects.names(folder(job.owner, job.id)), job))
+    return Response(status=204)
+
+
+@routes.get("/<job_id>/audio")
+def audio(job_id: str) -> Response:
+    """The finished audio: whole, or the part that ``Range`` names. With ``stream=1`` as it is made."""
+    job = find_job(job_id)
+    if flag("stream"):
+        from api.routes.job_streams import stream_audio  # the encoders are loaded by those who need them
+
+        return stream_audio(job)
+    if job.state is not JobState.SUCCEEDED:
+        raise Conflict(f"The job is {job.state.value}: there is no audio.", code=f"job_{job.state.value}")
+    found = (job.result or {}).get("audio")
+    if not found:
+        raise NotFound("This job's result is not audio.", code="no_audio")
+    return _send(found, filename=f"{job.id}.{found['format']}")
+
+
+@routes.post("/<job_id>/cancel")
+def cancel(job_id: str) -> Response:
+    """Ends the job at once. What still runs for it is discarded."""
+    job = find_job(job_id)
+    if not context().ledger.cancel(job.id):
+        raise Conflict(f"The job is {job.state.value} already.", code=f"job_{job.state.value}")
+    return jsonify(job_view(find_job(job.id)))
+
+
+@routes.post("/<job_id>/retry")
+def retry(job_id: str) -> tuple[Response, int]:
+    """Begins a job anew that failed or was canceled; only what is missing is rendered."""
+    job = find_job(job_id)
+    if not context().ledger.retry(job.id, estimated_load(int(job.document["characters"]))):
+        raise Conflict(f"The job is {job.state.value}: there is nothing to retry.", code=f"job_{job.state.value}")
+    return jsonify(job_view(find_job(job.id))), 202
+
+
+#: Fields of a multipart body that are strings as they stand; all others are JSON.
+_STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "normalize", "priority", "on_error"}
+
+
+def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
+    """A job's fields and files, from a JSON body or a multipart one.
+
+    In a multipart body ``reference`` and ``recording`` are files; the other fields stand by themselves (JSON where
+    they are not strings), or all together as JSON in a field ``job``. Raises `Malformed`.
+    """
+    if request.mimetype in ("application/json", ""):
+        return read_json(), {}
+    if request.mimetype != "multipart/form-data":
+        raise Malformed("Send the job as application/json or multipart/form-data.", code="unsupported_media_type")
+    files = {}
+    for name, file in request.files.items(multi=True):
+        if name not in ("reference", "recording") or name in files:
+            raise no_such_file(name)
+        files[name] = file
+    check_fields((name, value) for name, value in request.form.items() if name not in _STRINGS)
+    body = json_object("job", request.form["job"]) if "job" in request.form else {}
+    for name, value in request.form.items():
+        if name in _STRINGS:
+            body[name] = value
+        elif name != "job":
+            body[name] = json_value(name, value)
+    return body, files
+
+
+def find_job(job_id: str) -> Job:
+    """The owner's job of that id, ours or the client's own; another owner's is as absent as one that never was."""
+    if _OWN_ID.fullmatch(job_id) and not _ID.fullmatch(job_id):
+        job_id = derived_job_id(owner(), job_id)
+    job = context().ledger.get(job_id) if _ID.fullmatch(job_id) else None
+    if job is None and _ID.fullmatch(job_id):
+        job = read_record(context().objects, owner(), job_id)
+    if job is None or job.owner != owner():
+        raise NotFound("There is no such job.", code="job_not_found")
+    return job
+
+
+def _send(found: dict[str, Any], filename: str) -> Response:
+    size = int(found["bytes"])
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{found["sha256"]}"',
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        "Cache-Control": "private, immutable",
+    }
+    if request.if_none_match.contains(found["sha256"]):
+        return Response(status=304, headers=headers)
+    part = _range(size) if _same_still(found["sha256"]) else None
+    length = part[1] - part[0] if part else size
+    if part:
+        headers["Content-Range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
+    headers["Content-Length"] = str(length)
+    objects = context().objects
+
+    def chunks() -> Iterator[bytes]:
+        stream = objects.stream(found["object"], part and f"bytes={part[0]}-{part[1] - 1}")
+        return iter(lambda: stream.body.read(_CHUNK), b"")
+
+    kind = CONTENT_TYPES[AudioFormat(found["format"])]
+    return send(chunks, length, status=206 if part else 200, headers=headers, content_type=kind)
+
+
+def _same_still(sha256: str) -> bool:
+    """Whether ``If-Range`` (RFC 9110, 13.1.5) lets a part be sent: it names these very bytes, or there is none."""
+    if "If-Range" not in request.headers:
+        return True
+    return request.if_range.etag == sha256
+
+
+def _range(size: int) -> tuple[int, int] | None:
+    """The one part that ``Range`` asks for, as [start, end). Several parts are answered with the whole."""
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return None
+    part = asked.range_for_length(size)
+    if part is None:
+        raise RangeNotSatisfiable(size)
+    return part

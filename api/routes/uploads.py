@@ -1,0 +1,73 @@
+"""``/v1/uploads``: recordings that are too large for a JSON body."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from api.context import context, owner
+from api.job_views import root
+from core.errors import InvalidRequest, Malformed, TooLarge
+from schemas.views import rfc3339
+from storage.objects.uploads import FORM_SECONDS, UPLOAD_SECONDS
+
+routes = Blueprint("uploads", __name__, url_prefix="/v1/uploads")
+
+_CHUNK = 1 << 20
+
+
+@routes.post("")
+def create() -> tuple[Response, int]:
+    """A place to PUT a recording to; where clients reach the storage, a form to POST it there."""
+    upload, form = context().uploads.open(owner())
+    view: dict[str, Any] = {
+        "id": upload,
+        "method": "POST" if form else "PUT",
+        "url": form.url if form else f"{root()}/v1/uploads/{upload}",
+        "expires": rfc3339(time.time() + (FORM_SECONDS if form else UPLOAD_SECONDS)),
+        "max_bytes": context().settings.max_upload_bytes,
+    }
+    if form:
+        view["fields"] = dict(form.fields)
+    return jsonify(view), 201
+
+
+@routes.put("/<upload>")
+def put(upload: str) -> tuple[Response, int]:
+    """Takes the recording's bytes in, until the upload is used."""
+    uploads, limit = context().uploads, context().settings.max_upload_bytes
+    request.max_content_length = limit
+    # What is said to come may be refused before it does.
+    uploads.expect(owner(), upload, min(request.content_length or 1, limit))
+    with tempfile.TemporaryDirectory(prefix="chorus-upload-") as folder:
+        path = Path(folder) / "upload"
+        size = _take(path, limit)
+        if not size:
+            raise InvalidRequest("The request has no bytes.", code="upload_empty")
+        uploads.put(owner(), upload, path)
+    return jsonify({"id": upload, "bytes": size}), 200
+
+
+def _take(path: Path, limit: int) -> int:
+    """Writes the request's body to ``path``: its bytes. Raises `TooLarge`, `Malformed` where it breaks off."""
+    size = 0
+    with path.open("wb") as file:
+        while chunk := request.stream.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"An upload may have {limit} bytes.")
+            file.write(chunk)
+    if request.content_length is not None and size < request.content_length:
+        raise Malformed("The request's body broke off.")
+    return size
+
+
+@routes.delete("/<upload>")
+def delete(upload: str) -> tuple[str, int]:
+    """Deletes an upload; what was made of it stays."""
+    context().uploads.delete(owner(), upload)
+    return "", 204

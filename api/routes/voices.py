@@ -1,0 +1,170 @@
+"""``/v1/voices``: the voices there are, and those that an owner made from recordings."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import IO, Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import FileStorage
+
+from api.context import context, owner
+from api.http.forms import check_fields, json_object, no_such_file
+from api.http.json_body import read_json
+from api.http.prefer import wait_for_end
+from api.job_views import root
+from api.routes.catalog import stock_voices
+from api.routes.jobs import accepted, submit
+from core.errors import FieldError, InvalidRequest, Malformed, NotFound
+from core.validation import parse_json
+from pipelines.enrolment import encoders, enrol
+from pipelines.intake import Intake
+from pipelines.submission import new_job_id
+from schemas.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
+from schemas.views import rfc3339
+from storage.voices import StoredVoice, new_voice_id, voice_folder
+
+routes = Blueprint("voices", __name__, url_prefix="/v1/voices")
+
+#: What a voice says where nothing else is asked for.
+SENTENCE = "This is how I sound. The quick brown fox jumps over the lazy dog."
+
+
+@routes.get("")
+def list_voices() -> Response:
+    """Every voice: those of the models, and those that the owner stored."""
+    stored = [voice_view(voice) for voice in context().voices.of(owner())]
+    return jsonify({"object": "list", "data": [*stock_voices(), *stored]})
+
+
+@routes.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Makes a voice from one or more recordings: voice activity and embedding once, for each pipeline named."""
+    body, files = _read_voice()
+    asked = VoiceRequest.model_validate(body)
+    ctx = context()
+    models = encoders(asked.pipelines, ctx.pipelines, ctx.catalog)
+    given: list[tuple[str, RecordingInput | IO[bytes]]] = [(f"files.{n}", file.stream) for n, file in enumerate(files)]
+    given += [(f"recordings.{n}", recording) for n, recording in enumerate(asked.recordings)]
+    if not 1 <= len(given) <= MAX_RECORDINGS:
+        detail = f"A voice needs 1 to {MAX_RECORDINGS} recordings."
+        fields = [FieldError("recordings", "missing_recording", detail)]
+        raise InvalidRequest(detail, code="missing_recording", fields=fields)
+    voice_id = new_voice_id()
+    folder = voice_folder(owner(), voice_id)
+    try:
+        take_in = Intake(ctx).recording
+        recordings = [take_in(owner(), "reference", one, folder, field) for field, one in given]
+        voice = StoredVoice(
+            id=voice_id,
+            owner=owner(),
+            name=asked.name,
+            created=time.time(),
+            models=models,
+            recordings=recordings,
+            consent=asked.consent,
+        )
+        enrol(ctx, voice)
+    except BaseException:
+        ctx.objects.delete(*ctx.objects.names(f"{folder}/"))
+        raise
+    view = voice_view(voice)
+    return jsonify(view), 202, {"Location": view["links"]["self"]}
+
+
+@routes.get("/<voice_id>")
+def get(voice_id: str) -> Response:
+    """A voice: whether it is ready, or why it failed."""
+    for stock in stock_voices():
+        if stock["id"] == voice_id:
+            return jsonify(stock)
+    return jsonify(voice_view(context().voices.get(owner(), voice_id)))
+
+
+@routes.patch("/<voice_id>")
+def rename(voice_id: str) -> Response:
+    """Gives a stored voice another name."""
+    asked = VoiceChange.model_validate(read_json())
+    return jsonify(voice_view(context().voices.rename(owner(), voice_id, asked.name)))
+
+
+@routes.delete("/<voice_id>")
+def delete(voice_id: str) -> Response:
+    """Takes a stored voice away everywhere: its record, its recordings, and what was made from them."""
+    context().voices.delete(owner(), voice_id)
+    return Response(status=204)
+
+
+@routes.post("/<voice_id>/preview")
+def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
+    """A job that lets the voice say a sentence."""
+    asked = PreviewRequest.model_validate(read_json(b"{}"))
+    body = {
+        "pipeline": asked.pipeline or _pipeline_of(voice_id),
+        "voice": voice_id,
+        "text": asked.text or SENTENCE,
+        "output": asked.output.model_dump(mode="json"),
+        "priority": "interactive",
+    }
+    return accepted(wait_for_end(submit(body, {}, new_job_id())))
+
+
+def _pipeline_of(voice_id: str) -> str:
+    """The first pipeline that speaks with a voice. Raises `NotFound`."""
+    if voice_id.startswith("vo_"):
+        return next(iter(context().voices.get(owner(), voice_id).models))
+    for stock in stock_voices():
+        if stock["id"] == voice_id and stock["pipelines"]:
+            return str(stock["pipelines"][0])
+    raise NotFound("There is no such voice.", code="voice_not_found")
+
+
+def voice_view(voice: StoredVoice) -> dict[str, Any]:
+    """A stored voice as the API shows it."""
+    state, error = context().voices.state(voice)
+    own = f"{root()}/v1/voices/{voice.id}"
+    return {
+        "id": voice.id,
+        "object": "voice",
+        "name": voice.name,
+        "state": state.value,
+        "pipelines": list(voice.models),
+        "models": sorted(set(voice.models.values())),
+        "consent": voice.consent,
+        "created": rfc3339(voice.created),
+        "recordings": [{"duration": r.get("duration"), "sha256": r.get("sha256")} for r in voice.recordings],
+        "error": error,
+        "links": {"self": own, "preview": f"{own}/preview"},
+    }
+
+
+def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:
+    """A voice's fields and files, from a JSON body or a multipart one. Raises `Malformed`."""
+    if request.mimetype in ("application/json", ""):
+        return read_json(), []
+    if request.mimetype != "multipart/form-data":
+        raise Malformed("Send the voice as application/json or multipart/form-data.", code="unsupported_media_type")
+    body: dict[str, Any] = {}
+    check_fields((name, value) for name in ("pipelines", "recordings") for value in request.form.getlist(name))
+    for name, values in request.form.lists():
+        if name == "pipelines":
+            body[name] = [part for value in values for part in _names(value)]
+        elif name == "recordings":
+            body[name] = [json_object(f"{name}.{n}", value) for n, value in enumerate(values)]
+        else:
+            body[name] = values[-1]
+    files = []
+    for name, file in request.files.items(multi=True):
+        if name not in ("files", "files[]"):
+            raise no_such_file(name)
+        files.append(file)
+    return body, files
+
+
+def _names(value: str) -> list[Any]:
+    """``a,b`` or ``["a", "b"]``."""
+    if value.startswith("["):
+        with contextlib.suppress(Malformed):
+            return list(parse_json(b'{"names": %s}' % value.encode())["names"])
+    return [part.strip() for part in value.split(",")]

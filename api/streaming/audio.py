@@ -1,0 +1,238 @@
+"""A job's audio as its utterances finish, or from its finished file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from api.streaming.streams import Patience, Reader, StreamCut
+from audio.artifact import unpack
+from audio.decode import stream as decoded
+from audio.join import Piece, Samples, join, left_out
+from audio.streaming import StreamEncoder, StreamFormat
+from core.errors import ArtifactMissing, LedgerUnavailable, StorageUnavailable
+from core.names import JobState
+from core.redis import redis_errors
+from core.work import UtteranceWork
+from models.catalog import Catalog
+from pipelines.connections import Connections
+from storage.ledger.records import Job
+
+#: Seconds between two looks at a job: the first, the longest, and by how much they grow.
+_FIRST, _LONGEST, _GROWTH = 0.02, 0.25, 1.15
+
+#: Seconds between two tries at what is away.
+_AGAIN = 0.5
+
+#: Bytes that are read of a finished file at once.
+_PART = 2**20
+
+Answer = TypeVar("Answer")
+Bytes = Generator[bytes, None, None]
+
+
+def source_rate(catalog: Catalog, job: Job) -> int | None:
+    """Hz of what the job's last utterance step gives, None where it speaks nothing."""
+    each = [step for step in job.plan.steps if step.each]
+    return catalog.get(each[-1].station).sample_rate if each else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the stream is to be: ``rate`` in Hz, None for what follows from the source."""
+
+    format: StreamFormat
+    rate: int | None
+
+
+def follow_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> Bytes:
+    """The audio of a job that has not ended, in order, each utterance once it is there.
+
+    The utterances are joined as `assemble` joins them, without loudness normalisation, which needs the whole. Raises
+    `StreamCut` where the job ends before its last utterance, and what keeps storage or ledger away for too long."""
+    following = _Following(ctx, job, reader)
+    utterances = following.laid()
+    if not utterances:
+        yield from finished_audio(ctx, following.job, wanted, reader)
+        return
+    rate = source_rate(ctx.catalog, following.job)
+    if rate is None:
+        raise ArtifactMissing("The catalog has no sample rate for this job's last model.")
+    with StreamEncoder(wanted.format, rate, wanted.rate) as encoder:
+        yield encoder.header()
+        for samples in join(following.pieces(), rate):
+            yield encoder.write(samples)
+        yield encoder.close()
+
+
+def finished_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> Bytes:
+    """The audio of a job that has succeeded: its file as it is, or in another format."""
+    audio = (job.result or {}).get("audio")
+    if not audio:
+        raise StreamCut(f"the job is {job.state.value}")
+    if audio["format"] == wanted.format.value:
+        yield from _parts(ctx, audio, reader)
+        return
+    rate = int(audio["sample_rate"])
+    with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
+        path = Path(folder) / f"audio.{audio['format']}"
+        with path.open("wb") as file:
+            for part in _parts(ctx, audio, reader):
+                file.write(part)
+        with StreamEncoder(wanted.format, rate, wanted.rate) as encoder:
+            yield encoder.header()
+            for samples in decoded(path, rate, max_seconds=float(audio["duration"]) + 60):
+                yield encoder.write(samples)
+            yield encoder.close()
+
+
+def _parts(ctx: Connections, audio: Mapping[str, Any], reader: Reader) -> Iterator[bytes]:
+    """A finished file, part by part: whoever reads slowly keeps no connection to storage."""
+    size = int(audio["bytes"])
+
+    def part(at: int) -> bytes:
+        stream = ctx.objects.stream(audio["object"], f"bytes={at}-{min(at + _PART, size) - 1}")
+        try:
+            return stream.body.read()
+        except Exception as error:  # urllib3's and botocore's errors have no base in common
+            raise StorageUnavailable from error
+
+    for at in range(0, size, _PART):
+        yield _patiently(partial(part, at), reader)
+
+
+def _patiently(call: Callable[[], Answer], reader: Reader) -> Answer:
+    """Calls until ledger or storage answers, for as long as `Patience` lasts."""
+    patience = Patience()
+    while True:
+        try:
+            return call()
+        except (LedgerUnavailable, StorageUnavailable) as error:
+            patience.missed(error)
+        reader.wait(_AGAIN)
+
+
+class _Gaps:
+    """Growing pauses between two looks."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._gap = _FIRST
+
+    def wait(self) -> None:
+        self._reader.wait(self._gap)
+        self._gap = min(_LONGEST, self._gap * _GROWTH)
+
+
+class _Following:
+    """A job that runs, looked at again and again. ``job`` is how it last stood when it was read in full."""
+
+    def __init__(self, ctx: Connections, job: Job, reader: Reader) -> None:
+        self.job = job
+        self._ctx = ctx
+        self._reader = reader
+        self._silence = False  #: whether silence stands for an utterance that failed
+        self._works: list[UtteranceWork] = []
+
+    def laid(self) -> list[UtteranceWork]:
+        """The job's utterances, once all of them are laid down; none where it has succeeded meanwhile.
+
+        The ledger forgets them at the job's end, so that they are read once in each generation."""
+        gaps = _Gaps(self._reader)
+        while True:
+            if self.job.state is JobState.SUCCEEDED:
+                return []
+            if self.job.state.ended:
+                raise StreamCut(f"the job is {self.job.state.value}")
+            if self.job.total:
+                works, _ = _patiently(partial(self._ctx.ledger.utterances, self.job.id), self._reader)
+                if len(works) == self.job.total:
+                    self._works = works
+                    return works
+            gaps.wait()
+            self._read_job()
+
+    def pieces(self) -> Iterator[Piece]:
+        """Every utterance for `join`, which waits for the samples of one before it asks for the next."""
+        index = 0
+        while index < len(self._works):
+            yield partial(self._samples, index), self._works[index].pause
+            index += 1
+
+    def _samples(self, index: int) -> Samples:
+        """The samples of one utterance, once it has ended."""
+        patience = Patience()
+        while True:
+            if not self._rendered(index, patience):
+                rate = source_rate(self._ctx.catalog, self.job)
+                return left_out(rate or 0)
+            get = partial(self._ctx.objects.get, self._works[index].artifact)
+            try:
+                return unpack(_patiently(get, self._reader))[0]
+            except ArtifactMissing as error:
+                patience.missed(error)
+            self._reader.wait(_AGAIN)
+
+    def _rendered(self, index: int, patience: Patience) -> bool:
+        """Waits for the end of one utterance; False where silence is to stand for it.
+
+        ``patience``: for its artifact, if it was gone; where `assemble` has it rendered again, it begins anew."""
+        gaps = _Gaps(self._reader)
+        while True:
+            letter = self._letter(index)
+            if letter == "Z":
+                return True
+            if letter == "X":
+                if not self._silence:
+                    raise StreamCut(f"utterance {index} failed")
+                return False
+            patience.met()
+            gaps.wait()
+
+    def _letter(self, index: int) -> str:
+        """Where one utterance stands: ``Z`` rendered, ``X`` failed, else it is on its way."""
+        name = self.job.id
+
+        def ask() -> tuple[list[bytes | None], bytes]:
+            pipe = self._ctx.redis.pipeline(transaction=True)  # one that broke has forgotten what it was to ask
+            pipe.hmget(f"ch:job:{name}", "state", "gen", "silence")
+            pipe.getrange(f"ch:at:{name}", index, index)
+            with redis_errors():
+                fields, letter = pipe.execute()
+            return fields, letter
+
+        (state, generation, silence), letter = _patiently(ask, self._reader)
+        if state is None or generation is None:
+            raise StreamCut("the job is gone")
+        self._silence = silence == b"1"
+        if int(generation) != self.job.generation:
+            self._begin_anew(index)
+            return ""
+        standing = JobState(state.decode())
+        if standing is JobState.SUCCEEDED:
+            return self._letter_at_end(index)
+        if standing.ended:
+            raise StreamCut(f"the job is {standing.value}")
+        return letter.decode()
+
+    def _letter_at_end(self, index: int) -> str:
+        if self.job.state is not JobState.SUCCEEDED:
+            self._read_job()
+        return "X" if any(error["utterance"] == index for error in self.job.errors) else "Z"
+
+    def _begin_anew(self, index: int) -> None:
+        """The job was retried: the utterances that were not heard yet are those of the new generation."""
+        known = self._works
+        self._read_job()
+        if self.laid() and len(self._works) != len(known):
+            raise StreamCut(f"utterance {index} is another one now")
+
+    def _read_job(self) -> None:
+        found = _patiently(partial(self._ctx.ledger.get, self.job.id), self._reader)
+        if found is None or found.origin != self.job.origin:
+            raise StreamCut("the job is gone")
+        self.job = found

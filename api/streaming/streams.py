@@ -1,0 +1,195 @@
+"""Answers that go on while a job runs: how many at once, for how long, and whether anybody still reads them.
+
+Each holds a thread of its process. So they have threads of their own (``api_streams``) beside those of all other
+requests, of which one owner gets a share; whoever comes past that is turned away with 503.
+
+A client that stops reading would hold its thread for ever: `api.http.front` closes its connection after `STALLED`
+seconds. While nothing is written nobody notices a client that left, or a key that was revoked: `Reader.wait` looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeAlias
+
+from flask import Response, request
+
+from api.context import context, key_check, owner
+from api.http.capacity import Place, Places
+from core.errors import ChorusError, LedgerUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a stream lives at most.
+LONGEST = 4 * 3600.0
+
+#: Seconds that a client may leave what it is sent unread, once the buffers between are full.
+STALLED = 60
+
+#: Seconds that a stream waits for ledger or storage to come back.
+PATIENCE = 60.0
+
+#: Seconds between two looks at whether the key is still good.
+RECHECK = 5.0
+
+#: Bytes that are handed to the server at once.
+PORTION = 32 * 1024
+
+#: Seconds between two looks at whether this process is to stop.
+_GLANCE = 0.5
+
+#: What makes the bytes of one stream.
+Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
+
+PLACES = Places("streams")
+_stopping: Callable[[], bool] = lambda: False  # noqa: E731
+
+
+class StreamCut(ConnectionResetError):
+    """A stream ends before its time. To the server this is a connection that is gone: it closes without the end of a
+    chunked body, which tells the client that something is missing, and without a traceback in the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ECONNRESET, reason)
+
+
+def stop_when(stopping: Callable[[], bool]) -> None:
+    """Lets all streams of this process end once ``stopping`` says so."""
+    global _stopping
+    _stopping = stopping
+
+
+def bound_writes(sock: socket.socket) -> None:
+    """Lets a write fail after `STALLED` seconds in which the other side took nothing (SO_SNDTIMEO), or acknowledged
+    nothing (TCP_USER_TIMEOUT, where there is such a thing). What a listening socket is told, its connections have."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", STALLED, 0))
+    if hasattr(socket, "TCP_USER_TIMEOUT") and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
+
+
+class Reader:
+    """The client at the other end of one stream; ``sock`` is None where the server does not show it.
+
+    ``allowed``: whether it may still read, asked every `RECHECK` seconds."""
+
+    def __init__(self, sock: socket.socket | None, allowed: Callable[[], bool] = lambda: True) -> None:
+        self._end = time.monotonic() + LONGEST
+        self._allowed = allowed
+        self._recheck = time.monotonic() + RECHECK
+        self._poll: select.poll | None = None
+        if sock is not None and hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(sock, getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR)
+
+    def wait(self, seconds: float) -> None:
+        """Waits. Raises `StreamCut` once nobody reads any more, the stream has lived for `LONGEST`, or this process
+        is to stop."""
+        until = time.monotonic() + seconds
+        while True:
+            left = until - time.monotonic()
+            self._look(max(0.0, min(left, _GLANCE)))
+            if left <= _GLANCE:
+                return
+
+    def _look(self, seconds: float) -> None:
+        if self._poll is None:
+            time.sleep(seconds)
+        elif self._poll.poll(seconds * 1000):
+            raise StreamCut("the client left")
+        now = time.monotonic()
+        if now > self._end:
+            raise StreamCut("the stream has lived for long enough")
+        if _stopping():
+            raise StreamCut("this process is to stop")
+        if now > self._recheck:
+            self._recheck = now + RECHECK
+            self._check_key()
+
+    def _check_key(self) -> None:
+        try:
+            allowed = self._allowed()
+        except LedgerUnavailable:
+            return  # whoever waits for the ledger says so
+        if not allowed:
+            raise StreamCut("the key was revoked")
+
+
+class Patience:
+    """How long what is away has been away."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def met(self) -> None:
+        """It is there."""
+        self._since = None
+
+    def missed(self, error: ChorusError) -> None:
+        """It is not. Raises ``error`` once that has been so for `PATIENCE` seconds."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since > PATIENCE:
+            raise error
+
+
+def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Response:
+    """The answer whose body is what ``make`` yields, outside of the request's context. HEAD costs no place.
+
+    Where ``make`` raises, the client can tell that the body is not whole. Raises `Overloaded` (``too_many_streams``).
+    """
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
+    if request.method == "HEAD":
+        return Response(headers=headers, content_type=content_type)
+    flow = _Flow(make, Reader(request.environ.get("chorus.socket"), key_check()), _place())
+    send_head: Callable[[], None] = request.environ.get("chorus.send_head", lambda: None)
+    try:
+        answer = Response(flow.chunks(send_head), headers=headers, content_type=content_type)
+        answer.call_on_close(flow.close)
+    except BaseException:
+        flow.close()
+        raise
+    return answer
+
+
+def _place() -> Place:
+    settings = context().settings
+    return PLACES.take(owner(), settings.api_streams, settings.api_streams_per_owner)
+
+
+class _Flow:
+    """The body of one stream on its way."""
+
+    def __init__(self, make: Make, reader: Reader, place: Place) -> None:
+        self._make = make
+        self._reader = reader
+        self._place = place
+
+    def chunks(self, send_head: Callable[[], None]) -> Generator[bytes, None, None]:
+        """What ``make`` yields, in portions, with a look at the reader before each; the answer's head goes first."""
+        yield b""  # by now the answer has begun
+        try:
+            send_head()
+            with contextlib.closing(self._make(self._reader)) as made:
+                for data in made:
+                    for at in range(0, len(data), PORTION):
+                        self._reader.wait(0)
+                        yield data[at : at + PORTION]
+        except StreamCut as cut:
+            log.info("a stream was cut: %s", cut.strerror)
+            raise
+        except ChorusError as error:
+            log.warning("a stream was cut: %s: %s", error.code, error.message)
+            raise StreamCut(error.code) from error
+        finally:
+            self._place.leave()
+
+    def close(self) -> None:
+        """The answer is over, one way or another, and perhaps before it began."""
+        self._place.leave()

@@ -1,0 +1,78 @@
+"""``chorus api``, ``worker``, ``reaper`` and ``sender``: one process each, as a supervisor runs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from core.errors import ConfigurationError
+from core.logs import set_up_logging
+from core.pulse import Pulse
+from core.settings import Settings, load_settings
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    set_up_logging(settings)
+    return settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (CHORUS_API_HOST, default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (CHORUS_API_PORT, default 8080).")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="API processes.")
+def api(host: str | None, port: int | None, processes: int) -> None:
+    """Run the API.
+
+    It does not start without an API key ('chorus keys create OWNER'), unless CHORUS_AUTH=off and it listens on
+    loopback.
+    """
+    if host:
+        os.environ["CHORUS_API_HOST"] = host
+    if port is not None:
+        os.environ["CHORUS_API_PORT"] = str(port)
+    settings = _settings()
+    Pulse().start()
+    from api import create_app
+    from api.http.server import Server
+
+    Server(create_app(settings), settings, processes).run()
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="cpu | MODEL...")
+@click.option("--processes", type=click.IntRange(1, 256), help="Child processes of 'cpu' (default: one per core).")
+def worker(models: tuple[str, ...], processes: int | None) -> None:
+    """Run a worker.
+
+    'chorus worker cpu' does the CPU steps of all jobs. 'chorus worker piper-joe' loads that model once and
+    drains its queue in micro-batches; several models may share one process. 'chorus weights list' names them.
+    """
+    settings = _settings()
+    from workers import run
+
+    if models == ("cpu",):
+        sys.exit(run.run_cpu_worker(settings, processes or os.cpu_count() or 1))
+    if "cpu" in models:
+        raise ConfigurationError("'cpu' is a worker of its own: start models in another.")
+    sys.exit(run.run_model_worker(settings, models))
+
+
+@click.command()
+def reaper() -> None:
+    """Run a reaper: it ends what is overdue and finds what was lost. Any number may run."""
+    settings = _settings()
+    from workers.run import run_reaper_process
+
+    sys.exit(run_reaper_process(settings))
+
+
+@click.command()
+def sender() -> None:
+    """Run a sender: it brings events to webhook endpoints. Any number may run; without one, events wait."""
+    settings = _settings()
+    from workers.run import run_sender_process
+
+    sys.exit(run_sender_process(settings))

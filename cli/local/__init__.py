@@ -1,0 +1,1 @@
+"""What ``chorus up`` runs on one machine."""

@@ -1,0 +1,1 @@
+"""Floor 2: the shapes of requests and responses."""

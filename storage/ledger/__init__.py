@@ -1,0 +1,1 @@
+"""The ledger in Redis: what there is, and every change of it."""

@@ -1,0 +1,357 @@
+"""The ledger: the jobs' records in Redis, the only truth about their state.
+
+Every change is one Lua script (``lua/*.lua``, one file each) that first looks at the job's generation:
+what comes from an earlier generation, or for a job that has ended, changes nothing. ``lua/keys.lua``
+names the keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import redis
+
+from core.errors import ArtifactsLost, ChorusError, Conflict, DeadlineExceeded, LedgerUnavailable, Overloaded
+from core.failpoints import reach
+from core.redis import redis_errors
+from core.work import CPU, ItemRef, Plan, UtteranceWork
+from storage.ledger.reading import read_job, read_work
+from storage.ledger.records import Job, NewJob, Outcome, Work
+from storage.ledger.scripts import Scripts
+
+#: Bounds on unfinished work that nothing meets.
+UNBOUNDED = (1 << 53, 1 << 53)
+
+#: How often an item that failed in a way that may pass is tried again.
+TRIES = 3
+
+#: How often utterances of one generation are sent back to be rendered again.
+RENDERINGS = 8
+
+#: What the script `create` answers where a job's batch has ended.
+_BATCH_OVER = -3
+
+#: Utterances in one call, so that a book never holds Redis for long.
+PORTION = 500
+
+#: Items released to a station that no live worker serves, so that one that starts finds work.
+FALLBACK = 32
+
+#: Enqueues (station, item) messages; how many. `broker.publish.publish_many`, bound to a client.
+Publish = Callable[[Sequence[tuple[str, str]]], int]
+
+
+def _publish_nothing(_: Sequence[tuple[str, str]]) -> int:
+    return 0
+
+
+class Ledger:
+    """The jobs' records. Every method raises `LedgerUnavailable` where Redis cannot be reached.
+
+    The backlog lies here, not in the broker, so that a released item never waits behind thousands and a book leaves
+    room for others. Only as much is released as a station's live workers have capacity for, by weighted priority
+    (interactive 8, normal 3, bulk 1), then by owner, then by job, in turns; a job's share opens at one item and doubles
+    with each round, so that its first audio comes early. Every change releases what may go on because of it.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        publish: Publish | None = None,
+        *,
+        bounds: tuple[int, int] = UNBOUNDED,
+    ) -> None:
+        """``publish`` enqueues what is released; without it nothing is, until somebody else releases it."""
+        self.client = client
+        self._publish = publish
+        self._bounds = bounds  #: unfinished utterances per owner and in all, past which `create` refuses
+        self._name = secrets.token_hex(6)  #: of this process, for the marks of `start`
+        self._scripts = Scripts(client)
+
+    def release(self, stations: Iterable[str]) -> int:
+        """Releases what the stations have capacity for and enqueues it; how many items.
+
+        Any process may call it at any time; calls do not get in each other's way."""
+        messages: list[tuple[str, str]] = []
+        for station in sorted(set(stations)):
+            more = True
+            while more:
+                items, more = self._scripts.run("release", station=station, now=time.time(), fallback=FALLBACK)
+                messages.extend((station, item.decode()) for item in items)
+        if not messages:
+            return 0
+        reach("released")
+        return (self._publish or _publish_nothing)(messages)
+
+    def _release_after(self, stations: Iterable[str]) -> None:
+        """Releases what may go on because of a change that was made. Should that fail, the reaper does it."""
+        if self._publish is not None:
+            with contextlib.suppress(LedgerUnavailable):
+                self.release(stations)
+
+    def create(self, job: NewJob, *, release: bool = True) -> bool:
+        """Writes a job down and lets its first step wait; False where its id exists already.
+
+        ``release=False``: the caller makes many jobs, and calls `release` after some of them.
+
+        Raises `Overloaded` where its owner, or all owners together, have too much unfinished work, and `Conflict`
+        (``batch_over``) where its batch has ended."""
+        written = self._scripts.run(
+            "create",
+            job=job.id,
+            owner=job.owner,
+            prio=job.priority.value,
+            plan=str(job.plan),
+            doc=json.dumps(job.document, ensure_ascii=False, separators=(",", ":")),
+            text=None if job.text is None else zlib.compress(job.text.encode()),
+            now=time.time(),
+            deadline=job.deadline,
+            keep=job.keep,
+            silence=job.silence,
+            load=job.load,
+            listed=job.listed,
+            hook=job.hook.asked if job.hook else None,
+            hook_url=job.hook.url if job.hook else None,
+            batch=job.batch.job if job.batch else None,
+            batch_gen=job.batch.generation if job.batch else None,
+            items=job.items,
+            objects=" ".join(_objects(job.document)) or None,
+            owner_bound=self._bounds[0],
+            bound=self._bounds[1],
+        )
+        if written == _BATCH_OVER:
+            raise Conflict("The batch is not wanted any more.", code="batch_over")
+        if written < 0:
+            whose = "You have" if written == -1 else "There is"
+            raise Overloaded(f"{whose} too much unfinished work; try again later.", retry_after=10)
+        reach("created")
+        if release:
+            self._release_after([job.plan.steps[0].station])
+        return bool(written)
+
+    def get(self, job: str) -> Job | None:
+        """The job's record, or None where there is none (any more)."""
+        return self.get_many([job])[0]
+
+    def get_many(self, jobs: Sequence[str]) -> list[Job | None]:
+        """The records of ``jobs`` in one round trip."""
+        pipe = self.client.pipeline(transaction=False)
+        for job in jobs:
+            pipe.hgetall(f"ch:job:{job}")
+            pipe.mget(f"ch:doc:{job}", f"ch:end:{job}")
+            pipe.hgetall(f"ch:err:{job}")
+        with redis_errors():
+            answers = pipe.execute()
+        return [
+            read_job(job, *answers[3 * n : 3 * n + 3]) if answers[3 * n] and answers[3 * n + 1][0] else None
+            for n, job in enumerate(jobs)
+        ]
+
+    def text(self, job: str) -> str | None:
+        """The job's text, None once it has succeeded or where it lies in storage."""
+        with redis_errors():
+            packed = self.client.get(f"ch:text:{job}")
+        return None if packed is None else zlib.decompress(packed).decode()  # type: ignore[arg-type]
+
+    def take(self, station: str, refs: Sequence[ItemRef]) -> list[Work | None]:
+        """What each item needs; None for those that nobody wants any more. A first item starts its job."""
+        answers = self._scripts.run("take", station=station, items=_tuples(refs), now=time.time())
+        return [read_work(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
+
+    def start(self, station: str, refs: Sequence[ItemRef], *, alone: bool = False) -> list[bool]:
+        """Marks items as started just before they run; False for those that nobody wants any more.
+
+        ``alone``: the one item runs by itself, since it is under suspicion."""
+        answers = self._scripts.run(
+            "start", station=station, items=_tuples(refs), alone=alone, by=self._name, now=time.time()
+        )
+        return [bool(a) for a in answers]
+
+    def ran(self, refs: Sequence[ItemRef]) -> None:
+        """Takes back this process's mark of `start`: should it die from now on, it was not of these items."""
+        self._scripts.run("ran", items=_tuples(refs), by=self._name)
+
+    def lay_utterances(
+        self,
+        job: ItemRef,
+        step: int,
+        works: Sequence[UtteranceWork],
+        done: Sequence[bool],
+        *,
+        errors: Mapping[int, ChorusError] = MappingProxyType({}),
+        warnings: Sequence[Mapping[str, Any]] = (),
+    ) -> bool:
+        """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
+
+        ``done[i]``: the artifact of utterance i is there already; ``errors[i]``: it has failed before it could run;
+        ``warnings``: what the job's answer tells of its text. False where the job has moved on.
+        """
+        for first in range(0, len(works), PORTION):
+            packed = [work.pack() for work in works[first : first + PORTION]]
+            if not self._scripts.run(
+                "utterances",
+                job=job.job,
+                gen=job.generation,
+                step=step,
+                first=first,
+                works=packed,
+                done=list(done[first : first + PORTION]),
+                errors=[_packed_error(errors.get(first + n)) for n in range(len(packed))],
+                warnings=json.dumps(list(warnings)) if warnings else "",
+            ):
+                return False
+        return True
+
+    def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
+        """Every utterance's work in order, and one letter each: ``Z`` rendered, ``X`` failed.
+
+        Nothing where the job ends meanwhile."""
+        with redis_errors():
+            states: bytes = self.client.get(f"ch:at:{job}") or b""  # type: ignore[assignment]
+            works: list[bytes | None] = []
+            for first in range(0, len(states), PORTION):
+                portion = [str(index) for index in range(first, min(first + PORTION, len(states)))]
+                works += self.client.hmget(f"ch:utt:{job}", portion)  # type: ignore[arg-type]
+        found = [UtteranceWork.unpack(work) for work in works if work is not None]
+        return (found, states.decode()) if len(found) == len(states) else ([], "")
+
+    def advance(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """Records how items ended and lets what follows wait at its station; which of them were still wanted.
+
+        Safe to repeat: recording an item and letting its successor wait is one script.
+        """
+        if not outcomes:
+            return []
+        items = [outcome.packed() for outcome in outcomes]
+        recorded, stations = self._scripts.run("advance", items=items, now=time.time(), tries=TRIES)
+        reach("advanced")
+        self._release_after({s.decode() for s in stations} | {outcome.station for outcome in outcomes})
+        return [bool(one) for one in recorded]
+
+    def cancel(self, job: str) -> bool:
+        """Ends a job at once; False where it has ended already."""
+        return self.cancel_many([job])[0]
+
+    def cancel_many(self, jobs: Iterable[str]) -> list[bool]:
+        """Ends jobs at once, each by itself, in one round trip."""
+        now = time.time()
+        return self._changed("cancel", [{"job": job, "now": now} for job in jobs])
+
+    def forget(self, job: str) -> bool:
+        """Takes a job out of the ledger at once, whatever its state; False where there is none."""
+        return self.forget_many([job])[0]
+
+    def forget_many(self, jobs: Iterable[str]) -> list[bool]:
+        """Forgets jobs, each by itself, in one round trip."""
+        now = time.time()
+        return self._changed("forget", [{"job": job, "now": now} for job in jobs])
+
+    def _changed(self, name: str, calls: Iterable[Mapping[str, Any]]) -> list[bool]:
+        """Calls a script that changes whole jobs and answers their plans; releases what may go at their stations."""
+        plans = self._scripts.run_many(name, calls)
+        reach({"cancel": "canceled", "forget": "forgotten", "retry": "retried"}[name])
+        texts = {plan.decode() for plan in plans if plan}
+        self._release_after({step.station for text in texts for step in Plan.parse(text).steps})
+        return [bool(plan) for plan in plans]
+
+    def retry(self, job: str, load: int = 1) -> bool:
+        """Begins a new generation of a job that failed or was canceled; False where its state forbids it."""
+        return self.retry_many({job: load})[0]
+
+    def retry_many(self, loads: Mapping[str, int]) -> list[bool]:
+        """Retries jobs, each by itself, in one round trip; ``loads``: utterances that each may come to."""
+        now = time.time()
+        calls = [{"job": job, "now": now, "load": load} for job, load in loads.items()]
+        return self._changed("retry", calls)
+
+    def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
+        """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it.
+
+        Raises `ArtifactsLost` where that was done `RENDERINGS` times before: what is written
+        does not last."""
+        answer: Any = 1
+        for first in range(0, max(1, len(indices)), PORTION):
+            if answer == 1:
+                answer = self._scripts.run(
+                    "rerender",
+                    job=ref.job,
+                    gen=ref.generation,
+                    step=ref.step,
+                    indices=list(indices[first : first + PORTION]),
+                    now=time.time(),
+                    tries=RENDERINGS,
+                    more=first + PORTION < len(indices),
+                )
+        if answer == -1:
+            shown = ", ".join(map(str, indices[:5]))
+            raise ArtifactsLost(f"Storage lost the audio of utterances again and again: {shown}.")
+        reach("rerendered")
+        if answer:
+            self._release_after({CPU, answer.decode()})
+        return bool(answer)
+
+    def present(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
+        """Which of the owner's artifacts (object names) are there, as far as the ledger knows."""
+        if not artifacts:
+            return []
+        digests = [name.rpartition("/")[2].partition(".")[0] for name in artifacts]
+        with redis_errors():
+            scores = self.client.zmscore(f"ch:artifacts:{owner}", digests)
+        now = time.time()
+        return [score is not None and float(score) > now for score in scores]
+
+    def due(self, limit: int = 500) -> set[str]:
+        """Lets items whose delay is over wait again; the stations that got something to do."""
+        return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
+
+    def expired(self, limit: int = 100) -> list[tuple[str, str, float]]:
+        """Owner and id of jobs past their retention, and when that ended (Unix seconds)."""
+        with redis_errors():
+            entries = self.client.zrangebyscore("ch:expires", "-inf", time.time(), start=0, num=limit, withscores=True)
+        found = ((entry.decode().partition("/"), float(at)) for entry, at in entries)  # type: ignore[union-attr,str-unpack]
+        return [(owner, job, at) for (owner, _, job), at in found]
+
+    def purge(self, owner: str, job: str) -> bool:
+        """Takes what is left of a job past its retention out of the ledger; False where it is kept after all."""
+        return bool(self._scripts.run("purge", owner=owner, job=job, now=time.time()))
+
+    def owners(self) -> list[str]:
+        """Whoever had a job."""
+        with redis_errors():
+            return sorted(owner.decode() for owner in self.client.smembers("ch:everyone"))  # type: ignore[union-attr]
+
+    def outdated(self, owner: str, limit: int = 500) -> list[str]:
+        """Forgets artifacts and recordings that none of the owner's jobs needs any more; their object names."""
+        names = [n.decode() for n in self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)]
+        return [f"{owner}/{name}" if "/" in name else f"{owner}/utterances/{name}.flac" for name in names]
+
+    def tidy(self) -> int:
+        """Goes through a portion of what long jobs that have ended left behind; how many of them are left."""
+        return int(self._scripts.run("tidy"))
+
+    def end_overdue(self, limit: int = 100) -> int:
+        """Ends jobs past their deadline as failed; how many were looked at."""
+        error = json.dumps(DeadlineExceeded().to_dict())
+        return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
+
+
+def _packed_error(error: ChorusError | None) -> str:
+    """Empty where there is none."""
+    return json.dumps(error.to_dict()) if error else ""
+
+
+def _objects(document: Mapping[str, Any]) -> list[str]:
+    """The objects that a job brought: recordings and embeddings."""
+    parts = [document[name] for name in ("reference", "recording", "embedding") if name in document]
+    return [str(part["object"]) for part in parts if "object" in part]
+
+
+def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:
+    return [(ref.job, ref.generation, ref.step, ref.index) for ref in refs]

@@ -1,0 +1,9 @@
+-- Takes a job out of the ledger, wherever it stands. Answers its plan, or false where there is none. A: job, now
+local gen, owner, plan = unpack(call('HMGET', K('job', A.job), 'gen', 'owner', 'plan'))
+if not gen then return false end
+local j = fence(A.job, gen)
+if j then finish(j, 'canceled', '{}', A.now) end
+call('ZREM', listed(owner, A.job), A.job)
+call('ZREM', 'ch:expires', owner .. '/' .. A.job)
+for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('UNLINK', K(kind, A.job)) end
+return plan

@@ -1,0 +1,167 @@
+-- Plans, fencing, and the items that wait at stations.
+
+-- The steps of a plan: {{station=, each=, role=}, ...}, counted from 1.
+local plans = {}
+local function plan_of(text)
+  if not plans[text] then
+    local steps = {}
+    for each, role, station in string.gmatch(text, '(%*?)([^:%s]+):(%S+)') do
+      steps[#steps + 1] = { station = station, each = each == '*', role = role }
+    end
+    plans[text] = steps
+  end
+  return plans[text]
+end
+
+-- The job's record if it lives and this is its generation, else nil.
+-- Within one call it is read once: the scripts keep what they read true, and `over` says that the job has ended.
+local fenced = {}
+local function fence(job, gen)
+  local known = fenced[job]
+  if known then
+    if known.over or known.gen ~= whole(gen) then return nil end
+    return known
+  end
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch')
+  if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
+  if v[2] ~= whole(gen) then return nil end
+  fenced[job] = { id = job, state = v[1], gen = v[2], owner = v[3], prio = v[4], plan = plan_of(v[5]),
+                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8] }
+  return fenced[job]
+end
+
+-- Whether a job that lives still wants an item: the whole job at its present step, or an utterance that is at it.
+local function wants(j, step, index)
+  if index < 0 then return j.step == step end
+  return call('GETRANGE', K('at', j.id), index, index) == string.char(97 + step)
+end
+
+-- Puts the job into its ring at a station, if it has waiting items and room in its share.
+local function activate(j, station)
+  local key = K('job', j.id)
+  local v = call('HMGET', key, 'in:' .. station, 'fly:' .. station, 'share:' .. station)
+  if v[1] == '1' then return end
+  if tonumber(v[2] or 0) >= tonumber(v[3] or 1) then return end
+  if call('EXISTS', K('wait', station, j.id)) == 0 then return end
+  call('HSET', key, 'in:' .. station, '1')
+  local ring = K('ring', station, j.prio, j.owner)
+  if call('RPUSH', ring, j.id) == 1 then call('RPUSH', K('owners', station, j.prio), j.owner) end
+end
+
+-- Utterances that one call goes through at the most, so that it holds Redis for a few milliseconds. The rest of a
+-- long job is gone through in portions: those that wait by `lay`, those of a job that has ended by `tidy`.
+local PORTION = 500
+
+-- Lets the next portion of a job's utterances wait for their first step; `laid` in its record says how far this has
+-- come. Only where none of them waits there, so whoever takes the last one of a list sees to it by `has_waiting`.
+local function lay(job, station, step, from)
+  local mark, waiting, states = string.char(97 + step), {}, nil
+  repeat
+    states = call('GETRANGE', K('at', job), from, from + PORTION - 1)
+    local i = string.find(states, mark, 1, true)
+    while i do
+      waiting[#waiting + 1] = from + i - 1
+      i = string.find(states, mark, i + 1, true)
+    end
+    from = from + #states
+  until #waiting > 0 or #states < PORTION
+  if #waiting > 0 then call('RPUSH', K('wait', station, job), unpack(waiting)) end
+  if #states == PORTION then call('HSET', K('job', job), 'laid', from) else call('HDEL', K('job', job), 'laid') end
+  return #waiting > 0
+end
+
+-- Whether something of the job waits at a station; the next portion does where there is one.
+local function has_waiting(job, station)
+  if call('EXISTS', K('wait', station, job)) == 1 then return true end
+  local v = call('HMGET', K('job', job), 'laid', 'step', 'plan')
+  if not v[1] then return false end
+  local step = tonumber(v[2])
+  return plan_of(v[3])[step + 1].station == station and lay(job, station, step, tonumber(v[1]))
+end
+
+-- Stations at which this call let something wait.
+local touched = {}
+
+local function wait_at(j, station, index)
+  touched[station] = true
+  call('RPUSH', K('wait', station, j.id), index)
+  activate(j, station)
+end
+
+local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
+
+-- What clients know as a job: not what opens a batch or enrols a voice.
+local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
+
+-- Where an owner's jobs of this kind are listed.
+local function listed(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
+
+local function digest_of(work) return string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$') end
+
+-- Notes that an artifact is there and needed until `expires` at least.
+local function keep_artifact(owner, work, expires)
+  local digest = digest_of(work)
+  if digest then call('ZADD', K('artifacts', owner), 'GT', expires, digest) end
+end
+
+-- Notes of a portion of utterances that the artifacts of those rendered are needed until `expires` at least.
+-- Answers how many utterances it saw.
+local function keep_artifacts(owner, works, at, from, expires)
+  local states = call('GETRANGE', at, from, from + PORTION - 1)
+  local done, scores = {}, {}
+  for i = 1, #states do
+    if string.sub(states, i, i) == 'Z' then done[#done + 1] = from + i - 1 end
+  end
+  for _, work in ipairs(#done > 0 and call('HMGET', works, unpack(done)) or {}) do
+    local digest = work and digest_of(work)
+    if digest then
+      scores[#scores + 1] = expires
+      scores[#scores + 1] = digest
+    end
+  end
+  if #scores > 0 then call('ZADD', K('artifacts', owner), 'GT', unpack(scores)) end
+  return #states
+end
+
+-- Lets go of a job's utterances, whose artifacts are needed until `expires`: at once as far as one call may, else they
+-- are set aside for `tidy`.
+local at_once = PORTION
+local function let_go(j, expires)
+  local works, at = K('utt', j.id), K('at', j.id)
+  local count = call('STRLEN', at)
+  if count <= at_once then
+    at_once = at_once - keep_artifacts(j.owner, works, at, 0, expires)
+    call('UNLINK', works, at)
+    return
+  end
+  local n = call('INCR', 'ch:pastn')
+  if call('EXISTS', works) == 1 then call('RENAME', works, K('past', n)) end
+  call('RENAME', at, K('pastat', n))
+  call('ZADD', 'ch:pasts', 0, n .. ' ' .. string.format('%.17g', expires) .. ' ' .. j.owner)
+end
+
+-- Counts the job among the users of an object that lies under its owner's name; an utterance's artifact needs none,
+-- since it is rendered again where it is gone, and what belongs to a voice goes with the voice.
+local function use(j, value, by)
+  local kind, rest = string.match(value, '^' .. string.gsub(j.owner, '%W', '%%%0') .. '/(%l+)/(%S+)$')
+  if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' then return nil end
+  local name, key = kind .. '/' .. rest, K('inuse', j.owner)
+  if call('HINCRBY', key, name, by) <= 0 then call('HDEL', key, name) end
+  return name
+end
+
+-- What the job brought (`objects` in its record) and what steps gave it, as far as these are objects.
+local function objects_of(j)
+  local found = call('HVALS', K('gift', j.id))
+  for name in string.gmatch(call('HGET', K('job', j.id), 'objects') or '', '%S+') do found[#found + 1] = name end
+  return found
+end
+
+-- An item has left a station for good: the job's share there grows by one, so it doubles with each round.
+local function landed(j, station)
+  local key = K('job', j.id)
+  if call('HINCRBY', key, 'fly:' .. station, -1) < 0 then call('HSET', key, 'fly:' .. station, 0) end
+  local share = tonumber(call('HGET', key, 'share:' .. station) or 1)
+  if share < 4096 then call('HSET', key, 'share:' .. station, share + 1) end
+  activate(j, station)
+end

@@ -1,0 +1,153 @@
+-- States of jobs and batches, their log, retention, and how steps and jobs begin and end.
+
+-- The words of a job's log: its states, and those of its steps ('2+' runs, '2-' done, '2!' failed).
+local WORDS = { queued = 'q', running = 'r', succeeded = 's', failed = 'f', canceled = 'c', completed = 'b' }
+local MARKS = { running = '+', done = '-', failed = '!' }
+
+-- Adds a word to a job's log; how many there are now, which is the event's sequence number.
+local function note(job, word)
+  local log = call('HGET', K('job', job), 'log')
+  log = log and (log .. ' ' .. word) or word
+  call('HSET', K('job', job), 'log', log)
+  return select(2, string.gsub(log, '%S+', ''))
+end
+
+-- A batch is completed once it is open and all its jobs have ended; told once.
+local retain, hold
+local function look_at_batch(batch, now)
+  local key = K('batch', batch)
+  local v = call('HMGET', key, 'open', 'queued', 'running', 'completed')
+  if not v[1] or v[4] or tonumber(v[2] or 0) + tonumber(v[3] or 0) > 0 then return end
+  local job = call('HMGET', K('job', batch), 'owner', 'gen', 'keep')
+  if not job[1] then return end
+  call('HSET', key, 'completed', now)
+  retain(batch, job[1], now + tonumber(job[3]))
+  publish(batch, job[1], job[2], note(batch, WORDS.completed), 'batch.completed', now)
+end
+
+-- Sets a job's state, notes it, counts it for its batch and tells whoever asked to be told.
+-- `document`: the result or error that it ends with.
+local function set_state(j, state, now, document)
+  local was = j.state
+  j.state = state
+  call('HSET', K('job', j.id), 'state', state)
+  local seq = note(j.id, WORDS[state])
+  if is_job(j.id) then publish(j.id, j.owner, j.gen, seq, 'job.' .. state, now, document) end
+  if j.batch and was and was ~= state then
+    local key = K('batch', j.batch)
+    if call('EXISTS', key) == 1 then
+      call('HINCRBY', key, was, -1)
+      call('HINCRBY', key, state, 1)
+      if state == 'queued' and call('HDEL', key, 'completed', 'stopped') > 0 then hold(j.batch, j.owner) end
+      look_at_batch(j.batch, now)
+    end
+  end
+end
+
+local function step_time(j, step, state, now)
+  call('HSET', K('job', j.id), 's' .. step, state, 't' .. step .. (state == 'running' and 'a' or 'b'), now)
+  if MARKS[state] then note(j.id, step .. MARKS[state]) end
+end
+
+-- Sets how many unfinished utterances the job counts for.
+local function set_load(j, load)
+  local key = K('job', j.id)
+  local delta = load - tonumber(call('HGET', key, 'load') or 0)
+  if delta ~= 0 then
+    call('HSET', key, 'load', load)
+    if call('HINCRBY', 'ch:load', j.owner, delta) <= 0 then call('HDEL', 'ch:load', j.owner) end
+    call('HINCRBY', 'ch:load', '*', delta)
+  end
+end
+
+-- Lets what is kept of a job that has ended go by itself after its retention.
+retain = function(job, owner, expires)
+  call('HSET', K('job', job), 'expires', expires)
+  call('ZADD', 'ch:expires', expires, owner .. '/' .. job)
+  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do
+    call('EXPIREAT', K(kind, job), math.ceil(expires))
+  end
+end
+
+-- The opposite: what has ended is wanted again.
+hold = function(job, owner)
+  call('HDEL', K('job', job), 'expires')
+  call('ZREM', 'ch:expires', owner .. '/' .. job)
+  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('PERSIST', K(kind, job)) end
+end
+
+-- A batch's items have become jobs as far as they will: those that did not end here, as failed or canceled.
+local function open_batch(j, state, now)
+  local key = K('batch', j.id)
+  local v = call('HMGET', key, 'items', 'jobs')
+  local missing = tonumber(v[1] or 0) - tonumber(v[2] or 0)
+  call('HINCRBY', key, 'queued', -missing)
+  call('HINCRBY', key, state == 'canceled' and 'canceled' or 'failed', missing)
+  call('HSET', key, 'open', 1)
+  look_at_batch(j.id, now)
+end
+
+-- Ends a job: its result or error is set, everything that only the work needed goes.
+local function finish(j, state, document, now)
+  j.over = true
+  local key = K('job', j.id)
+  local v = call('HMGET', key, 'keep', 'deadline')
+  local expires = now + tonumber(v[1])
+  call('HSET', key, 'ended', now)
+  for i, step in ipairs(j.plan) do
+    call('UNLINK', K('wait', step.station, j.id))
+    call('HDEL', key, 'fly:' .. step.station, 'share:' .. step.station)
+    if state ~= 'succeeded' and call('HGET', key, 's' .. (i - 1)) == 'running' then
+      step_time(j, i - 1, state, now)
+    end
+  end
+  call('HDEL', key, 'laid')
+  let_go(j, expires)
+  for _, value in ipairs(objects_of(j)) do
+    local name = use(j, value, -1)
+    if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
+  end
+  set_load(j, 0)
+  call('UNLINK', K('gift', j.id), K('tries', j.id), K('started', j.id))
+  call('SET', K('end', j.id), document)
+  if state == 'succeeded' then call('DEL', K('text', j.id)) end
+  call('ZREM', 'ch:deadlines', j.id)
+  -- A batch that is open now is kept until its jobs have ended, and from then on.
+  if not (is_batch(j.id) and state == 'succeeded') then retain(j.id, j.owner, expires) end
+  set_state(j, state, now, document)
+  if is_batch(j.id) then open_batch(j, state, now) end
+end
+
+-- All utterances of the present generation have ended: fail, or go on with the step behind them.
+local begin
+local function utterances_over(j, now)
+  local v = call('HMGET', K('job', j.id), 'failed', 'silence')
+  local failed, last = tonumber(v[1] or 0) > 0 and v[2] ~= '1', j.step
+  for i, step in ipairs(j.plan) do
+    if step.each and i > j.step then last = i - 1 end
+  end
+  for i = j.step, last do
+    step_time(j, i, failed and i == last and 'failed' or 'done', now)
+  end
+  if not failed then return begin(j, last + 1, now, nil) end
+  local first = string.find(call('GET', K('at', j.id)), 'X', 1, true) - 1
+  return finish(j, 'failed', call('HGET', K('err', j.id), first), now)
+end
+
+-- Begins a step (counted from 0): its items wait at its station. Behind the last step the job has succeeded.
+begin = function(j, step, now, result)
+  local s = j.plan[step + 1]
+  if not s then return finish(j, 'succeeded', result or '{}', now) end
+  call('HSET', K('job', j.id), 'step', step)
+  j.step = step
+  if not s.each then return wait_at(j, s.station, -1) end
+  local states = call('GET', K('at', j.id)) or ''
+  local _, waiting = string.gsub(states, string.char(97 + step), '')
+  local _, failed = string.gsub(states, 'X', '')
+  call('HSET', K('job', j.id), 'total', #states, 'done', #states - waiting - failed, 'failed', failed)
+  set_load(j, waiting)
+  if waiting == 0 then return utterances_over(j, now) end
+  touched[s.station] = true
+  lay(j.id, s.station, step, 0)
+  activate(j, s.station)
+end

@@ -1,0 +1,31 @@
+-- Sends utterances whose artifacts are gone back to their first step. Answers 1 where more follow, their station,
+-- 0 where nobody wants it, or -1 where
+-- that was done A.tries times before in this generation.
+-- A: job, gen, step (the one that missed them), indices, now, tries, more (whether more indices follow: the job stays
+--    where it is until the last call)
+local j = fence(A.job, A.gen)
+if not j or j.step ~= A.step then return 0 end
+if tonumber(call('HGET', K('tries', A.job), 'rerender') or 0) >= A.tries then return -1 end
+local first
+for i, s in ipairs(j.plan) do
+  if s.each and not first then first = i - 1 end
+end
+for _, index in ipairs(A.indices) do
+  local work = call('HGET', K('utt', A.job), index)
+  if work then
+    call('ZREM', K('artifacts', j.owner), string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$'))
+    call('SETRANGE', K('at', A.job), index, string.char(97 + first))
+  end
+end
+if A.more then return 1 end
+call('HINCRBY', K('tries', A.job), 'rerender', 1)
+local station, item = j.plan[A.step + 1].station, member(A.job, A.gen, A.step, -1)
+call('HDEL', K('started', A.job), A.step .. '.-1', A.step .. '.-1.by', A.step .. '.-1.at')
+if call('ZREM', K('out', station), item) == 1 then
+  landed(j, station)
+else
+  call('LREM', K('wait', station, A.job), 1, -1)
+  call('ZREM', 'ch:delayed', station .. ' ' .. item)
+end
+begin(j, first, A.now)
+return j.plan[first + 1].station

@@ -1,0 +1,134 @@
+"""What the ledger is given and gives: jobs, their steps, the work of items, and how items ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import ChorusError
+from core.names import JobState, Priority, StepState
+from core.work import ItemRef, Plan, UtteranceWork
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Who alone is told of a job: an endpoint's id; or a URL of its own, a name for it and the event types."""
+
+    asked: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job as the API hands it over."""
+
+    id: str
+    owner: str
+    priority: Priority
+    plan: Plan
+    document: Mapping[str, Any]  #: JSON: pipeline, request without its text, metadata
+    text: str | None = None  #: kept beside the document until the job has succeeded
+    deadline: float  #: seconds from now
+    keep: float  #: seconds that the results are kept once it has ended
+    silence: bool = False  #: a failed utterance becomes silence instead of failing the job
+    load: int = 1  #: utterances it may come to, as far as its text tells
+    listed: bool = True  #: whether it shows up among its owner's jobs (or batches)
+    hook: Hook | None = None  #: None: every endpoint of its owner's that asks for it
+    batch: ItemRef | None = None  #: the batch whose job it is, and the generation that makes it
+    items: int | None = None  #: of a batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """What is known of one step of a job; times are Unix seconds."""
+
+    name: str
+    model: str | None
+    state: StepState
+    started: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as the ledger knows it at one moment; times are Unix seconds."""
+
+    id: str
+    owner: str
+    state: JobState
+    generation: int  #: the present one; unique in time, and higher with every retry
+    priority: Priority
+    created: float
+    started: float | None
+    ended: float | None
+    deadline: float
+    expires: float | None
+    plan: Plan
+    document: Mapping[str, Any]
+    steps: tuple[StepRecord, ...]
+    step: int
+    done: int  #: utterances rendered
+    total: int  #: utterances in all, 0 while unknown
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()  #: what was left out of its text
+    keep: float = 0.0  #: seconds that its results are kept once it has ended
+    batch: str | None = None  #: the batch whose job it is
+    load: int = 0  #: unfinished utterances that it counts for
+    hook_url: str | None = None  #: the URL of its own that is told of it
+    log: str = ""  #: its state changes in order, a word each: see `storage.ledger.events`
+    origin: int = 0  #: its first generation: where this is another one, it is another job of the same id
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an item needs: an ``utterance``, or the whole job's ``document`` and ``gifts``."""
+
+    utterance: UtteranceWork | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan = field(default_factory=lambda: Plan(()))
+    gifts: Mapping[str, bytes] = field(default_factory=dict)
+    starts: int = 0  #: runs that began and were never recorded
+    starts_alone: int = 0  #: those in which the item was alone
+    last_start: float = 0.0  #: when the last of them began, Unix seconds; 0 where there was none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one item ended: with ``error``, or with what it ``gives`` (job items) or results in (last step)."""
+
+    ref: ItemRef
+    station: str
+    error: ChorusError | None = None
+    gifts: Mapping[str, bytes | str] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
+    plan: Plan | None = None  #: where this step decided how the ones behind it are done
+    again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
+    # the next run of a suspect, which keeps its marks, or of what has no turn yet
+
+    @property
+    def _kind(self) -> str:
+        if self.again_in is None:
+            return "failed" if self.error else "done"
+        return "again" if self.error else "later"
+
+    def packed(self) -> list[Any]:
+        flat = [part for pair in self.gifts.items() for part in pair]
+        document = self.error.to_dict() if self.error else self.result
+        return [
+            *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),
+            self._kind,
+            json.dumps(document) if document is not None else None,
+            flat,
+            None if self.plan is None else str(self.plan),
+            self.again_in,
+        ]
+
+
+def derived_job_id(*parts: str) -> str:
+    """The id that always follows from ``parts``: an owner and its own id, or a batch and a place in it."""
+    return f"job_{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}"

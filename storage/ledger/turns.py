@@ -1,0 +1,34 @@
+"""Turns at long work of one station, so that no owner, and no kind of work, holds all of its processes."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from core.redis import redis_errors
+from storage.ledger.scripts import Scripts
+
+#: Seconds after which a turn that is not kept is free again: its process is gone.
+LEASE = 60.0
+
+
+class Turns:
+    """The turns at a station's long work. Methods raise `LedgerUnavailable`."""
+
+    def __init__(self, client: redis.Redis, station: str, share: float) -> None:
+        """``share``: how many turns there are at once, as a share of the room that the live workers state."""
+        self._client = client
+        self._scripts = Scripts(client)
+        self._station = station
+        self._share = share
+
+    def take(self, owner: str, item: str) -> bool:
+        """Takes the item's turn, or keeps it for another `LEASE`; False where its owner, or too many, have one."""
+        asked = {"station": self._station, "owner": owner, "item": item, "share": self._share}
+        return bool(self._scripts.run("turn", **asked, now=time.time(), lease=LEASE))
+
+    def give_back(self, owner: str, item: str) -> None:
+        """Ends the item's turn."""
+        with redis_errors():
+            self._client.zrem(f"ch:turns:{self._station}", f"{owner}\0{item}")

@@ -1,0 +1,1 @@
+"""Webhook endpoints, and the deliveries to them."""

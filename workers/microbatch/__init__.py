@@ -1,0 +1,1 @@
+"""Micro-batches: forming them, running them, and Celery's consumer around them."""

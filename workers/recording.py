@@ -1,0 +1,17 @@
+"""Recording how items ended, and counting it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.metrics import Count, count
+from pipelines.connections import Connections
+from storage.ledger.records import Outcome
+
+
+def record(connections: Connections, outcomes: Sequence[Outcome], counts: Iterable[Count] = ()) -> list[bool]:
+    """Records how items ended and counts it; which of them were still wanted. Raises `LedgerUnavailable`."""
+    recorded = connections.ledger.advance(outcomes)
+    failed = [("chorus_items_failed_total", (o.station, o.error.code), 1.0) for o in outcomes if o.error is not None]
+    count(connections.redis, [*counts, *failed])
+    return recorded

@@ -1,0 +1,54 @@
+"""Trying again: calls until Redis and storage are there, and items after a while."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+from core.errors import ChorusError, Unavailable
+from core.work import ItemRef
+from storage.ledger.records import Outcome
+
+log = logging.getLogger(__name__)
+
+#: Mean seconds until an item that failed in a way that may pass is tried again.
+RETRY_DELAY = 3.0
+
+Answer = TypeVar("Answer")
+
+
+def retry_until_available(call: Callable[[], Answer], stop: threading.Event | None = None) -> Answer:
+    """Calls until Redis and storage are there again, with growing gaps up to 5 s.
+
+    Once ``stop`` is set the last `Unavailable` is raised instead: what is not acknowledged runs elsewhere.
+    """
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unavailable),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=5.0),
+        stop=tenacity.stop_when_event_set(stop) if stop else tenacity.stop_never,
+        sleep=tenacity.sleep_using_event(stop) if stop else tenacity.nap.sleep,
+        before_sleep=lambda state: log.warning("waiting: %s", state.outcome and state.outcome.exception()),
+        reraise=True,
+    ):
+        with attempt:
+            return call()
+    raise Unavailable
+
+
+def failed(ref: ItemRef, station: str, error: ChorusError) -> Outcome:
+    """How an item ends that failed: tried again after a while, with jitter, where that may help."""
+    delay = RETRY_DELAY * random.uniform(0.5, 1.5) if error.retryable else None
+    return Outcome(ref=ref, station=station, error=error, again_in=delay)
+
+
+def as_chorus_error(error: BaseException, kind: type[ChorusError], step: str) -> ChorusError:
+    """Any exception as one of ours, with the step that it ended; what was not foreseen becomes ``kind``."""
+    if isinstance(error, ChorusError):
+        error.step = error.step or step
+        return error
+    return kind(f"{type(error).__name__}: {error}"[:500], step=step)

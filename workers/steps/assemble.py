@@ -1,0 +1,188 @@
+"""``assemble``: a job's utterances to one file, in constant memory, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from audio.artifact import ARTIFACT_BROKEN, unpack
+from audio.encode import CONTENT_TYPES, Encoder
+from audio.join import Piece, join, left_out, level_to, pause_length
+from audio.loudness import Meter
+from core.errors import ArtifactMissing
+from core.failpoints import reach
+from core.names import AudioFormat, JobState
+from core.work import ItemRef, UtteranceWork
+from models.base import Samples
+from pipelines.connections import Connections
+from storage.ledger.records import Outcome, Work
+from storage.objects.destinations import find_destination
+from storage.objects.job_objects import results_folder
+from storage.objects.job_record import pack_record, record_name
+from workers.retry import retry_until_available
+
+
+def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
+    """Joins, encodes once and uploads; the result names the object."""
+    request = work.document
+    utterances, states = connections.ledger.utterances(ref.job)
+    rate = _sample_rate(connections, work)
+    output = request["output"]
+    kind = AudioFormat(output["format"])
+    name = f"{results_folder(request['owner'], ref.job, ref.generation)}audio.{kind.value}"
+    with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
+        path = Path(folder) / f"audio.{kind.value}"
+        with Encoder(path, kind, rate, output.get("sample_rate")) as encoder:
+            lengths: dict[int, int] = {}
+            pieces = _pieces(connections, utterances, states, rate, lengths)
+            reached = _encode(pieces, rate, output.get("loudness"), encoder)
+            encoded = encoder.close()
+        reach("assemble.encoded")
+        retry_until_available(lambda: connections.objects.put_file(name, path, CONTENT_TYPES[kind]))
+        copied = _copy(connections, ref, work, path)
+    reach("assemble.uploaded")
+    audio: dict[str, Any] = {
+        "object": name,
+        "format": kind.value,
+        "duration": round(encoded.duration, 4),
+        "sample_rate": encoded.sample_rate,
+        "bytes": encoded.bytes,
+        "sha256": encoded.sha256,
+        **reached,
+        **copied,
+    }
+    result = {"audio": audio, "characters": request["characters"], "seed": request["seed"]}
+    if "chapters" in work.gifts:
+        pauses = [work.pause for work in utterances]
+        result["chapters"] = _chapters(json.loads(work.gifts["chapters"]), lengths, pauses, rate)
+    if "match" in work.gifts:
+        result["match"] = json.loads(work.gifts["match"])
+    _write_record(connections, ref, result)
+    return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
+
+
+def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encoder) -> dict[str, float | None]:
+    """Writes the joined pieces; where a loudness was asked for, tells the one that they have, in LUFS."""
+    if target is None:
+        for samples in join(pieces, rate):
+            encoder.write(samples)
+        return {}
+    meter = Meter(rate, peaks=False)
+    for samples in join(pieces, rate, level=level_to(target, pieces, rate)):
+        meter.add(samples)
+        encoder.write(samples)
+    loudness = meter.integrated()
+    return {"loudness": round(loudness, 1) if math.isfinite(loudness) else None}
+
+
+def _chapters(
+    begun: list[tuple[str, int]], lengths: Mapping[int, int], pauses: Sequence[float], rate: int
+) -> list[dict[str, Any]]:
+    """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``lengths``: in samples."""
+    starts = [0]
+    for index, pause in enumerate(pauses):
+        starts.append(starts[-1] + lengths.get(index, 0) + pause_length(pause, rate))
+    return [{"title": title, "start": round(starts[first] / rate, 3)} for title, first in begun]
+
+
+def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
+    """Copies the result to the destination that the job names, where it names one; says where it is."""
+    named = work.document["output"].get("destination")
+    if named is None:
+        return {}
+    destination = find_destination(connections.settings.destinations, named)
+    name = f"{destination.prefix}{work.document['owner']}/{ref.job}/{ref.generation}/{path.name}"
+    kind = CONTENT_TYPES[AudioFormat(work.document["output"]["format"])]
+    retry_until_available(lambda: connections.objects.put_file(name, path, kind, bucket=destination.bucket))
+    return {"destination": f"s3://{destination.bucket}/{name}"}
+
+
+def _write_record(connections: Connections, ref: ItemRef, result: Mapping[str, Any]) -> None:
+    """The job's record beside its audio. What it says holds once the ledger has recorded the same."""
+    job = connections.ledger.get(ref.job)
+    if job is not None and job.generation == ref.generation:
+        name = record_name(job.owner, ref.job, ref.generation)
+        data = pack_record(job, result, time.time())
+        retry_until_available(lambda: connections.objects.put(name, data, "application/json"))
+
+
+def drop_unwanted(connections: Connections, ref: ItemRef, owner: str) -> None:
+    """Deletes what was written for a generation that has ended without a result, or is gone: its job may be deleted."""
+    job = connections.ledger.get(ref.job)
+    ours = job is not None and job.generation == ref.generation
+    if not ours or (job is not None and job.state in (JobState.FAILED, JobState.CANCELED)):
+        connections.objects.delete(*connections.objects.names(results_folder(owner, ref.job, ref.generation)))
+
+
+def _sample_rate(connections: Connections, work: Work) -> int:
+    """Hz of what the last utterance step gives."""
+    last = [step for step in work.plan.steps if step.each][-1]
+    rate = connections.catalog.get(last.station).sample_rate
+    if rate is None:
+        raise ArtifactMissing(f"The catalog has no sample rate for {last.station}.")
+    return rate
+
+
+log = logging.getLogger(__name__)
+
+#: The letter of an utterance that failed.
+FAILED = "X"
+
+
+class UtterancesMissing(ArtifactMissing):
+    """Artifacts of utterances are gone; they are rendered again."""
+
+    def __init__(self, indices: list[int]) -> None:
+        super().__init__()
+        self.indices = indices
+
+
+def _pieces(
+    connections: Connections, utterances: list[UtteranceWork], states: str, rate: int, lengths: dict[int, int]
+) -> list[Piece]:
+    """The utterances for `join`; each read notes in ``lengths`` how many samples it has."""
+
+    def read(index: int, work: UtteranceWork) -> Callable[[], Samples]:
+        def samples() -> Samples:
+            try:
+                return unpack(retry_until_available(lambda: connections.objects.get(work.artifact)))[0]
+            except ArtifactMissing as error:
+                raise UtterancesMissing(_unusable(connections, utterances, states) or [index]) from error
+
+        return samples
+
+    def noted(index: int, reading: Callable[[], Samples]) -> Samples:
+        samples = reading()
+        lengths[index] = len(samples)
+        return samples
+
+    return [
+        (partial(noted, index, partial(left_out, rate) if state == FAILED else read(index, work)), work.pause)
+        for index, (work, state) in enumerate(zip(utterances, states, strict=True))
+    ]
+
+
+def _unusable(connections: Connections, utterances: list[UtteranceWork], states: str) -> list[int]:
+    """Which of the utterances that did not fail have no artifact in storage (any more), or one that cannot be read.
+
+    The latter are deleted: the next write of their names is to win."""
+
+    def unusable(work: UtteranceWork) -> bool:
+        try:
+            unpack(retry_until_available(lambda: connections.objects.get(work.artifact)))
+        except ArtifactMissing as error:
+            if error.code == ARTIFACT_BROKEN:
+                log.warning("%s is damaged, and rendered again", work.artifact)
+                retry_until_available(lambda: connections.objects.delete(work.artifact))
+            return True
+        return False
+
+    pairs = enumerate(zip(utterances, states, strict=True))
+    return [index for index, (work, state) in pairs if state != FAILED and unusable(work)]

@@ -1,0 +1,171 @@
+"""The steps that listen to recordings: voice activity, speaker embedding, transcription, matching.
+
+What each gives is an artifact under owner and content, so that the same recording is heard once, whoever asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.errors import ArtifactMissing, InvalidRequest, ModelFailed, NoSpeech
+from core.names import Role
+from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
+from models.catalog import family_of
+from pipelines.connections import Connections
+from storage.ledger.records import Work
+from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
+from workers.steps.base import Stored
+from workers.steps.recordings import RATE, folder_of, read_samples
+
+log = logging.getLogger(__name__)
+
+Known = TypeVar("Known")
+
+
+def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
+    """The options that the job gave for this model."""
+    return {name: work.document["options"][name] for name in spec.options if name in work.document["options"]}
+
+
+def sha256_of(work: Work) -> str:
+    """The hash of the job's recording as it was brought."""
+    if "sha256" in work.gifts:
+        return work.gifts["sha256"].decode()
+    raise ArtifactMissing("The job has no recording.")
+
+
+class ListeningStation:
+    """Loads a recording for a model that listens."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._objects = connections.objects
+
+    def _item(self, spec: ModelSpec, work: Work, **more: Any) -> Item:
+        samples = read_samples(self._objects, work.gifts["samples"].decode())
+        return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
+
+    def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
+        """What was found out before, None where it was not. What is damaged is deleted and found out anew."""
+        try:
+            return unpack(self._objects.get(name))
+        except ArtifactMissing:
+            return None
+        except (InvalidRequest, ValueError, KeyError, TypeError):
+            log.warning("%s is damaged, and made anew", name)
+            self._objects.delete(name)
+            return None
+
+
+class VadStation(ListeningStation):
+    """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        name = self._name(spec, work)
+        found = self._known(name, _unpack_segments)
+        return self._item(spec, work) if found is None else self._stored(work, found, name)
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if isinstance(output, Transcript):
+            duration = len(item.inputs["samples"]) / RATE
+            output = Segments(tuple(Segment(s.start, s.end) for s in output.segments), duration)
+        if not isinstance(output, Segments):
+            raise ModelFailed("The model gave no segments.")
+        found = {"segments": [s.to_dict() for s in output.segments], "duration": round(output.duration, 3)}
+        name = self._name(spec, work)
+        self._objects.put(name, json.dumps(found).encode(), "application/json", if_absent=True)
+        return self._stored(work, found, name)
+
+    def _stored(self, work: Work, found: Mapping[str, Any], name: str) -> Stored:
+        if not found["segments"] and work.plan.find(Role.EMBED):
+            raise NoSpeech("The reference holds no speech." if "reference" in work.document else None)
+        spans = [[s["start"], s["end"]] for s in found["segments"]]
+        return Stored(gifts={"segments": json.dumps(spans), "segments_object": name}, result=dict(found))
+
+    def _name(self, spec: ModelSpec, work: Work) -> str:
+        options = json.dumps(options_of(spec, work), sort_keys=True)
+        version = family_of(spec.type).code_version
+        content = f"{sha256_of(work)}|{spec.name}|{spec.fingerprint()}|{version}|{options}"
+        return f"{folder_of(work)}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
+
+
+class EmbedStation(ListeningStation):
+    """Speaker embedding: gives ``embedding``, an object name."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        name = self._name(spec, work)
+        if (found := self._known(name, unpack_embedding)) is not None:
+            return self._stored(name, found)
+        spans = self._spans(work)
+        return self._item(spec, work, **({} if spans is None else {"segments": spans}))
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if not isinstance(output, Embedding):
+            raise ModelFailed("The model gave no embedding.")
+        embedding = StoredEmbedding(output.vector, spec.name)
+        name = self._name(spec, work)
+        self._objects.put(name, pack_embedding(embedding), "application/octet-stream", if_absent=True)
+        return self._stored(name, embedding)
+
+    def _stored(self, name: str, embedding: StoredEmbedding) -> Stored:
+        shape = {
+            "model": embedding.model,
+            "dimensions": len(embedding.vector),
+            "values": [round(float(v), 7) for v in embedding.vector],
+        }
+        return Stored(gifts={"embedding": name}, result={"embedding": shape})
+
+    def _spans(self, work: Work) -> list[list[float]] | None:
+        if "segments" in work.document:
+            return list(work.document["segments"])
+        return json.loads(work.gifts["segments"]) if "segments" in work.gifts else None
+
+    def _name(self, spec: ModelSpec, work: Work) -> str:
+        version = str(family_of(spec.type).code_version)
+        content = (sha256_of(work), json.dumps(self._spans(work)), spec.name, spec.fingerprint(), version)
+        return embedding_name(folder_of(work), *content)
+
+
+class TranscribeStation(ListeningStation):
+    """Transcription: the job's result."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        language = work.document.get("language")
+        return self._item(spec, work, **({"language": language} if language else {}))
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        if not isinstance(output, Transcript):
+            raise ModelFailed("The model gave no transcript.")
+        shape = {
+            "text": output.text,
+            "language": output.language,
+            "segments": [s.to_dict() for s in output.segments],
+        }
+        return Stored(gifts={}, result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
+
+
+def _unpack_segments(data: bytes) -> dict[str, Any]:
+    found = json.loads(data)
+    return {
+        "segments": [{"start": float(s["start"]), "end": float(s["end"])} for s in found["segments"]],
+        "duration": float(found["duration"]),
+    }
+
+
+def read_embedding(connections: Connections, work: Work) -> StoredEmbedding:
+    """The embedding that the job brought or that a step before this one gave."""
+    given = work.document.get("embedding")
+    name = given["object"] if given else work.gifts["embedding"].decode()
+    return unpack_embedding(connections.objects.get(name))
+
+
+def cosine(a: StoredEmbedding, b: StoredEmbedding) -> float:
+    """Cosine similarity of two embeddings of one model."""
+    norms = float(np.linalg.norm(a.vector) * np.linalg.norm(b.vector))
+    return float(a.vector @ b.vector) / norms if norms else 0.0

@@ -1,0 +1,74 @@
+"""Long decoding in turns: beside it there is always a CPU process for what is short."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from core.errors import Unavailable
+from core.work import CPU, ItemRef
+from pipelines.connections import Connections
+from storage.ledger.turns import LEASE, Turns
+from workers.retry import retry_until_available
+
+#: Seconds of sound, and samples of all channels together, above which decoding is long.
+LONG, MANY_SAMPLES = 600.0, 600 * 48_000 * 2
+
+_LONG = {"duration": LONG, "samples": MANY_SAMPLES}
+
+#: Mean seconds until an item that found no turn asks again.
+ASK_AGAIN = 2.0
+
+#: Of the room that CPU workers state, which is two items for each process: half of the processes.
+_SHARE = 0.25
+
+
+class NoTurn(Exception):
+    """An item is to come again: others of its owner, or enough others, decode long recordings now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.again_in = ASK_AGAIN * random.uniform(0.5, 1.5)
+
+
+def is_long(recordings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it takes long to decode recordings, by what was found in them as they were taken in."""
+    return any(sum(part.get(what, 0) for part in recordings) > most for what, most in _LONG.items())
+
+
+@contextmanager
+def turn(connections: Connections, owner: str, ref: ItemRef, *, long: bool) -> Iterator[Callable[[float], None]]:
+    """The item's turn to decode what is ``long``, or turns out to be.
+
+    Gives what is to be called with the seconds decoded so far: it keeps the turn, or takes one where the file
+    said less than it holds. Both raise `NoTurn`."""
+    turns, item = Turns(connections.redis, CPU, _SHARE), str(ref)
+    kept: float | None = None
+
+    def take() -> None:
+        nonlocal kept
+        if not retry_until_available(lambda: turns.take(owner, item)):
+            raise NoTurn
+        kept = time.monotonic()
+
+    def keep(seconds: float) -> None:
+        nonlocal kept
+        if kept is None and seconds > LONG:
+            take()
+        elif kept is not None and time.monotonic() - kept > LEASE / 6:
+            kept = time.monotonic()
+            with contextlib.suppress(Unavailable):
+                turns.take(owner, item)
+
+    if long:
+        take()
+    try:
+        yield keep
+    finally:
+        if kept is not None:
+            with contextlib.suppress(Unavailable):
+                turns.give_back(owner, item)

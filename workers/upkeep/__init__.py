@@ -1,0 +1,1 @@
+"""The reaper, and what it clears away."""

@@ -1,0 +1,149 @@
+"""The reaper: compares ledger and queues, so that the promise holds whatever the broker did.
+
+An item that was released and is neither in its queue nor held by a worker was lost, for example by a process that
+died between the two; it is enqueued again. What is alive is never woken: an item counts as lost only where two
+rounds, some seconds apart, found it nowhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from broker.app import queue_name
+from broker.publish import publish_many
+from core.errors import ChorusError
+from core.failpoints import reach
+from core.redis import redis_errors
+from core.work import CPU
+from pipelines.connections import Connections
+from storage.objects.job_objects import folder, outlived
+from workers.upkeep.sweep import sweep_when_due
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two rounds, and that an item may be between release and queue.
+INTERVAL = 1.0
+GRACE = 2.0
+
+#: Seconds between two looks at what is past its retention.
+PURGE_INTERVAL = 2.0
+
+#: Seconds between two looks whether a sweep is due.
+SWEEP_INTERVAL = 60.0
+
+
+class Reaper:
+    """Any number of reapers may run: each round is safe beside another."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._missing: dict[str, set[str]] = {}
+
+    def round(self) -> int:
+        """Ends what is overdue, wakes what is due, finds what was lost, releases what may go; how many were lost."""
+        ledger = self._connections.ledger
+        if overdue := ledger.end_overdue():
+            log.warning("%d jobs were past their deadline", overdue)
+        ledger.due()
+        stations = [CPU, *self._connections.catalog.models]
+        lost = sum(self._find_lost(station) for station in stations)
+        self._connections.ledger.release(stations)
+        return lost
+
+    def purge(self) -> None:
+        """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
+        ledger, objects = self._connections.ledger, self._connections.objects
+        while ledger.tidy():  # before anything is deleted: it says which artifacts are needed still
+            pass
+        for owner, job, expires in ledger.expired():
+            if job.startswith("ba_"):
+                objects.delete(*objects.names(f"{owner}/batches/{job}/"))
+            else:
+                self._drop_results(owner, job, expires)
+            ledger.purge(owner, job)
+        for owner in ledger.owners():
+            objects.delete(*ledger.outdated(owner))
+
+    def _drop_results(self, owner: str, job: str, expires: float) -> None:
+        """What is left of a job past its retention. Its id may be another's by now, whose objects stay."""
+        aged = list(self._connections.objects.ages(folder(owner, job)))
+        # Asked only now, so that what was listed is of the job that is found, or of those before it.
+        found = self._connections.ledger.get(job)
+        if found is None or (found.expires is not None and found.expires <= expires):
+            self._connections.objects.delete(*outlived(aged, expires))
+
+    def _find_lost(self, station: str) -> int:
+        redis = self._connections.redis
+        with redis_errors():
+            members = redis.zrangebyscore(f"ch:out:{station}", "-inf", time.time() - GRACE)
+        released = {member.decode() for member in members}  # type: ignore[union-attr]
+        if not released:
+            self._missing.pop(station, None)
+            return 0
+        # One transaction, since a message moves from its queue to the held ones at any moment.
+        pipe = redis.pipeline(transaction=True)
+        pipe.lrange(queue_name(station), 0, -1)
+        pipe.hvals("unacked")
+        with redis_errors():
+            queued, held = pipe.execute()
+        missing = released - {item_of(m) for m in queued} - {_held_item(h) for h in held}
+        lost = missing & self._missing.get(station, set())
+        self._missing[station] = missing - lost
+        for item in sorted(lost):
+            # Its time of release is set anew, so that another reaper leaves it alone for now.
+            with redis_errors():
+                out = redis.zadd(f"ch:out:{station}", {item: time.time()}, xx=True, ch=True)
+            if out:
+                log.warning("%s was lost on its way to %s; it is enqueued again", item, station)
+                reach("reaper.found")
+                publish_many(redis, [(station, item)])
+        return len(lost)
+
+
+def item_of(envelope: bytes | dict[str, object]) -> str:
+    """The item that a message asks for, as text; empty where it is no message of ours."""
+    try:
+        message = json.loads(envelope) if isinstance(envelope, bytes) else envelope
+        (item,), _, _ = json.loads(base64.b64decode(str(message["body"])))
+        return str(item)
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _held_item(entry: bytes) -> str:
+    """The item of an unacknowledged message, which the broker keeps as [message, exchange, queue]."""
+    try:
+        return item_of(json.loads(entry)[0])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def run_reaper(connections: Connections, stop: threading.Event) -> None:
+    """Rounds until ``stop``, the first one at once.
+
+    What needs the storage goes on beside them: while that is away it takes longer than what was lost may wait."""
+    reaper = Reaper(connections)
+    sweep_every = min(SWEEP_INTERVAL, connections.settings.sweep_interval)
+    beside: dict[str, tuple[float, Callable[[], object]]] = {
+        "purge": (PURGE_INTERVAL, reaper.purge),
+        "sweep": (sweep_every, lambda: sweep_when_due(connections)),
+    }
+    for name, (seconds, work) in beside.items():
+        threading.Thread(target=_repeat, args=(name, work, seconds, seconds, stop), name=name, daemon=True).start()
+    _repeat("round", reaper.round, 0.0, INTERVAL, stop)
+
+
+def _repeat(name: str, work: Callable[[], object], first: float, then: float, stop: threading.Event) -> None:
+    """Does ``work`` after ``first`` seconds and every ``then`` seconds from there on, until ``stop``."""
+    pause = first
+    while not stop.wait(pause):
+        pause = then
+        try:
+            work()
+        except ChorusError as error:
+            log.warning("this %s failed: %s", name, error)

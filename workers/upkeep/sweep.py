@@ -1,0 +1,169 @@
+"""The sweep: objects in storage that nobody knows, or whose time is over, are deleted.
+
+What is deleted as a rule goes with its job, voice or retention; this finds what a crash, a lost ledger or an unlucky
+moment left behind. It deletes only what is older than ``CHORUS_ORPHAN_AGE``, so that work in progress is safe; uploads
+go once their time is over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from core.errors import ArtifactMissing
+from core.redis import redis_errors
+from pipelines.connections import Connections
+from storage.objects.job_objects import is_present
+from storage.objects.job_record import RECORD, unpack_record
+
+log = logging.getLogger(__name__)
+
+#: Object names that one question to the ledger asks for.
+_PORTION = 500
+
+#: An object's name and when it was written (Unix seconds).
+Aged = tuple[str, float]
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep found: objects looked at, and those that were deleted (or would be) by kind."""
+
+    looked_at: int = 0
+    orphans: dict[str, int] = field(default_factory=dict)
+    uploads: int = 0  #: uploads in parts that never ended
+
+
+class Sweep:
+    """One pass over the bucket."""
+
+    def __init__(self, connections: Connections, age: float, *, delete: bool = True) -> None:
+        self._connections = connections
+        self._redis = connections.redis
+        self._before = time.time() - age
+        self._delete = delete
+        self.swept = Swept()
+
+    def run(self) -> Swept:
+        """Looks at every object of every owner. Raises `LedgerUnavailable`, `StorageUnavailable`."""
+        kinds: Mapping[str, Callable[[str, Iterator[Aged]], Iterator[str]]] = {
+            "utterances": self._forgotten,
+            "recordings": self._forgotten,
+            "segments": self._forgotten,
+            "embeddings": self._forgotten,
+            "uploads": self._uploads,
+            "jobs": self._jobs,
+            "batches": self._unknown,
+            "voices": self._voices,
+        }
+        for owner in self._connections.objects.folders():
+            for folder in self._connections.objects.folders(owner):
+                kind = folder.removeprefix(owner).rstrip("/")
+                if look := kinds.get(kind):
+                    self._drop(kind, look(owner.rstrip("/"), self._ages(folder)))
+        if self._delete:
+            self.swept.uploads = self._connections.objects.abort_uploads(self._before)
+        return self.swept
+
+    def _ages(self, folder: str) -> Iterator[Aged]:
+        for aged in self._connections.objects.ages(folder):
+            self.swept.looked_at += 1
+            yield aged
+
+    def _drop(self, kind: str, names: Iterator[str]) -> None:
+        orphans = list(names)
+        if orphans:
+            self.swept.orphans[kind] = self.swept.orphans.get(kind, 0) + len(orphans)
+            if self._delete:
+                self._connections.objects.delete(*orphans)
+
+    def _old(self, objects: Iterator[Aged]) -> Iterator[str]:
+        return (name for name, written in objects if written < self._before)
+
+    def _forgotten(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        """Artifacts and recordings that no job of the ledger's needs."""
+        portion: list[str] = []
+        for name in self._old(objects):
+            portion.append(name)
+            if len(portion) == _PORTION:
+                yield from self._not_kept(owner, portion)
+                portion = []
+        yield from self._not_kept(owner, portion)
+
+    def _not_kept(self, owner: str, names: list[str]) -> list[str]:
+        if not names:
+            return []
+        members = [_member(owner, name) for name in names]
+        with redis_errors():
+            times = self._redis.zmscore(f"ch:artifacts:{owner}", members)
+            users = self._redis.hmget(f"ch:inuse:{owner}", members)
+        known = zip(names, times, users, strict=True)
+        return [name for name, until, used in known if until is None and used is None]
+
+    def _uploads(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        """Those that the ledger does not know, however young: nothing may use them any more."""
+        for name, _ in objects:
+            if not self._exists(f"ch:upload:{name.rpartition('/')[2]}"):
+                yield name
+
+    def _jobs(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        """Generations that were given up, and jobs that the ledger does not know, unless their record says that they
+        are to be kept."""
+        for job, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
+            found = list(group)
+            known = self._connections.ledger.get(job)
+            if known is not None:
+                yield from self._old(aged for aged in found if not is_present(aged[0], known))
+            elif not self._recorded([name for name, _ in found]):
+                yield from self._old(iter(found))
+
+    def _recorded(self, names: list[str]) -> bool:
+        """Whether a record among ``names`` says that its job is to be kept still."""
+        for name in names:
+            if name.endswith(f"/{RECORD}"):
+                try:
+                    if (unpack_record(self._connections.objects.get(name)).expires or 0.0) > time.time():
+                        return True
+                except (ArtifactMissing, KeyError, TypeError, json.JSONDecodeError):
+                    continue
+        return False
+
+    def _unknown(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        for name in self._old(objects):
+            if not self._exists(f"ch:job:{name.split('/')[2]}"):
+                yield name
+
+    def _voices(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        """What is left of voices that were deleted while they were made: those without a record anywhere."""
+        for voice, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
+            found = list(group)
+            recorded = any(name.endswith("/voice.json") for name, _ in found)
+            if not recorded and not self._exists(f"ch:voice:{voice}"):
+                yield from self._old(iter(found))
+
+    def _exists(self, key: str) -> bool:
+        with redis_errors():
+            return bool(self._redis.exists(key))
+
+
+def _member(owner: str, name: str) -> str:
+    """What the ledger calls an object in its list of what is needed."""
+    short = name.removeprefix(f"{owner}/")
+    if short.startswith("utterances/"):
+        return short.removeprefix("utterances/").partition(".")[0]
+    return short
+
+
+def sweep_when_due(connections: Connections) -> None:
+    """Sweeps where no process has done so for ``CHORUS_SWEEP_INTERVAL`` seconds."""
+    interval = connections.settings.sweep_interval
+    with redis_errors():
+        ours = connections.redis.set("ch:swept", 1, nx=True, px=int(interval * 1000))
+    if ours:
+        swept = Sweep(connections, connections.settings.orphan_age).run()
+        if swept.orphans or swept.uploads:
+            log.warning("deleted what nobody needs: %s, and %d unfinished uploads", swept.orphans, swept.uploads)
