@@ -14,6 +14,7 @@ import redis
 from broker.app import queue_name
 from broker.publish import publish_many
 from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFailed, Overloaded
+from core.metrics import read_counters
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
@@ -116,6 +117,24 @@ def test_a_job_goes_from_queued_to_succeeded(bench: Bench) -> None:
     assert job.expires == pytest.approx(time.time() + 100, abs=5)
 
 
+def test_each_end_of_a_job_is_counted_once(bench: Bench) -> None:
+    bench.open("job_1", 1)
+    bench.drain("voice")
+    [end] = bench.released(CPU)
+    assert bench.done(end, CPU, result={})
+    assert not bench.done(end, CPU, result={})
+    bench.create("job_2")
+    assert bench.ledger.cancel("job_2") and not bench.ledger.cancel("job_2")
+    assert bench.ledger.retry("job_2")
+    assert bench.ledger.forget("job_2")  # it was queued again: it ends as canceled
+    failed = bench.create("job_3")
+    bench.done(failed, CPU, error=ModelFailed("It failed."))
+    bench.create("ba_1", items=0)
+    bench.ledger.cancel("ba_1")  # a batch is no job
+    ended = read_counters(bench.client)["chorus_jobs_ended_total"]
+    assert ended == {("succeeded",): 1.0, ("canceled",): 2.0, ("failed",): 1.0}
+
+
 def test_nothing_but_the_record_is_left_of_a_job_that_ended(bench: Bench) -> None:
     bench.open("job_1", 3)
     bench.drain("voice")
@@ -123,7 +142,7 @@ def test_nothing_but_the_record_is_left_of_a_job_that_ended(bench: Bench) -> Non
     left = {key.decode() for key in bench.client.keys("*")}  # type: ignore[union-attr]
     record = {"ch:doc:job_1", "ch:end:job_1", "ch:expires", "ch:job:job_1", "ch:jobs:ann", "ch:everyone"}
     left -= {key for key in left if key.startswith("wake:")}  # the transport's
-    assert left - {"ch:load", "ch:generation"} == record | {"ch:artifacts:ann"}
+    assert left - {"ch:load", "ch:generation", "ch:metrics"} == record | {"ch:artifacts:ann"}
     assert bench.client.zcard("ch:artifacts:ann") == 3
     assert bench.client.hgetall("ch:load") in ({}, {b"*": b"0"})
     assert 0 < bench.client.ttl("ch:job:job_1") <= 101  # type: ignore[operator]

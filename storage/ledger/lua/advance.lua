@@ -21,7 +21,7 @@ end
 -- Takes an item away from where it is: as a rule it is out; where a second delivery of it was recorded before, it
 -- waits again, or waits for its delay.
 local function lift(j, station, step, index, was_out)
-  if was_out then return landed(j, station) end
+  if was_out then return item_finished(j, station) end
   if call('LREM', K('wait', station, j.id), 1, index) == 1 then has_waiting(j.id, station) end
   call('ZREM', 'ch:delayed', station .. ' ' .. member(j.id, j.gen, step, index))
 end

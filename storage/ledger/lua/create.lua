@@ -39,7 +39,7 @@ if A.items then call('HSET', K('batch', A.job), 'items', A.items, 'jobs', 0, 'qu
 call('SET', K('doc', A.job), A.doc)
 if A.text then call('SET', K('text', A.job), A.text) end
 call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
-if A.listed then call('ZADD', listed(A.owner, A.job), A.now, A.job) end
+if A.listed then call('ZADD', list_key(A.owner, A.job), A.now, A.job) end
 call('SADD', 'ch:everyone', A.owner)
 -- What the id was kept for until now is over: the reaper must not take this job for it.
 call('ZREM', 'ch:expires', A.owner .. '/' .. A.job)

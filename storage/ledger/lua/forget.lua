@@ -3,7 +3,7 @@ local gen, owner, plan = unpack(call('HMGET', K('job', A.job), 'gen', 'owner', '
 if not gen then return false end
 local j = fence(A.job, gen)
 if j then finish(j, 'canceled', '{}', A.now) end
-call('ZREM', listed(owner, A.job), A.job)
+call('ZREM', list_key(owner, A.job), A.job)
 call('ZREM', 'ch:expires', owner .. '/' .. A.job)
-for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('UNLINK', K(kind, A.job)) end
+each_record_key('UNLINK', A.job)
 return plan

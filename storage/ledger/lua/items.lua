@@ -1,5 +1,11 @@
 -- Plans, fencing, and the items that wait at stations.
 
+-- Where an utterance stands, one byte of ch:at: rendered, failed, or the step (counted from 0) that it waits for.
+-- `UtteranceState` in records.py reads the same bytes.
+local AT_DONE, AT_FAILED, FIRST_STEP = 'Z', 'X', string.byte('a')
+local function at_step(step) return string.char(FIRST_STEP + step) end
+local function step_at(state) return string.byte(state) - FIRST_STEP end
+
 -- The steps of a plan: {{station=, each=, role=}, ...}, counted from 1.
 local plans = {}
 local function plan_of(text)
@@ -33,7 +39,7 @@ end
 -- Whether a job that lives still wants an item: the whole job at its present step, or an utterance that is at it.
 local function wants(j, step, index)
   if index < 0 then return j.step == step end
-  return call('GETRANGE', K('at', j.id), index, index) == string.char(97 + step)
+  return call('GETRANGE', K('at', j.id), index, index) == at_step(step)
 end
 
 -- Puts the job into its ring at a station, if it has waiting items and room in its share.
@@ -55,7 +61,7 @@ local PORTION = 500
 -- Lets the next portion of a job's utterances wait for their first step; `laid` in its record says how far this has
 -- come. Only where none of them waits there, so whoever takes the last one of a list sees to it by `has_waiting`.
 local function lay(job, station, step, from)
-  local mark, waiting, states = string.char(97 + step), {}, nil
+  local mark, waiting, states = at_step(step), {}, nil
   repeat
     states = call('GETRANGE', K('at', job), from, from + PORTION - 1)
     local i = string.find(states, mark, 1, true)
@@ -94,7 +100,7 @@ local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
 local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
 
 -- Where an owner's jobs of this kind are listed.
-local function listed(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
+local function list_key(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
 
 local function digest_of(work) return string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$') end
 
@@ -110,7 +116,7 @@ local function keep_artifacts(owner, works, at, from, expires)
   local states = call('GETRANGE', at, from, from + PORTION - 1)
   local done, scores = {}, {}
   for i = 1, #states do
-    if string.sub(states, i, i) == 'Z' then done[#done + 1] = from + i - 1 end
+    if string.sub(states, i, i) == AT_DONE then done[#done + 1] = from + i - 1 end
   end
   for _, work in ipairs(#done > 0 and call('HMGET', works, unpack(done)) or {}) do
     local digest = work and digest_of(work)
@@ -123,10 +129,10 @@ local function keep_artifacts(owner, works, at, from, expires)
   return #states
 end
 
--- Lets go of a job's utterances, whose artifacts are needed until `expires`: at once as far as one call may, else they
--- are set aside for `tidy`.
+-- Drops a job's utterances, whose artifacts are needed until `expires`: at once as far as one call may, else `tidy`
+-- does it later.
 local at_once = PORTION
-local function let_go(j, expires)
+local function drop_utterances(j, expires)
   local works, at = K('utt', j.id), K('at', j.id)
   local count = call('STRLEN', at)
   if count <= at_once then
@@ -158,7 +164,7 @@ local function objects_of(j)
 end
 
 -- An item has left a station for good: the job's share there grows by one, so it doubles with each round.
-local function landed(j, station)
+local function item_finished(j, station)
   local key = K('job', j.id)
   if call('HINCRBY', key, 'fly:' .. station, -1) < 0 then call('HSET', key, 'fly:' .. station, 0) end
   local share = tonumber(call('HGET', key, 'share:' .. station) or 1)

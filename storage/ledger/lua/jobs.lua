@@ -13,7 +13,7 @@ local function note(job, word)
 end
 
 -- A batch is completed once it is open and all its jobs have ended; told once.
-local retain, hold
+local start_retention, stop_retention
 local function look_at_batch(batch, now)
   local key = K('batch', batch)
   local v = call('HMGET', key, 'open', 'queued', 'running', 'completed')
@@ -21,7 +21,7 @@ local function look_at_batch(batch, now)
   local job = call('HMGET', K('job', batch), 'owner', 'gen', 'keep')
   if not job[1] then return end
   call('HSET', key, 'completed', now)
-  retain(batch, job[1], now + tonumber(job[3]))
+  start_retention(batch, job[1], now + tonumber(job[3]))
   publish(batch, job[1], job[2], note(batch, WORDS.completed), 'batch.completed', now)
 end
 
@@ -38,7 +38,7 @@ local function set_state(j, state, now, document)
     if call('EXISTS', key) == 1 then
       call('HINCRBY', key, was, -1)
       call('HINCRBY', key, state, 1)
-      if state == 'queued' and call('HDEL', key, 'completed', 'stopped') > 0 then hold(j.batch, j.owner) end
+      if state == 'queued' and call('HDEL', key, 'completed', 'stopped') > 0 then stop_retention(j.batch, j.owner) end
       look_at_batch(j.batch, now)
     end
   end
@@ -61,19 +61,17 @@ local function set_load(j, load)
 end
 
 -- Lets what is kept of a job that has ended go by itself after its retention.
-retain = function(job, owner, expires)
+start_retention = function(job, owner, expires)
   call('HSET', K('job', job), 'expires', expires)
   call('ZADD', 'ch:expires', expires, owner .. '/' .. job)
-  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do
-    call('EXPIREAT', K(kind, job), math.ceil(expires))
-  end
+  each_record_key('EXPIREAT', job, math.ceil(expires))
 end
 
 -- The opposite: what has ended is wanted again.
-hold = function(job, owner)
+stop_retention = function(job, owner)
   call('HDEL', K('job', job), 'expires')
   call('ZREM', 'ch:expires', owner .. '/' .. job)
-  for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('PERSIST', K(kind, job)) end
+  each_record_key('PERSIST', job)
 end
 
 -- A batch's items have become jobs as far as they will: those that did not end here, as failed or canceled.
@@ -102,7 +100,7 @@ local function finish(j, state, document, now)
     end
   end
   call('HDEL', key, 'laid')
-  let_go(j, expires)
+  drop_utterances(j, expires)
   for _, value in ipairs(objects_of(j)) do
     local name = use(j, value, -1)
     if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
@@ -113,8 +111,9 @@ local function finish(j, state, document, now)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
   -- A batch that is open now is kept until its jobs have ended, and from then on.
-  if not (is_batch(j.id) and state == 'succeeded') then retain(j.id, j.owner, expires) end
+  if not (is_batch(j.id) and state == 'succeeded') then start_retention(j.id, j.owner, expires) end
   set_state(j, state, now, document)
+  if is_job(j.id) then call('HINCRBY', 'ch:metrics', 'chorus_jobs_ended_total|' .. state, 1) end
   if is_batch(j.id) then open_batch(j, state, now) end
 end
 
@@ -130,7 +129,7 @@ local function utterances_over(j, now)
     step_time(j, i, failed and i == last and 'failed' or 'done', now)
   end
   if not failed then return begin(j, last + 1, now, nil) end
-  local first = string.find(call('GET', K('at', j.id)), 'X', 1, true) - 1
+  local first = string.find(call('GET', K('at', j.id)), AT_FAILED, 1, true) - 1
   return finish(j, 'failed', call('HGET', K('err', j.id), first), now)
 end
 
@@ -142,8 +141,8 @@ begin = function(j, step, now, result)
   j.step = step
   if not s.each then return wait_at(j, s.station, -1) end
   local states = call('GET', K('at', j.id)) or ''
-  local _, waiting = string.gsub(states, string.char(97 + step), '')
-  local _, failed = string.gsub(states, 'X', '')
+  local _, waiting = string.gsub(states, at_step(step), '')
+  local _, failed = string.gsub(states, AT_FAILED, '')
   call('HSET', K('job', j.id), 'total', #states, 'done', #states - waiting - failed, 'failed', failed)
   set_load(j, waiting)
   if waiting == 0 then return utterances_over(j, now) end

@@ -6,7 +6,7 @@
 -- ch:doc:{job}                   string: the job's document (JSON), never changed
 -- ch:text:{job}                  string: the job's text, gone once the job has succeeded
 -- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)
--- ch:at:{job}                    string: one byte per utterance: 'a' + step it is at, 'Z' done, 'X' failed
+-- ch:at:{job}                    string: one byte per utterance: where it stands, see AT_DONE in items.lua
 -- ch:err:{job}                   hash: utterance index -> error (JSON)
 -- ch:gift:{job}                  hash: what steps gave (opaque here)
 -- ch:end:{job}                   string: result or error (JSON)
@@ -44,6 +44,7 @@
 --                                which process the last one was, .at: when it began
 -- ch:delayed                     zset: item to be tried again -> when
 -- ch:load                        hash: owner, and '*' for all -> unfinished utterances
+-- ch:metrics                     hash: counter and its label values, '|' between -> how many: see storage/metrics.py
 -- ch:generation                  string: the last generation that began, of any job
 
 local A = cmsgpack.unpack(ARGV[1])
@@ -54,6 +55,14 @@ local function K(kind, a, b, c)
   if b then key = key .. ':' .. b end
   if c then key = key .. ':' .. c end
   return key
+end
+
+-- The keys of a job's record, which outlast its work.
+local RECORD_KEYS = { 'job', 'doc', 'text', 'err', 'end', 'batch' }
+
+-- Calls a command on every key of a job's record, with what follows the key.
+local function each_record_key(command, job, ...)
+  for _, kind in ipairs(RECORD_KEYS) do call(command, K(kind, job), ...) end
 end
 
 -- A whole number as text: by itself Lua writes 14 digits of a number, and a generation has 16.

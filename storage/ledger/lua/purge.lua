@@ -3,6 +3,6 @@ local entry = A.owner .. '/' .. A.job
 local expires = call('ZSCORE', 'ch:expires', entry)
 if not expires or tonumber(expires) > A.now then return 0 end
 call('ZREM', 'ch:expires', entry)
-call('ZREM', listed(A.owner, A.job), A.job)
-for _, kind in ipairs({ 'job', 'doc', 'text', 'err', 'end', 'batch' }) do call('UNLINK', K(kind, A.job)) end
+call('ZREM', list_key(A.owner, A.job), A.job)
+each_record_key('UNLINK', A.job)
 return 1

@@ -55,7 +55,7 @@ while #released < room and empty < EMPTY do
     local v = call('HMGET', key, 'gen', 'step', 'plan', 'share:' .. station)
     local step = tonumber(v[2])
     if tonumber(index) >= 0 then
-      step = string.byte(call('GETRANGE', K('at', job), index, index)) - 97
+      step = step_at(call('GETRANGE', K('at', job), index, index))
     end
     local item = member(job, v[1], step, index)
     call('ZADD', K('out', station), A.now, item)

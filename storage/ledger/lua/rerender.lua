@@ -22,7 +22,7 @@ call('HINCRBY', K('tries', A.job), 'rerender', 1)
 local station, item = j.plan[A.step + 1].station, member(A.job, A.gen, A.step, -1)
 call('HDEL', K('started', A.job), A.step .. '.-1', A.step .. '.-1.by', A.step .. '.-1.at')
 if call('ZREM', K('out', station), item) == 1 then
-  landed(j, station)
+  item_finished(j, station)
 else
   call('LREM', K('wait', station, A.job), 1, -1)
   call('ZREM', 'ch:delayed', station .. ' ' .. item)

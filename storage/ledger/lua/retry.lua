@@ -8,7 +8,7 @@ call('HDEL', key, 'ended', 'started', 'done', 'total', 'failed', 'log')
 local gen = new_generation(v[5])
 call('HSET', key, 'gen', gen, 'state', 'queued', 'step', 0, 'deadline', A.now + tonumber(v[2]))
 call('UNLINK', K('err', A.job), K('end', A.job))
-hold(A.job, v[4])
+stop_retention(A.job, v[4])
 call('ZADD', 'ch:deadlines', A.now + tonumber(v[2]), A.job)
 if is_batch(A.job) then
   local batch = K('batch', A.job)
