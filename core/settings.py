@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=256,
-        description="Streams of audio and events that one API process serves at once, in addition to CHORUS_API_THREADS",
+        description="Audio and event streams that one API process serves, in addition to CHORUS_API_THREADS",
     )
     api_streams_per_owner: int = Field(
         8, ge=1, le=256, description="Streams that one owner may have open in one API process"
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
 
     egress_allow: str = Field(
         "",
-        description="Addresses that user-supplied URLs may reach besides public ones: CIDR or host:port, separated by commas",
+        description="Non-public addresses that user-supplied URLs may reach: CIDR or host:port, separated by commas",
     )
     egress_ports: str = Field("80,443", description="Ports that user-supplied URLs may use, separated by commas")
 
