@@ -9,14 +9,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import ArtifactMissing, InternalError, ModelFailed
-
-Samples: TypeAlias = NDArray[np.float32]
 
 FULL_SCALE = 2**23 - 1
 #: Code of the error for an artifact that is there and cannot be read.

@@ -15,15 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, Never, TypeAlias
+from typing import IO, Any, Never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio.mixdown import Mixdown
+from audio.samples import Samples
 from core.errors import InvalidAudio
-
-Samples: TypeAlias = NDArray[np.float32]
 
 #: FFmpeg demuxers that read one file and nothing else
 CONTAINERS = (

@@ -14,15 +14,14 @@ from fractions import Fraction
 from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import FieldError, InternalError, InvalidRequest, ModelFailed
 from core.names import AudioFormat
-
-Samples: TypeAlias = NDArray[np.float32]
 
 CONTENT_TYPES: Mapping[AudioFormat, str] = {
     AudioFormat.WAV: "audio/wav",

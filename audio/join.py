@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audio.limiter import Limiter
 from audio.loudness import Meter
-
-Samples: TypeAlias = NDArray[np.float32]
+from audio.samples import Samples
 
 #: one utterance, read when its turn comes, and the silence after it in seconds
 Piece: TypeAlias = tuple[Callable[[], Samples], float]

@@ -7,12 +7,11 @@ Peaks are those between the samples too, found at four times the rate as ITU-R B
 from __future__ import annotations
 
 from functools import cache
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Samples: TypeAlias = NDArray[np.float32]
+from audio.samples import Samples
 
 LOOK_AHEAD = 0.005  #: seconds in which the gain falls
 RELEASE = 120.0  #: decibels a second by which it rises again

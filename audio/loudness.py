@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import InternalError
-
-Samples: TypeAlias = NDArray[np.float32]
 
 #: seconds of the gating block: nothing shorter has a loudness
 BLOCK = 0.4

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Samples: TypeAlias = NDArray[np.float32]
+from audio.samples import Samples
 
 #: Seconds over which it is decided; what is decided holds for them from their first sample on.
 BLOCK = 1.0

@@ -14,7 +14,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from audio.encode import CONTENT_TYPES, FfmpegSink, Intake, Samples, encoding_errors, output_rate, to_pcm16
+from audio.encode import CONTENT_TYPES, FfmpegSink, Intake, encoding_errors, output_rate, to_pcm16
+from audio.samples import Samples
 from core.names import AudioFormat
 
 

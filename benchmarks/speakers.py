@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.samples import Samples
 from benchmarks.support.recordings import (
     BATCH,
     ROUNDS,
@@ -23,10 +24,9 @@ from benchmarks.support.recordings import (
     speedup,
 )
 from core.errors import ConfigurationError
-from core.names import ModelType
-from models.base import Embedding, Item, Model, Samples
+from models.base import Embedding, Item, Model
 
-ENCODERS = (ModelType.CAMPPLUS, ModelType.GE2E)
+ENCODERS = ("campplus", "ge2e")
 
 
 @dataclass(frozen=True, slots=True)

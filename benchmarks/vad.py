@@ -27,9 +27,8 @@ from benchmarks.support.recordings import (
     spread,
 )
 from core.errors import ConfigurationError
-from core.names import ModelType
 from models.base import Item, Model, Segments, Transcript
-from models.silero import SileroModel
+from models.silero.model import SileroModel
 
 FRAMES_PER_SECOND = 100
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     data: Path = arguments.data
     entries = read_manifest(data)
     figures: dict[str, float | int | str] = {}
-    silero, whisper = open_model(ModelType.SILERO), open_model(ModelType.WHISPER)
+    silero, whisper = open_model("silero"), open_model("whisper")
     labelled = {e.file: spans for e in _of(entries, LABELLED) if (spans := read_labels(data / e.file)) is not None}
     items = {name: read_item(data / name) for name in labelled}
     negatives = [read_item(data / entry.file) for entry in _of(entries, NEGATIVE)]

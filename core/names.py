@@ -47,16 +47,20 @@ class Role(StrEnum):
     ASSEMBLE = "assemble"  #: CPU: join the utterances, encode, upload
 
 
-class ModelType(StrEnum):
-    """A model family: the name of its module in ``models/``."""
+class Runtime(StrEnum):
+    """What computes a family's models, where it may run on a GPU."""
 
-    PIPER = "piper"
-    WHISPER = "whisper"
-    SILERO = "silero"
-    CAMPPLUS = "campplus"
-    GE2E = "ge2e"
-    KOKORO = "kokoro"
-    SIMULATED = "simulated"  #: no speech: takes the time that it is told, for load tests
+    ONNX = "onnx"  #: ONNX Runtime
+    TORCH = "torch"
+    CTRANSLATE2 = "ctranslate2"
+
+
+class Precision(StrEnum):
+    """Of a model's weights and sums."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
 
 
 class VadMode(StrEnum):

@@ -79,7 +79,12 @@ class Settings(BaseSettings):
 
     models_file: Path | None = Field(None, description="A models.yaml to use instead of the built-in one")
     pipelines_file: Path | None = Field(None, description="A pipelines.yaml to use instead of the built-in one")
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    families: str = Field("", description="Folders with additional model families, separated as in PATH")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
+        description="auto, cpu, cuda or cuda:N; used for models whose entry has no device",
+    )
 
     egress_allow: str = Field(
         "",

@@ -1,1 +1,1 @@
-"""Floor 2: the catalog of models, their weights, and one module or folder per family."""
+"""Floor 2: the catalog of models, their weights, and one folder per family."""

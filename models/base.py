@@ -1,7 +1,8 @@
 """What every model family provides: a `Frontend` for the CPU worker, a `Model` for the device.
 
-A *family* is one module or folder in ``models/`` named after its `ModelType`. Its top module is light
-(no torch, no onnxruntime) and exposes ``FAMILY: Family``; heavy imports happen in `Model.load`.
+A *family* is one folder in ``models/`` (or in a folder of ``CHORUS_FAMILIES``), which `models.families` finds.
+Its ``__init__.py`` is light (no torch, no onnxruntime) and exposes ``FAMILY: Family``; heavy imports happen in
+`Model.load`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from audio.samples import Samples
 from core.errors import ChorusError
-from core.names import ModelType, Role
-
-Samples: TypeAlias = NDArray[np.float32]
+from core.names import Precision, Role, Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,7 @@ class ModelSpec:
     """One entry of ``models.yaml``."""
 
     name: str
-    type: ModelType
+    type: str  #: the family's
     role: Role
     weights: Mapping[str, WeightsFile]
     languages: tuple[str, ...]  #: BCP 47; empty where the model knows no language
@@ -85,14 +82,19 @@ class ModelSpec:
     batch_timeout: float  #: seconds that one micro-batch, or a piece of one that comes in pieces, may take
     per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
+    device: str | None = None  #: auto, cpu, cuda or cuda:N; None for what the process is told
+    precision: Precision = Precision.FLOAT32
 
     def bounds(self, device: str) -> Bounds:
         """The bounds for ``device`` (``cpu``, ``cuda``, ``cuda:1``)."""
         return self.batch.get(device.split(":", maxsplit=1)[0]) or self.batch["cpu"]
 
     def fingerprint(self) -> str:
-        """Weights in one word: part of every artifact's name."""
-        return "-".join(f.sha256[:16] for _, f in sorted(self.weights.items()))
+        """Weights, and what they are computed in, in one word: part of every artifact's name."""
+        parts = [f.sha256[:16] for _, f in sorted(self.weights.items())]
+        if self.precision is not Precision.FLOAT32:  # which was the only one once: names stay as they were
+            parts.append(self.precision.value)
+        return "-".join(parts)
 
 
 class Recording(Protocol):
@@ -226,7 +228,7 @@ class Model(ABC):
 class Family:
     """What a family declares without loading anything; ``model`` and ``frontend`` are ``module:Class``."""
 
-    type: ModelType
+    type: str  #: the name that models.yaml and pipelines.yaml know it by
     role: Role
     model: str
     frontend: str | None = None
@@ -234,4 +236,6 @@ class Family:
     #: ``module:function`` (spec, name) -> Voice | None, where a voice's name may say more than one of the catalog
     voice: str | None = None
     weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give
+    runtime: Runtime | None = None  #: None runs on the CPU alone
+    precisions: tuple[Precision, ...] = (Precision.FLOAT32,)  #: those that an entry may ask for
     code_version: int = 1  #: raised when the same weights would sound different

@@ -13,10 +13,11 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ConfigurationError, InvalidRequest
-from core.names import ModelType, Role
+from core.names import Precision, Role
 from core.settings import settings
 from core.yamlfile import YamlFile
 from models.base import Bounds, Family, Frontend, Model, ModelSpec, Part, Voice, WeightsFile
+from models.families import family_at, family_of
 
 DEFAULT_FILE = Path(__file__).parent / "models.yaml"
 
@@ -55,7 +56,7 @@ class _BoundsEntry(BaseModel):
 
 class _ModelEntry(BaseModel):
     model_config = _STRICT
-    type: ModelType
+    type: str
     weights: dict[str, _WeightsEntry] = {}
     languages: list[str] = []
     voices: dict[str, _VoiceEntry] = {}
@@ -64,16 +65,13 @@ class _ModelEntry(BaseModel):
     batch_timeout: float = Field(300.0, gt=0)
     per_core: bool = False
     licence: str = ""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")] | None = None
+    precision: Precision = Precision.FLOAT32
 
 
 class _File(BaseModel):
     model_config = _STRICT
     models: dict[_Name, _ModelEntry]
-
-
-def family_of(model_type: ModelType) -> Family:
-    """What a family declares of itself; light, nothing is loaded."""
-    return cast(Family, importlib.import_module(f"models.{model_type.value}").FAMILY)
 
 
 def _attribute(target: str) -> Any:
@@ -118,7 +116,7 @@ class Catalog:
             raise InvalidRequest(f"There is no model {name!r}; there are {_listed(self.models)}.", code="unknown_model")
         return self.models[name]
 
-    def of(self, role: Role, model_type: ModelType | None = None) -> list[ModelSpec]:
+    def of(self, role: Role, model_type: str | None = None) -> list[ModelSpec]:
         """The models of a role and, where given, a type."""
         return [m for m in self.models.values() if m.role is role and model_type in (None, m.type)]
 
@@ -166,12 +164,12 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
 
 def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
     where = ("models", name)
-    try:
-        family = family_of(entry.type)
-    except (ImportError, AttributeError) as error:
-        raise yaml.error((*where, "type"), f"the family {entry.type} cannot be imported: {error}") from error
+    family = family_at(yaml, (*where, "type"), entry.type)
     _check_weights(yaml, name, entry, family)
     _check_voices_and_bounds(yaml, name, entry, family)
+    if entry.precision not in family.precisions:
+        there = ", ".join(family.precisions)
+        raise yaml.error((*where, "precision"), f"models.{name}: a {entry.type} runs in {there}, not {entry.precision}")
     return ModelSpec(
         name=name,
         type=entry.type,
@@ -188,6 +186,8 @@ def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
         batch_timeout=entry.batch_timeout,
         per_core=entry.per_core,
         licence=entry.licence,
+        device=entry.device,
+        precision=entry.precision,
     )
 
 

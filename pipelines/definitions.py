@@ -12,10 +12,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InvalidRequest
-from core.names import ModelType, Role
+from core.names import Role
 from core.settings import settings
 from core.yamlfile import YamlFile
-from models.catalog import family_of
+from models.families import family_at
 
 DEFAULT_FILE = Path(__file__).parent / "pipelines.yaml"
 
@@ -58,7 +58,7 @@ class PipelineStep:
     """One step as the file has it; ``type`` None means any model of that role."""
 
     role: Role
-    type: ModelType | None
+    type: str | None
     needs: tuple[Gift, ...]
     gives: Gift
 
@@ -85,7 +85,7 @@ def family_role(role: Role) -> Role:
 class _StepEntry(BaseModel):
     model_config = _STRICT
     role: Role
-    type: ModelType | None = None
+    type: str | None = None
     needs: list[Gift] = Field(min_length=1)
     gives: Gift
 
@@ -109,9 +109,9 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
         given: set[Gift] = set(BROUGHT)
         for n, step in enumerate(entry.steps):
             where = ("pipelines", name, "steps", n)
-            if step.type and family_of(step.type).role is not family_role(step.role):
-                role = family_of(step.type).role
-                raise yaml.error((*where, "type"), f"a {step.type} is for {role}, not for {step.role}")
+            family = family_at(yaml, (*where, "type"), step.type) if step.type else None
+            if family and family.role is not family_role(step.role):
+                raise yaml.error((*where, "type"), f"a {step.type} is for {family.role}, not for {step.role}")
             for gift in step.needs:
                 if gift not in given:
                     raise yaml.error((*where, "needs"), f"nothing before this step gives {gift!r}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest, Unroutable
-from core.names import ModelType, Role, VadMode
+from core.names import Role, VadMode
 from core.work import Plan, PlanStep
 from models.base import ModelSpec, Option, Voice
 from models.catalog import Catalog, resolve_voice, speaks
@@ -124,8 +124,7 @@ def _check_use(wish: Wish, needed: Sequence[PipelineStep]) -> None:
 def _candidates(step: PipelineStep, wish: Wish, catalog: Catalog) -> list[ModelSpec]:
     """The models that can do a step, in the order of the catalog."""
     if step.role is Role.VAD:
-        kind = {VadMode.SILERO: ModelType.SILERO, VadMode.WHISPER: ModelType.WHISPER}[wish.vad]
-        return [model for model in catalog.models.values() if model.type is kind]
+        return [model for model in catalog.models.values() if model.type == wish.vad.value]
     return catalog.of(family_role(step.role), step.type)
 
 
@@ -141,7 +140,7 @@ def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec
             raise _invalid("models", "unsuitable_model", f"{asked!r} cannot do {step.role.value} here.", field_name)
         candidates = [named]
     if not candidates:
-        what = step.type.value if step.type else step.role.value
+        what = step.type or step.role.value
         raise Unroutable(f"No model of type {what} is in the catalog.", code="no_model")
     if step.role is Role.TRANSCRIBE and wish.language is not None:
         candidates = _hearing(candidates, wish.language)

@@ -13,7 +13,6 @@ from core.names import (
     AudioFormat,
     BatchState,
     JobState,
-    ModelType,
     Priority,
     Role,
     StepState,
@@ -404,7 +403,7 @@ class PipelineStepView(Answer):
     """A step of a pipeline."""
 
     role: Role
-    type: ModelType | None = Field(description="Null where any model of the role will do")
+    type: str | None = Field(description="Null where any model of the role will do")
     gives: str
 
 
@@ -437,7 +436,7 @@ class ModelView(Answer):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: ModelType
+    type: str
     role: Role
     languages: list[str]
     voices: list[str]

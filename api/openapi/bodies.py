@@ -15,7 +15,8 @@ from audio.encode import RATES
 from core.names import Role
 from core.settings import Settings
 from models.base import ModelSpec, Option
-from models.catalog import Catalog, family_of
+from models.catalog import Catalog
+from models.families import family_of
 from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline, family_role
 from pipelines.plan import SEED
 from storage.objects.destinations import destinations

@@ -61,10 +61,7 @@ def _pipeline_view(pipeline: Pipeline) -> dict[str, Any]:
         "id": pipeline.name,
         "object": "pipeline",
         "description": pipeline.description,
-        "steps": [
-            {"role": s.role.value, "type": s.type.value if s.type else None, "gives": s.gives.value}
-            for s in pipeline.steps
-        ],
+        "steps": [{"role": s.role.value, "type": s.type, "gives": s.gives.value} for s in pipeline.steps],
         "needs": sorted({g.value for s in pipeline.steps for g in s.needs if g in BROUGHT}),
         "gives": pipeline.gives.value,
         "options": {name: option_view(o) for model in found for name, o in model.options.items()},
@@ -80,7 +77,7 @@ def _model_view(model: ModelSpec, workers: int) -> dict[str, Any]:
         "object": "model",
         "created": 0,
         "owned_by": "chorus",
-        "type": model.type.value,
+        "type": model.type,
         "role": model.role.value,
         "languages": list(model.languages),
         "voices": list(model.voices),

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from api.streaming.streams import Patience, Reader, StreamCut
 from audio.artifact import unpack
 from audio.decode import stream as decoded
-from audio.join import Piece, Samples, join, left_out
+from audio.join import Piece, join, left_out
+from audio.samples import Samples
 from audio.streaming import StreamEncoder, StreamFormat
 from core.errors import ArtifactMissing, LedgerUnavailable, StorageUnavailable
 from core.names import JobState

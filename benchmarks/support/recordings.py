@@ -15,7 +15,6 @@ import numpy as np
 
 from audio.decode import decode
 from core.errors import ChorusError, ConfigurationError
-from core.names import ModelType
 from core.settings import settings
 from models.base import Item, Model, Output
 from models.catalog import load_catalog, model_class
@@ -69,13 +68,13 @@ def spread(items: Sequence[str], count: int = BATCH) -> list[str]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def open_model(model_type: ModelType) -> Model:
+def open_model(model_type: str) -> Model:
     """The first model of that type in the catalog, loaded on one thread of the CPU."""
     import torch
 
     torch.set_num_threads(1)
     for spec in load_catalog().models.values():
-        if spec.type is model_type:
+        if spec.type == model_type:
             say(f"loading {spec.name}")
             model = model_class(spec)(spec, files_of(spec, WeightsCache(settings().cache.expanduser())))
             model.load("cpu")

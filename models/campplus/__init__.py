@@ -4,7 +4,7 @@ An entry in ``models.yaml`` gives the weights ``model``: a state dict of 3D-Spea
 80-bin Kaldi features at 16 kHz.
 
 An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz and perhaps ``segments``, a list of
-``[start, end]`` in seconds; what is heard of them, `models.recordings` says: at most the first 60 s of speech.
+``[start, end]`` in seconds; what is heard of them, `models.shared.recordings` says: at most the first 60 s of speech.
 Speech above 20 s is cut into windows of one length; the embedding is the mean of the windows' unit embeddings,
 made unit length. Its cost is in frames of 10 ms.
 
@@ -15,12 +15,13 @@ of whole recordings of 2 to 16 s one speaker's were never below 0.65 and two spe
 
 from __future__ import annotations
 
-from core.names import ModelType, Role
+from core.names import Role, Runtime
 from models.base import Family
 
 FAMILY = Family(
-    type=ModelType.CAMPPLUS,
+    type="campplus",
     role=Role.EMBED,
     model="models.campplus.model:CampplusModel",
     weights=("model",),
+    runtime=Runtime.TORCH,
 )

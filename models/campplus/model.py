@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
-from models import recordings
-from models.base import Embedding, Item, Model, Output, Samples
+from models.base import Embedding, Item, Model, Output
+from models.shared import recordings
 
 MAX_WINDOW = 20.0  #: seconds that go through the network as one
 

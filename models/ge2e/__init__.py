@@ -5,7 +5,7 @@ linear layer, ReLU, unit length. An entry in ``models.yaml`` gives the weights `
 Resemblyzer (Apache-2.0) or of CorentinJ/Real-Time-Voice-Cloning (MIT), with its ``model_state``.
 
 An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz and perhaps ``segments``, a list of
-``[start, end]`` in seconds; what is heard of them, `models.recordings` says: at most the first 60 s of speech.
+``[start, end]`` in seconds; what is heard of them, `models.shared.recordings` says: at most the first 60 s of speech.
 It is cut into partials of 160 frames of 10 ms that overlap by half; the embedding is the mean of theirs, made
 unit length. Its cost is in frames.
 
@@ -15,12 +15,13 @@ about 0.74 up (equal error rate 0.3 % over 510 trials of whole recordings of 2 t
 
 from __future__ import annotations
 
-from core.names import ModelType, Role
+from core.names import Role, Runtime
 from models.base import Family
 
 FAMILY = Family(
-    type=ModelType.GE2E,
+    type="ge2e",
     role=Role.EMBED,
     model="models.ge2e.model:Ge2eModel",
     weights=("model",),
+    runtime=Runtime.TORCH,
 )

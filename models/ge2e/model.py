@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
-from models import recordings
-from models.base import Embedding, Item, Model, Output, Samples
+from models.base import Embedding, Item, Model, Output
+from models.shared import recordings
 
 _FRAMES_PER_SECOND = 100
 #: Partials that go through the network together, at about 0.7 MB each.

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import WeightsError
+from models.shared.recordings import RATE
 
-RATE = 16_000
 HOP = 160  #: samples of one frame: 10 ms
 PARTIAL = 160  #: frames
 STEP = 80  #: frames between the starts of two partials

@@ -17,7 +17,7 @@ import re
 from collections.abc import Container
 
 from core.errors import InvalidRequest
-from core.names import ModelType, Role
+from core.names import Role, Runtime
 from models.base import Family, ModelSpec, Option, Voice
 
 MAX_TOKENS = 510  #: of one utterance, without the pads at both ends: as many as a voice has styles
@@ -25,13 +25,14 @@ MAX_MIXED = 8  #: voices in one mix
 MAX_WEIGHT = 1000.0
 
 FAMILY = Family(
-    type=ModelType.KOKORO,
+    type="kokoro",
     role=Role.SYNTHESIZE,
     model="models.kokoro.model:KokoroModel",
     frontend="models.kokoro.frontend:KokoroFrontend",
     voice="models.kokoro:mixed_voice",
     options={"speed": Option(default=1.0, minimum=0.5, maximum=2.0, description="Times the voice's own pace")},
     weights=("model", "voices", "vocab"),
+    runtime=Runtime.ONNX,
 )
 
 _PART = re.compile(r"\s*([A-Za-z0-9_.-]{1,64})\s*(?::\s*([0-9]{1,8}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})\s*)?")
@@ -70,7 +71,8 @@ def written_voice(weights: dict[str, float]) -> str:
 
 
 def _decimal(weight: float) -> str:
-    return f"{max(weight, 1e-6):.6f}".rstrip("0").rstrip(".")
+    # Rounded twice: 63/640 and 0.063/0.640 differ in their last bit, on either side of a half.
+    return f"{max(round(weight, 9), 1e-6):.6f}".rstrip("0").rstrip(".")
 
 
 def mixed_voice(spec: ModelSpec, name: str) -> Voice | None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
-from models.base import Item, Model, Output, Samples, Speech
+from models.base import Item, Model, Output, Speech
 from models.kokoro import FAMILY, MAX_TOKENS, parse_voice
 from models.kokoro.frontend import read_vocabulary
 

@@ -10,11 +10,11 @@ on only the options that a job gave.
 
 from __future__ import annotations
 
-from core.names import ModelType, Role
+from core.names import Role, Runtime
 from models.base import Family, Option
 
 FAMILY = Family(
-    type=ModelType.PIPER,
+    type="piper",
     role=Role.SYNTHESIZE,
     model="models.piper.model:PiperModel",
     frontend="models.piper.frontend:PiperFrontend",
@@ -28,4 +28,5 @@ FAMILY = Family(
         ),
     },
     weights=("model", "config"),
+    runtime=Runtime.ONNX,
 )

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
-from models.base import Item, Model, Output, Samples, Speech
+from models.base import Item, Model, Output, Speech
 from models.piper import FAMILY
 from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
 

@@ -25,7 +25,7 @@ from cli.local.layout import Layout, default_model_workers, groups, processes, p
 from cli.local.stack import Stack
 from cli.local.supervisor import members
 from core.errors import ConfigurationError
-from core.names import ModelType, Role
+from core.names import Role
 from models.base import Bounds, ModelSpec
 from tests.shared_data import ROOT
 
@@ -300,7 +300,7 @@ def test_every_process_has_one_thread_and_a_name(tmp_path: Path) -> None:
 def model(name: str, role: Role, per_core: bool = False) -> ModelSpec:
     return ModelSpec(
         name=name,
-        type=ModelType.PIPER,
+        type="piper",
         role=role,
         weights={},
         languages=(),

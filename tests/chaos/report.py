@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from models.catalog import read_catalog
-from models.simulated import SimulatedFrontend
+from models.simulated.frontend import SimulatedFrontend
 from tests.chaos.stack import SIMULATED
 from tests.chaos.watch import Recovery
 from workers.steps.utterances import utterances_of

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from audio.decode import decode
+from audio.samples import Samples
 from core.errors import WeightsError
-from models.base import Embedding, Item, Samples
+from models.base import Embedding, Item
 from models.catalog import load_catalog
 from models.ge2e.model import Ge2eModel
-from models.recordings import RATE
+from models.shared.recordings import RATE
 from models.weights import WeightsCache, files_of
 from tests.shared_data import data_path
 

@@ -15,7 +15,7 @@ from models.catalog import load_catalog
 from models.kokoro.frontend import KokoroFrontend
 from models.kokoro.model import RATE, KokoroModel
 from models.weights import WeightsCache, files_of
-from models.whisper import WhisperModel
+from models.whisper.model import WhisperModel
 
 SPEC = load_catalog().get("kokoro")
 TEXTS = ("It is easy to tell the depth of a well.", "The juice of lemons makes fine punch.")

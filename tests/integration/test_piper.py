@@ -14,8 +14,9 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, WeightsError
-from models.base import Bounds, Item, ModelSpec, Samples, Speech
+from models.base import Bounds, Item, ModelSpec, Speech
 from models.catalog import load_catalog
 from models.piper.frontend import PiperFrontend
 from models.piper.model import PiperModel

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from audio.decode import decode
+from audio.samples import Samples
 from core.errors import ModelFailed, WeightsError
-from models.base import Item, Samples, Segments
+from models.base import Item, Segments
 from models.catalog import load_catalog
-from models.silero import RATE, WINDOW, SileroModel
+from models.shared.recordings import RATE
+from models.silero.model import SileroModel
+from models.silero.segments import WINDOW
 from models.weights import WeightsCache, files_of
 from tests.shared_data import data_path
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from audio.decode import decode
+from audio.samples import Samples
 from cli.commands.demo import word_error_rate
 from core.errors import ModelFailed
 from core.settings import settings
-from models.base import Item, Samples, Segment, Transcript
+from models.base import Item, Segment, Transcript
 from models.catalog import load_catalog, model_class
+from models.shared.recordings import RATE
 from models.weights import WeightsCache, files_of
-from models.whisper import RATE, WINDOW, WhisperModel, stretches
+from models.whisper.model import WINDOW, WhisperModel, stretches
 from tests.shared_data import data_path
 
 
@@ -101,7 +103,7 @@ def test_times_lie_within_the_recording(model: WhisperModel) -> None:
 
 def test_what_repeats_itself_is_left_out(model: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tone that is taken for speech."""
-    monkeypatch.setattr("models.whisper.segments", lambda *_: (Segment(0.0, 20.0),))
+    monkeypatch.setattr("models.whisper.model.segments", lambda *_: (Segment(0.0, 20.0),))
     found = hear(model, NOBODY["ringing"])
     assert found.text.lower().count("beep") < 5, found.text
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
-from core.names import ModelType, Role
+from core.names import Role
 from models.base import Bounds, ModelSpec, Voice
 from models.piper import FAMILY
 from models.piper.config import read_config
@@ -35,7 +35,7 @@ def frontend(tmp_path: Path, **changes: Any) -> PiperFrontend:
     path.write_text(json.dumps(config))
     spec = ModelSpec(
         name="voice",
-        type=ModelType.PIPER,
+        type="piper",
         role=Role.SYNTHESIZE,
         weights={},
         languages=("en-US",),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ChorusError, ConfigurationError, InvalidRequest, Unroutable
-from core.names import ModelType, Role
+from core.names import Role
 from core.work import Plan
 from models.base import Bounds, ModelSpec, Option, Voice
 from models.catalog import Catalog, read_catalog
@@ -24,7 +24,7 @@ SPEED = Option(default=1.0, minimum=0.5, maximum=2.0)
 def synthesizer(name: str, *voices: tuple[str, str]) -> ModelSpec:
     return ModelSpec(
         name=name,
-        type=ModelType.PIPER,
+        type="piper",
         role=Role.SYNTHESIZE,
         weights={},
         languages=tuple(sorted({language for _, language in voices})),
@@ -47,7 +47,7 @@ PIPER = Pipeline(
     description="",
     steps=(
         PipelineStep(
-            role=Role.SYNTHESIZE, type=ModelType.PIPER, needs=(Gift.TEXT, Gift.LANGUAGE, Gift.VOICE), gives=Gift.SPEECH
+            role=Role.SYNTHESIZE, type="piper", needs=(Gift.TEXT, Gift.LANGUAGE, Gift.VOICE), gives=Gift.SPEECH
         ),
     ),
 )
@@ -226,7 +226,7 @@ def test_a_bad_models_file_names_line_and_reason(tmp_path: Path, old: str, new: 
 def listener(name: str, *languages: str) -> ModelSpec:
     return ModelSpec(
         name=name,
-        type=ModelType.WHISPER,
+        type="whisper",
         role=Role.TRANSCRIBE,
         weights={},
         languages=languages,

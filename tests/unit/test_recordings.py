@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import ModelFailed, NoSpeech
 from models.base import Item
-from models.recordings import MAX_SPEECH, MIN_SPEECH, RATE, speech
+from models.shared.recordings import MAX_SPEECH, MIN_SPEECH, RATE, speech
 
 COUNT = np.arange(1, 10 * RATE + 1, dtype=np.float32) / (10 * RATE)  # every sample tells its place
 

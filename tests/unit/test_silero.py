@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from core.errors import ModelFailed
 from models.base import Item, Segment
-from models.silero import FAMILY, RATE, WINDOW, Parameters, SileroModel, _samples, segments
+from models.shared.recordings import RATE
+from models.silero import FAMILY
+from models.silero.model import SileroModel, _samples
+from models.silero.segments import WINDOW, Parameters, segments
 
 PROBABILITIES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.34, 0.35, 0.36, 0.49, 0.5, 0.51, 0.9]), max_size=400)
 

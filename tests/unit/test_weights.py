@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError, WeightsError
-from core.names import ModelType, Role
+from core.names import Role
 from models.base import Bounds, ModelSpec, Part, WeightsFile
 from models.weights import WeightsCache, files_of
 from tests.shared_data import ROOT
@@ -138,7 +138,7 @@ def test_progress_counts_all_parts(tmp_path: Path, source: str) -> None:
 def test_files_of_a_model(cache: WeightsCache, source: str) -> None:
     spec = ModelSpec(
         name="m",
-        type=ModelType.PIPER,
+        type="piper",
         role=Role.SYNTHESIZE,
         weights={"model": file_of(b"first ", (source, "a.bin"))},
         languages=(),

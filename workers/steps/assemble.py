@@ -16,11 +16,11 @@ from audio.artifact import ARTIFACT_BROKEN, unpack
 from audio.encode import CONTENT_TYPES, Encoder
 from audio.join import Piece, join, left_out, level_to, pause_length
 from audio.loudness import Meter
+from audio.samples import Samples
 from core.errors import ArtifactMissing
 from core.failpoints import reach
 from core.names import AudioFormat, JobState
 from core.work import ItemRef, UtteranceWork
-from models.base import Samples
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
 from storage.objects.destinations import find_destination

@@ -16,7 +16,7 @@ import numpy as np
 from core.errors import ArtifactMissing, InvalidRequest, ModelFailed, NoSpeech
 from core.names import Role
 from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
-from models.catalog import family_of
+from models.families import family_of
 from pipelines.connections import Connections
 from storage.ledger.records import Work
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding

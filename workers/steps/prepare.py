@@ -13,7 +13,7 @@ from core.failpoints import reach
 from core.names import Role
 from core.work import CPU, ItemRef, UtteranceWork
 from models.base import ModelSpec
-from models.catalog import family_of
+from models.families import family_of
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
 from workers.retry import retry_until_available

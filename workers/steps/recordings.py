@@ -15,10 +15,10 @@ import soundfile
 from audio.artifact import ARTIFACT_BROKEN
 from audio.decode import stream
 from audio.encode import Encoder
+from audio.samples import Samples
 from core.errors import ArtifactMissing
 from core.names import AudioFormat
 from core.work import ItemRef
-from models.base import Samples
 from pipelines.connections import Connections
 from pipelines.intake import LIMITS, Intake
 from storage.ledger.records import Work

@@ -19,11 +19,13 @@ from typing import TypeVar
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from audio.samples import Samples
 from core.errors import ArtifactMissing, ChorusError, InvalidRequest, ModelFailed
 from core.names import Role
 from core.settings import Settings
-from models.base import Embedding, Frontend, Item, Model, ModelSpec, Output, Samples, Speech, Voice
-from models.catalog import Catalog, family_of, frontend_class, load_catalog, model_class
+from models.base import Embedding, Frontend, Item, Model, ModelSpec, Output, Speech, Voice
+from models.catalog import Catalog, frontend_class, load_catalog, model_class
+from models.families import family_of
 from models.weights import WeightsCache, files_of
 from pipelines.connections import Connections
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding

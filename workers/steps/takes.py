@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.base import Samples
+from audio.samples import Samples
 
 #: Seconds of the blocks whose level is looked at.
 _BLOCK = 0.1

@@ -11,8 +11,9 @@ from typing import cast
 
 import numpy as np
 
+from audio.samples import Samples
 from core.errors import ModelFailed, NoSpeech
-from models.base import Item, Recording, Samples
+from models.base import Item, Recording
 
 RATE = 16_000  #: Hz
 

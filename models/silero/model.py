@@ -1,77 +1,27 @@
-"""Silero VAD (snakers4/silero-vad, MIT): where speech is, for many recordings at once.
-
-The 16 kHz network of the package ``silero-vad``, written anew in torch: spectrogram and convolutions see each
-window of 512 samples by itself, so those of all recordings are pooled; only the LSTM runs along time, one
-state per row, and a row drops out where its recording ends. Batched probabilities equal the package's own
-to 2e-5. Measured on one thread, CPU seconds of 16 recordings through the package's own loop over ours: 9 with
-the model that the package loads by itself, 4.6 with its ONNX one (ONNX Runtime with one state per row: 2 to 3).
-
-The weights are read as the initializers of ``silero_vad_16k_op15.onnx``: the same numbers as those of
-``silero_vad.jit``, but data alone, while a ``.jit`` archive holds code. (The wheel's ``.safetensors`` holds
-another version's weights.)
-
-An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz. Its cost is in
-seconds.
-"""
+"""Recordings to the probabilities of speech, many at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, WeightsError
-from core.names import ModelType, Role
-from models.base import Family, Item, Model, Option, Output, Recording, Samples, Segment, Segments
-from models.recordings import recording_of
+from models.base import Item, Model, Output, Recording, Segments
+from models.shared.recordings import RATE, recording_of
+from models.silero import FAMILY
+from models.silero.segments import WINDOW, Parameters, segments
 
-RATE = 16_000
-WINDOW = 512  #: samples of one probability: 32 ms
 CONTEXT = 64  #: samples of the window before that each window sees
 
 _HIDDEN = 128
 _FRAME, _HOP = 256, 128  # of the spectrogram, in samples
 _ROWS = 64  #: recordings side by side
 _WINDOWS_AT_ONCE = 2048  #: windows in one pass, at about 15 KB each: hours take no more memory than seconds
-
-FAMILY = Family(
-    type=ModelType.SILERO,
-    role=Role.VAD,
-    model="models.silero:SileroModel",
-    options={
-        "threshold": Option(
-            default=0.5, minimum=0.01, maximum=0.99, description="Probability at which a window is speech"
-        ),
-        "min_speech_duration": Option(
-            default=0.25, minimum=0.0, maximum=60.0, description="Seconds: shorter speech is passed over"
-        ),
-        "min_silence_duration": Option(
-            default=0.1, minimum=0.0, maximum=60.0, description="Seconds: shorter silence parts no speech"
-        ),
-        "speech_pad": Option(
-            default=0.03, minimum=0.0, maximum=10.0, description="Seconds that each segment is widened by, either side"
-        ),
-        "max_speech_duration": Option(
-            default=0.0, minimum=0.0, maximum=86_400.0, description="Seconds: longer speech is cut; 0 for never"
-        ),
-    },
-    weights=("model",),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
-    """How probabilities become segments; durations in seconds, ``max_speech_duration`` 0 for no limit."""
-
-    threshold: float = 0.5
-    min_speech_duration: float = 0.25
-    min_silence_duration: float = 0.1
-    speech_pad: float = 0.03
-    max_speech_duration: float = 0.0
 
 
 class SileroModel(Model):
@@ -267,87 +217,3 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "model.decoder.decoder.2.weight": (1, 128, 1),
     "model.decoder.decoder.2.bias": (1,),
 }
-
-
-# From probabilities to segments: the rules of ``get_speech_timestamps_from_probs`` in the package's
-# ``utils_vad.py`` (MIT), in samples, so that the segments are the same to the sample.
-
-_NEGATIVE_MARGIN = 0.15  #: speech ends where the probability falls this far below the threshold
-_SILENCE_TO_CUT_AT = 0.098 * RATE  #: samples: overlong speech is cut at the longest silence above this
-
-
-def segments(probabilities: Samples, samples: int, parameters: Parameters) -> tuple[Segment, ...]:
-    """Speech in a recording of ``samples`` samples at 16 kHz, whose windows of 512 samples have these
-    probabilities (float32 [windows])."""
-    pad = _in_samples(parameters.speech_pad)
-    speeches = list(_speeches(probabilities, samples, parameters))
-    _widen(speeches, pad, samples)
-    return tuple(Segment(start / RATE, end / RATE) for start, end in speeches)
-
-
-def _in_samples(seconds: float) -> float:
-    return RATE * round(seconds * 1000, 6) / 1000
-
-
-@dataclass(slots=True)
-class _Speech:
-    """Speech that has begun: its first sample, where a silence began in it, and the silences it got over."""
-
-    start: int
-    silent_since: int | None = None
-    silences: list[tuple[int, int]] = field(default_factory=list)  #: length, first sample
-
-
-def _speeches(probabilities: Samples, samples: int, parameters: Parameters) -> Iterator[list[int]]:
-    """``[start, end]`` of each stretch of speech, before widening."""
-    threshold = parameters.threshold
-    falls_below = max(threshold - _NEGATIVE_MARGIN, 0.01)
-    least_speech = _in_samples(parameters.min_speech_duration)
-    least_silence = _in_samples(parameters.min_silence_duration)
-    longest = RATE * (parameters.max_speech_duration or math.inf) - WINDOW - 2 * _in_samples(parameters.speech_pad)
-    speech: _Speech | None = None
-    for window, probability in enumerate(probabilities.tolist()):
-        now = window * WINDOW
-        if speech is None:
-            if probability >= threshold:
-                speech = _Speech(now)
-            continue
-        if probability >= threshold and speech.silent_since is not None:
-            if now - speech.silent_since > _SILENCE_TO_CUT_AT:
-                speech.silences.append((now - speech.silent_since, speech.silent_since))
-            speech.silent_since = None
-        if now - speech.start > longest:
-            if not speech.silences:
-                yield [speech.start, now]
-                speech = None
-                continue
-            length, since = max(speech.silences, key=lambda silence: silence[0])
-            yield [speech.start, since]
-            speech = _Speech(since + length)
-        if probability < falls_below:
-            if speech.silent_since is None:
-                speech.silent_since = now
-            if now - speech.silent_since >= least_silence:
-                if speech.silent_since - speech.start > least_speech:
-                    yield [speech.start, speech.silent_since]
-                speech = None
-    if speech is not None and samples - speech.start > least_speech:
-        yield [speech.start, samples]
-
-
-def _widen(speeches: list[list[int]], pad: float, samples: int) -> None:
-    """Widen each stretch by ``pad`` samples; neighbours that would meet share the silence between them."""
-    for i, speech in enumerate(speeches):
-        if i == 0:
-            speech[0] = int(max(0, speech[0] - pad))
-        if i + 1 == len(speeches):
-            speech[1] = int(min(samples, speech[1] + pad))
-            continue
-        following = speeches[i + 1]
-        silence = following[0] - speech[1]
-        if silence < 2 * pad:
-            speech[1] += silence // 2
-            following[0] = max(0, following[0] - silence // 2)
-        else:
-            speech[1] = int(min(samples, speech[1] + pad))
-            following[0] = int(max(0, following[0] - pad))

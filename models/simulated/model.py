@@ -1,9 +1,4 @@
-"""A synthesizer that only takes time: for load tests, benchmarks and tests of what goes wrong.
-
-A micro-batch takes the largest ``batch_seconds`` of its items and the sum of their ``item_seconds``, and each
-item gives a quiet tone as long as its text. ``fail`` makes an item go wrong on purpose. No entry of the
-product's ``models.yaml`` uses it; ``benchmarks/models.yaml`` does.
-"""
+"""Takes its time, and gives a tone."""
 
 from __future__ import annotations
 
@@ -11,42 +6,15 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from core.errors import ChorusError, InvalidText, ModelFailed
-from core.names import ModelType, Role
-from models.base import Family, Frontend, Item, Model, Option, Output, Speech
+from core.errors import ChorusError, ModelFailed
+from models.base import Item, Model, Output, Speech
 
 #: Hz of what it gives, and seconds of tone for each character.
 RATE = 8_000
 SECONDS_PER_TOKEN = 0.01
-
-FAMILY = Family(
-    type=ModelType.SIMULATED,
-    role=Role.SYNTHESIZE,
-    model="models.simulated:SimulatedModel",
-    frontend="models.simulated:SimulatedFrontend",
-    options={
-        "batch_seconds": Option(default=0.1, minimum=0.0, maximum=3600.0, description="Of every micro-batch"),
-        "item_seconds": Option(default=0.005, minimum=0.0, maximum=3600.0, description="Of every item in it"),
-        "fail": Option(
-            default="no",
-            choices=("no", "error", "crash", "memory", "exit"),
-            description="error: this item; crash: its whole micro-batch; memory: out of memory; exit: the process",
-        ),
-    },
-)
-
-
-class SimulatedFrontend(Frontend):
-    """One token a character."""
-
-    def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
-        if not text.strip():
-            raise InvalidText
-        return {"tokens": list(text.encode()[:500]), "voice": voice}
 
 
 class SimulatedModel(Model):

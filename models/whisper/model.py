@@ -1,14 +1,4 @@
-"""Whisper (Radford et al. 2022, arXiv:2212.04356) on CTranslate2 through faster-whisper.
-
-Whisper invents where nobody speaks (SYSTRAN/faster-whisper#506), so it hears only what Silero VAD finds to be speech,
-in stretches of at most 30 s that begin and end in silence; times lie within them. Text that repeats itself is decoded
-again under a penalty on repetition, and left out where it still does: sampling, as the paper has it, would give the
-same recording another text each time. A recording is read stretch by stretch, so that hours take no more memory than
-seconds.
-
-An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz, and perhaps
-``language`` (BCP 47). Its cost is in seconds of audio.
-"""
+"""Recordings to transcripts, stretch by stretch."""
 
 from __future__ import annotations
 
@@ -19,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from audio.samples import Samples
 from core.errors import ChorusError, ModelFailed, WeightsError
-from core.names import ModelType, Role
-from models.base import Family, Item, Model, Output, Samples, Segment, Transcript
-from models.recordings import recording_of
-from models.silero import Parameters, SileroModel, segments
-
-RATE = 16_000
+from models.base import Item, Model, Output, Segment, Transcript
+from models.shared.recordings import RATE, recording_of
+from models.silero.model import SileroModel
+from models.silero.segments import Parameters, segments
 
 #: What Whisper hears at once, in seconds.
 WINDOW = 30.0
@@ -44,14 +33,6 @@ _WAYS: tuple[dict[str, Any], ...] = ({}, {"repetition_penalty": 1.2, "no_repeat_
 
 #: BCP 47: of a recording in which nobody speaks, the language is undetermined.
 _UNDETERMINED = "und"
-
-FAMILY = Family(
-    type=ModelType.WHISPER,
-    role=Role.TRANSCRIBE,
-    model="models.whisper:WhisperModel",
-    weights=("model", "config", "tokenizer", "vocabulary", "vad"),
-    code_version=2,
-)
 
 
 class WhisperModel(Model):
