@@ -9,7 +9,6 @@ from flask import g, request
 
 from api.context import context
 from core.names import JobState
-from core.redis import redis_errors
 from schemas.views import Views, rfc3339
 from storage.ledger.records import Job
 from storage.ledger.registry import seconds_per_item
@@ -55,9 +54,7 @@ def eta(job: Job) -> float | None:
     pace = max((_pace().get(step.station, 0.0) for step in job.plan.steps if step.each), default=0.0)
     if job.state.ended or not pace:
         return None
-    with redis_errors():
-        owners = max(1, int(context().redis.hlen("ch:load")) - 1)
-    return round(left * pace * owners, 1)
+    return round(left * pace * max(1, context().ledger.busy_owners()), 1)
 
 
 def _pace() -> dict[str, float]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from audio.encode import check_rate
+from core import ids
 from core.errors import (
     ChorusError,
     FieldError,
@@ -23,7 +23,6 @@ from core.errors import (
     StorageUnavailable,
     Unroutable,
 )
-from core.metrics import count
 from core.names import Normalize, OnError, Role
 from core.work import ItemRef
 from pipelines.connections import Connections
@@ -32,6 +31,7 @@ from pipelines.intake import Intake, of_field
 from pipelines.plan import Route, Wish, route
 from schemas.requests import JobRequest, ReferenceInput, WebhookInput
 from storage.ledger.records import Hook, NewJob
+from storage.metrics import count
 from storage.objects.destinations import find_destination
 from storage.objects.job_objects import new_text_name
 from storage.webhooks.endpoints import Webhooks, own_hook
@@ -46,11 +46,6 @@ CHARACTERS_PER_UTTERANCE = 80
 
 #: Files of a multipart body, by field: ``reference``, ``recording``.
 Files = Mapping[str, IO[bytes]]
-
-
-def new_job_id() -> str:
-    """An id that nobody else has."""
-    return f"job_{secrets.token_hex(12)}"
 
 
 def estimated_load(characters: int) -> int:
@@ -112,7 +107,7 @@ class Submitter:
         if body.output.destination is not None:
             find_destination(self.connections.settings.destinations, body.output.destination)
         keep = self.retention(body.expires_in, ceiling)
-        job_id = job_id or new_job_id()
+        job_id = job_id or ids.JOB.new()
         document = _document(body, owner, found, chapters)
         document |= self._take_in(body, owner, files, found)
         hook = self.hook(body.webhook, owner)
@@ -244,7 +239,7 @@ def _encoder(found: Route) -> str:
 
 def _with_stored_voice(body: JobRequest) -> JobRequest:
     """``voice: vo_…`` says the same as ``reference: {"voice": "vo_…"}``."""
-    if body.voice is None or not body.voice.startswith("vo_"):
+    if body.voice is None or not ids.VOICE.begins(body.voice):
         return body
     if body.reference is not None:
         detail = "Give either a stored voice or a reference."

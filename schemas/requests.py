@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from core import ids
 from core.errors import InvalidRequest
 from core.names import AudioFormat, EventType, Normalize, OnError, Priority, Role, VadMode
 
@@ -117,7 +118,7 @@ class ReferenceInput(RecordingInput):
     """The speaker to be cloned: a recording, or an embedding (its JSON, or base64 of its safetensors file)."""
 
     embedding: EmbeddingInput | str | None = None
-    voice: Annotated[str, StringConstraints(pattern=r"^vo_[0-9a-f]{24}$")] | None = Field(
+    voice: Annotated[str, StringConstraints(pattern=f"^{ids.VOICE.pattern}$")] | None = Field(
         None, description="A stored voice that was made for this pipeline"
     )
 
@@ -179,7 +180,7 @@ class WebhookChange(BaseModel):
     enabled: Flag | None = None
 
 
-WebhookId = Annotated[str, StringConstraints(pattern=r"^we_[0-9a-f]{24}$")]
+WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")]
 
 
 class JobRequest(BaseModel):

@@ -13,6 +13,7 @@ import redis
 
 from core.errors import InvalidRequest, NotFound
 from core.redis import redis_errors
+from storage.ledger.keys import key
 
 _OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -58,8 +59,8 @@ def create_key(client: redis.Redis, owner: str, name: str = "", *, max_expires_i
         "created": time.time(),
         "max_expires_in": max_expires_in or "",
     }
-    pipe.hset(f"ch:key:{digest}", mapping=record)
-    pipe.sadd("ch:keys", digest)
+    pipe.hset(key("key", digest), mapping=record)
+    pipe.sadd(key("keys"), digest)
     with redis_errors():
         pipe.execute()
     return secret
@@ -69,15 +70,15 @@ def find_key(client: redis.Redis, secret: str) -> ApiKey | None:
     """The key whose secret this is, None where there is none (any more)."""
     digest = _digest(secret)
     with redis_errors():
-        record = client.hgetall(f"ch:key:{digest}")
+        record = client.hgetall(key("key", digest))
     return _read(digest, record) if record else None  # type: ignore[arg-type]
 
 
 def list_keys(client: redis.Redis) -> list[ApiKey]:
     """All keys, oldest first."""
     with redis_errors():
-        digests = sorted(d.decode() for d in client.smembers("ch:keys"))  # type: ignore[union-attr]
-        records = [client.hgetall(f"ch:key:{digest}") for digest in digests]
+        digests = sorted(d.decode() for d in client.smembers(key("keys")))  # type: ignore[union-attr]
+        records = [client.hgetall(key("key", digest)) for digest in digests]
     found = [_read(d, r) for d, r in zip(digests, records, strict=True) if r]  # type: ignore[arg-type]
     return sorted(found, key=lambda key: key.created)
 
@@ -85,10 +86,10 @@ def list_keys(client: redis.Redis) -> list[ApiKey]:
 def revoke_key(client: redis.Redis, key_id: str) -> ApiKey:
     """Ends a key, by its id. Raises `NotFound`."""
     with redis_errors():
-        for digest in (d.decode() for d in client.smembers("ch:keys")):  # type: ignore[union-attr]
-            record = client.hgetall(f"ch:key:{digest}")
+        for digest in (d.decode() for d in client.smembers(key("keys"))):  # type: ignore[union-attr]
+            record = client.hgetall(key("key", digest))
             if record and key_id == f"key_{digest[:16]}":
-                client.delete(f"ch:key:{digest}")
-                client.srem("ch:keys", digest)
+                client.delete(key("key", digest))
+                client.srem(key("keys"), digest)
                 return _read(digest, record)  # type: ignore[arg-type]
     raise NotFound(f"There is no API key {key_id!r}.")

@@ -7,20 +7,18 @@ so that all of it goes with one prefix. A copy of the record stands there too, f
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from core import ids
 from core.errors import ChorusError, Conflict, InvalidRequest, NotFound
 from core.names import VoiceState
 from core.redis import redis_errors
+from storage.ledger.keys import key
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import Job
 from storage.objects.objects import Objects
-
-_ID = re.compile(r"vo_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +44,6 @@ class StoredVoice:
         return {model: enrolment_id(self.id, model) for model in self.models.values()}
 
 
-def new_voice_id() -> str:
-    """An id that nobody else has."""
-    return f"vo_{secrets.token_hex(12)}"
-
-
 def voice_folder(owner: str, voice: str) -> str:
     """Prefix of a voice's objects."""
     return f"{owner}/voices/{voice}"
@@ -74,22 +67,27 @@ class Voices:
         document = json.dumps({name: value for name, value in asdict(voice).items() if name != "embeddings"})
         self._objects.put(f"{voice.folder}/voice.json", document.encode(), "application/json")
         pipe = self._redis.pipeline()
-        pipe.hset(f"ch:voice:{voice.id}", mapping={"owner": voice.owner, "document": document})
-        pipe.zadd(f"ch:voices:{voice.owner}", {voice.id: voice.created})
+        pipe.hset(key("voice", voice.id), mapping={"owner": voice.owner, "document": document})
+        pipe.zadd(key("voices", voice.owner), {voice.id: voice.created})
         with redis_errors():
             pipe.execute()
 
     def get(self, owner: str, voice: str) -> StoredVoice:
         """The owner's voice of that id. Raises `NotFound`."""
-        found = self._read(voice) if _ID.fullmatch(voice) else None
+        found = self._read(voice) if ids.VOICE.matches(voice) else None
         if found is None or found.owner != owner:
             raise NotFound("There is no such voice.", code="voice_not_found")
         return found
 
+    def exists(self, voice: str) -> bool:
+        """Whether anybody has a voice of that id."""
+        with redis_errors():
+            return bool(self._redis.exists(key("voice", voice)))
+
     def of(self, owner: str) -> list[StoredVoice]:
         """All voices of an owner, oldest first."""
         with redis_errors():
-            ids = [v.decode() for v in self._redis.zrange(f"ch:voices:{owner}", 0, -1)]  # type: ignore[union-attr]
+            ids = [v.decode() for v in self._redis.zrange(key("voices", owner), 0, -1)]  # type: ignore[union-attr]
         return [voice for voice in map(self._read, ids) if voice]
 
     def rename(self, owner: str, voice: str, name: str) -> StoredVoice:
@@ -102,20 +100,20 @@ class Voices:
         """Takes a voice away everywhere: record, recordings, embeddings, unfinished work. Raises `NotFound`."""
         found = self.get(owner, voice)
         for job in found.jobs().values():
-            self._ledger.forget(job)
+            self._ledger.delete_now(job)
         pipe = self._redis.pipeline()
-        pipe.delete(f"ch:voice:{voice}")
-        pipe.zrem(f"ch:voices:{owner}", voice)
+        pipe.delete(key("voice", voice))
+        pipe.zrem(key("voices", owner), voice)
         with redis_errors():
             pipe.execute()
         self._objects.delete(*self._objects.names(f"{found.folder}/"))
 
     def keep_embedding(self, voice: str, model: str, embedding: Mapping[str, Any]) -> bool:
         """Enters the embedding that was made for a voice; False where the voice is gone."""
+        if not self.exists(voice):
+            return False
         with redis_errors():
-            if not self._redis.exists(f"ch:voice:{voice}"):
-                return False
-            self._redis.hset(f"ch:voice:{voice}", f"ready:{model}", json.dumps(dict(embedding)))
+            self._redis.hset(key("voice", voice), f"ready:{model}", json.dumps(dict(embedding)))
         return True
 
     def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> Mapping[str, Any]:
@@ -154,7 +152,7 @@ class Voices:
 
     def _read(self, voice: str) -> StoredVoice | None:
         with redis_errors():
-            record = self._redis.hgetall(f"ch:voice:{voice}")
+            record = self._redis.hgetall(key("voice", voice))
         if not record:
             return None
         fields = {name.decode(): value.decode() for name, value in record.items()}  # type: ignore[union-attr]

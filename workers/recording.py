@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.metrics import Count, count
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome
+from storage.metrics import Count, count
 
 
 def record(connections: Connections, outcomes: Sequence[Outcome], counts: Iterable[Count] = ()) -> list[bool]:

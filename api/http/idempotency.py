@@ -17,12 +17,11 @@ from werkzeug.datastructures import FileStorage
 
 from api.context import context
 from core.errors import Conflict, InvalidRequest, LedgerUnavailable
-from core.redis import redis_errors
+from storage.ledger.idempotency import Claim, IdempotencyKeys
 from storage.ledger.records import Job
 
-#: Seconds that a key is remembered, and that a second asker waits for the first one's job.
-KEPT = 24 * 3600
-PATIENCE = 10.0
+#: Seconds that a second request waits for the first one's job.
+FIRST_TIMEOUT = 10.0
 
 _LONGEST = 255
 
@@ -40,59 +39,50 @@ def fingerprint(body: Mapping[str, Any], files: Mapping[str, FileStorage]) -> st
 def once(owner: str, key: str, asked: str, job_id: str, create: Callable[[str], Job]) -> Job:
     """The job that ``create`` makes under ``key``, or the one that it made before.
 
-    ``create`` gets the id that the job has, ``job_id`` where the key is new. Raises `InvalidRequest`
-    (``idempotency_key_reused``) where the key stands for another body.
+    ``asked``: the request's `fingerprint`. ``create`` gets the id that the job has, ``job_id`` where the key is new.
+    Raises `InvalidRequest` (``idempotency_key_reused``) where the key stands for another body.
     """
     if not 1 <= len(key) <= _LONGEST:
         raise InvalidRequest(f"An Idempotency-Key has 1 to {_LONGEST} characters.", code="invalid_idempotency_key")
-    name = f"ch:idem:{owner}:{hashlib.sha256(key.encode()).hexdigest()[:40]}"
-    redis = context().redis
-    claim = f"{asked} {job_id}".encode()
-    with redis_errors():
-        first = redis.set(name, claim, nx=True, ex=KEPT)
-    if first:
-        return _create(name, claim, create)
-    with redis_errors():
-        held = redis.get(name)
+    attempt = _Attempt(owner, key, create)
+    claim = Claim(asked, job_id)
+    if attempt.keys.claim(owner, key, claim):
+        return attempt.create(claim)
+    held = attempt.keys.get(owner, key)
     if held is None:  # the first one was refused just now
         return once(owner, key, asked, job_id, create)
-    held = bytes(held)  # type: ignore[arg-type]
-    if held.decode().partition(" ")[0] != asked:
+    if held.fingerprint != asked:
         raise InvalidRequest("This Idempotency-Key has been used for another request.", code="idempotency_key_reused")
-    return _wait_for(name, held, create)
+    return attempt.wait_for(held)
 
 
-def _create(name: str, claim: bytes, create: Callable[[str], Job]) -> Job:
-    try:
-        return create(_made_under(claim))
-    except BaseException:
-        # Where the ledger is away, the job may be written down all the same: then the key keeps standing for it.
-        with suppress(LedgerUnavailable):
-            _let_go(name, claim)
-        raise
+class _Attempt:
+    """One request under a key."""
 
+    def __init__(self, owner: str, key: str, create: Callable[[str], Job]) -> None:
+        self.keys = IdempotencyKeys(context().redis)
+        self._owner = owner
+        self._key = key
+        self._create = create
 
-def _let_go(name: str, claim: bytes) -> None:
-    """Forgets a key that stands for a job that is not there."""
-    if context().ledger.get(_made_under(claim)) is None:
-        with redis_errors():
-            if context().redis.get(name) == claim:
-                context().redis.delete(name)
+    def create(self, claim: Claim) -> Job:
+        """Makes the job of ``claim``; where it is refused, the key is free again."""
+        try:
+            return self._create(claim.job)
+        except BaseException:
+            # Where the ledger is away, the job may be written down all the same: then the key keeps standing for it.
+            with suppress(LedgerUnavailable):
+                if context().ledger.get(claim.job) is None:
+                    self.keys.release(self._owner, self._key, claim)
+            raise
 
-
-def _made_under(claim: bytes) -> str:
-    return claim.decode().partition(" ")[2]
-
-
-def _wait_for(name: str, held: bytes, create: Callable[[str], Job]) -> Job:
-    """The job of whoever came first; made here where that one died before it was written down."""
-    job_id = _made_under(held)
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if job := context().ledger.get(job_id):
-            return job
-        with redis_errors():
-            if context().redis.get(name) != held:
+    def wait_for(self, held: Claim) -> Job:
+        """The job of whoever came first; made here where that one died before it was written down."""
+        end = time.monotonic() + FIRST_TIMEOUT
+        while time.monotonic() < end:
+            if job := context().ledger.get(held.job):
+                return job
+            if self.keys.get(self._owner, self._key) != held:
                 raise Conflict("The first request under this Idempotency-Key was refused.", code="idempotency_conflict")
-        time.sleep(0.05)
-    return _create(name, held, create)
+            time.sleep(0.05)
+        return self.create(held)

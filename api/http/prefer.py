@@ -30,8 +30,8 @@ def wait_for_end(job: Job, default: float = 0.0) -> Job:
     where it does not say."""
     global _waiting
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    patience = min(float(match[1]), LONGEST) if match else default
-    if not patience or job.state.ended:
+    timeout = min(float(match[1]), LONGEST) if match else default
+    if not timeout or job.state.ended:
         return job
     threads = context().settings.api_threads
     with _lock:
@@ -40,7 +40,7 @@ def wait_for_end(job: Job, default: float = 0.0) -> Job:
         _waiting += 1
         _owners[job.owner] += 1
     try:
-        return _poll(job, time.monotonic() + patience)
+        return _poll(job, time.monotonic() + timeout)
     finally:
         with _lock:
             _waiting -= 1

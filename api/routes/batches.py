@@ -18,13 +18,14 @@ from api.http.json_body import read_json
 from api.http.query import only, page
 from api.job_views import root, views
 from api.streaming.archive import zip_stream
+from core import ids
 from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
 from core.names import BatchState, JobState, Priority
 from core.validation import parse_json
 from pipelines.submission import Submitter, estimated_load
 from schemas.requests import MAX_ITEMS, BatchRequest
 from schemas.views import LINK_SECONDS
-from storage.ledger.batches import PLAN, Entry, new_batch_id, new_items_name
+from storage.ledger.batches import PLAN, Entry, new_items_name
 from storage.ledger.records import Job, NewJob
 
 routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
@@ -42,7 +43,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
         return _submit(asked, batch_id)
 
     key = request.headers.get("Idempotency-Key")
-    job = make(new_batch_id()) if key is None else once(owner(), key, fingerprint(body, {}), new_batch_id(), make)
+    job = make(ids.BATCH.new()) if key is None else once(owner(), key, fingerprint(body, {}), ids.BATCH.new(), make)
     view = views().batch(context().batches.get(owner(), job.id))
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 

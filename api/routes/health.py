@@ -10,11 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from api.context import context
 from core.errors import ChorusError
-from core.metrics import COUNTERS, read_counters
-from core.redis import redis_errors
 from core.work import CPU
 from pipelines.connections import Connections
 from storage.ledger.registry import live_workers
+from storage.metrics import COUNTERS, read_counters
 
 routes = Blueprint("health", __name__)
 
@@ -42,8 +41,7 @@ def readyz() -> tuple[Response, int]:
 
 def _ledger(ctx: Connections) -> None:
     """A ledger that only answers reads, such as a replica after a failover, takes no jobs."""
-    with redis_errors():
-        ctx.redis.set("ch:probe", 1, ex=60)
+    ctx.ledger.check_writable()
 
 
 def _storage(ctx: Connections) -> None:
@@ -52,7 +50,7 @@ def _storage(ctx: Connections) -> None:
 
 def _cpu_worker(ctx: Connections) -> None:
     if not any(CPU in worker["rooms"] for worker in live_workers(ctx.redis)):
-        raise ChorusError("No CPU worker is there: start one with 'chorus worker cpu'.")
+        raise ChorusError("No CPU worker is running: start one with 'chorus worker cpu'.")
 
 
 class _Collector:
@@ -86,17 +84,13 @@ class _Collector:
 
     def _stations(self) -> Iterator[Metric]:
         stations = [CPU, *self._ctx.catalog.models]
-        pipe = self._ctx.redis.pipeline(transaction=False)
-        for station in stations:
-            pipe.zcard(f"ch:out:{station}")
-        with redis_errors():
-            released = pipe.execute()
+        released = self._ctx.ledger.released(stations)
         serving = dict.fromkeys(stations, 0)
         for worker in live_workers(self._ctx.redis):
             for station in worker["rooms"]:
                 serving[station] = serving.get(station, 0) + 1
         yield _gauge("chorus_released_items", "Items released and not ended.", "station",
-                     zip(stations, released, strict=True))  # fmt: skip
+                     released.items())  # fmt: skip
         yield _gauge("chorus_workers", "Live worker processes.", "station", serving.items())
 
 

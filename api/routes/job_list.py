@@ -13,7 +13,6 @@ from api.context import context, owner
 from api.http.query import invalid, only, page_number
 from api.job_views import job_view
 from core.names import JobState
-from core.redis import redis_errors
 from storage.ledger.records import Job
 
 routes = Blueprint("history", __name__, url_prefix="/v1/jobs")
@@ -75,15 +74,13 @@ def _newest(
 ) -> Iterator[tuple[str, Job | None]]:
     """Jobs from the cursor on, newest first, each with the cursor that leads behind it; ``first`` of them are read at
     first, and more at once the longer the search takes."""
-    ctx, key = context(), f"ch:jobs:{owner()}"
+    ledger = context().ledger
     top = min(before, cursor[0]) if cursor else before
     offset, portion = 0, first
     while offset < _LOOKED_AT:
-        with redis_errors():
-            page = ctx.redis.zrevrangebyscore(key, top, after, start=offset, num=portion, withscores=True)
-        entries = [(member.decode(), float(score)) for member, score in page]  # type: ignore[union-attr,str-unpack]
+        entries = ledger.created_between(owner(), after, top, offset=offset, limit=portion)
         ours = [(job, at) for job, at in entries if cursor is None or (at, job) < cursor]
-        for (job_id, at), job in zip(ours, ctx.ledger.get_many([job for job, _ in ours]), strict=True):
+        for (job_id, at), job in zip(ours, ledger.get_many([job for job, _ in ours]), strict=True):
             yield f"{at!r} {job_id}", job
         if len(entries) < portion:
             return
@@ -99,7 +96,7 @@ def _cursor() -> tuple[float, str] | None:
         at, _, job = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
         return float(at), job
     except (binascii.Error, ValueError, UnicodeError) as error:
-        raise invalid("cursor", "invalid_value", "This is no cursor of ours.") from error
+        raise invalid("cursor", "invalid_value", "Invalid cursor.") from error
 
 
 def _time(name: str, default: float) -> float:

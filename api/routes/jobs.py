@@ -18,6 +18,7 @@ from api.http.prefer import wait_for_end
 from api.http.query import flag
 from api.job_views import accepted_view, job_view
 from audio.encode import CONTENT_TYPES
+from core import ids
 from core.errors import (
     Conflict,
     FieldError,
@@ -28,17 +29,16 @@ from core.errors import (
     RangeNotSatisfiable,
 )
 from core.names import AudioFormat, JobState
-from pipelines.submission import Submitter, estimated_load, new_job_id
+from pipelines.submission import Submitter, estimated_load
 from schemas.requests import JobRequest
-from storage.ledger.records import Job, derived_job_id
+from storage.ledger.records import Job
 from storage.objects.job_objects import folder, up_to
 from storage.objects.job_record import read_record
 
 routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
 _CHUNK = 64 * 1024
-_ID = re.compile(r"job_[0-9a-f]{24}")
-_OWN_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_OWN_ID = re.compile(ids.OWN_ID)
 
 
 @routes.post("")
@@ -50,11 +50,11 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.put("/<job_id>")
 def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Takes a job in under the client's own id: the same job again is the one that is there."""
-    if not _OWN_ID.fullmatch(job_id) or job_id.startswith("job_"):
+    if not _OWN_ID.fullmatch(job_id) or ids.JOB.begins(job_id):
         detail = "An id of your own has 1 to 128 of A-Za-z0-9._~- and does not begin with 'job_'."
         raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
     body, files = read_job()
-    asked, ours = fingerprint(body, files), derived_job_id(owner(), job_id)
+    asked, ours = fingerprint(body, files), ids.JOB.derived(owner(), job_id)
     there = context().ledger.get(ours)
     if there is None:
         there = submit(body, files, ours, custom_id=job_id, asked=asked)
@@ -74,8 +74,8 @@ def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
 
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return make(new_job_id())
-    return once(owner(), key, fingerprint(body, files), new_job_id(), make)
+        return make(ids.JOB.new())
+    return once(owner(), key, fingerprint(body, files), ids.JOB.new(), make)
 
 
 def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, **facts: Any) -> Job:
@@ -106,7 +106,7 @@ def delete(job_id: str) -> Response:
     """Takes the job and its results away at once. Utterances that other jobs need stay."""
     job = find_job(job_id)
     ctx = context()
-    ctx.ledger.forget(job.id)
+    ctx.ledger.delete_now(job.id)
     ctx.objects.delete(*up_to(ctx.objects.names(folder(job.owner, job.id)), job))
     return Response(status=204)
 
@@ -176,10 +176,10 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
 
 def find_job(job_id: str) -> Job:
     """The owner's job of that id, ours or the client's own; another owner's is as absent as one that never was."""
-    if _OWN_ID.fullmatch(job_id) and not _ID.fullmatch(job_id):
-        job_id = derived_job_id(owner(), job_id)
-    job = context().ledger.get(job_id) if _ID.fullmatch(job_id) else None
-    if job is None and _ID.fullmatch(job_id):
+    if _OWN_ID.fullmatch(job_id) and not ids.JOB.matches(job_id):
+        job_id = ids.JOB.derived(owner(), job_id)
+    job = context().ledger.get(job_id) if ids.JOB.matches(job_id) else None
+    if job is None and ids.JOB.matches(job_id):
         job = read_record(context().objects, owner(), job_id)
     if job is None or job.owner != owner():
         raise NotFound("There is no such job.", code="job_not_found")

@@ -16,14 +16,14 @@ from api.http.prefer import wait_for_end
 from api.job_views import root
 from api.routes.catalog import stock_voices
 from api.routes.jobs import accepted, submit
+from core import ids
 from core.errors import FieldError, InvalidRequest, Malformed, NotFound
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
 from pipelines.intake import Intake
-from pipelines.submission import new_job_id
 from schemas.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
 from schemas.views import rfc3339
-from storage.voices import StoredVoice, new_voice_id, voice_folder
+from storage.voices import StoredVoice, voice_folder
 
 routes = Blueprint("voices", __name__, url_prefix="/v1/voices")
 
@@ -51,7 +51,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
         detail = f"A voice needs 1 to {MAX_RECORDINGS} recordings."
         fields = [FieldError("recordings", "missing_recording", detail)]
         raise InvalidRequest(detail, code="missing_recording", fields=fields)
-    voice_id = new_voice_id()
+    voice_id = ids.VOICE.new()
     folder = voice_folder(owner(), voice_id)
     try:
         take_in = Intake(ctx).recording
@@ -107,12 +107,12 @@ def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
         "output": asked.output.model_dump(mode="json"),
         "priority": "interactive",
     }
-    return accepted(wait_for_end(submit(body, {}, new_job_id())))
+    return accepted(wait_for_end(submit(body, {}, ids.JOB.new())))
 
 
 def _pipeline_of(voice_id: str) -> str:
     """The first pipeline that speaks with a voice. Raises `NotFound`."""
-    if voice_id.startswith("vo_"):
+    if ids.VOICE.begins(voice_id):
         return next(iter(context().voices.get(owner(), voice_id).models))
     for stock in stock_voices():
         if stock["id"] == voice_id and stock["pipelines"]:

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from api.streaming.streams import Patience, Reader, StreamCut
+from api.streaming.streams import RETRY_GAP, Outage, Reader, StreamCut, retry_until_available
 from audio.artifact import unpack
 from audio.decode import stream as decoded
 from audio.join import Piece, join, left_out
 from audio.samples import Samples
 from audio.streaming import StreamEncoder, StreamFormat
-from core.errors import ArtifactMissing, LedgerUnavailable, StorageUnavailable
+from core.errors import ArtifactMissing, StorageUnavailable
 from core.names import JobState
-from core.redis import redis_errors
 from core.work import UtteranceWork
 from models.catalog import Catalog
 from pipelines.connections import Connections
-from storage.ledger.records import Job
+from storage.ledger.records import Job, UtteranceState
 
 #: Seconds between two looks at a job: the first, the longest, and by how much they grow.
 _FIRST, _LONGEST, _GROWTH = 0.02, 0.25, 1.15
 
-#: Seconds between two tries at what is away.
-_AGAIN = 0.5
-
 #: Bytes that are read of a finished file at once.
 _PART = 2**20
 
-Answer = TypeVar("Answer")
 Bytes = Generator[bytes, None, None]
 
 
@@ -103,18 +98,7 @@ def _parts(ctx: Connections, audio: Mapping[str, Any], reader: Reader) -> Iterat
             raise StorageUnavailable from error
 
     for at in range(0, size, _PART):
-        yield _patiently(partial(part, at), reader)
-
-
-def _patiently(call: Callable[[], Answer], reader: Reader) -> Answer:
-    """Calls until ledger or storage answers, for as long as `Patience` lasts."""
-    patience = Patience()
-    while True:
-        try:
-            return call()
-        except (LedgerUnavailable, StorageUnavailable) as error:
-            patience.missed(error)
-        reader.wait(_AGAIN)
+        yield retry_until_available(partial(part, at), reader)
 
 
 class _Gaps:
@@ -150,7 +134,7 @@ class _Following:
             if self.job.state.ended:
                 raise StreamCut(f"the job is {self.job.state.value}")
             if self.job.total:
-                works, _ = _patiently(partial(self._ctx.ledger.utterances, self.job.id), self._reader)
+                works, _ = retry_until_available(partial(self._ctx.ledger.utterances, self.job.id), self._reader)
                 if len(works) == self.job.total:
                     self._works = works
                     return works
@@ -166,64 +150,54 @@ class _Following:
 
     def _samples(self, index: int) -> Samples:
         """The samples of one utterance, once it has ended."""
-        patience = Patience()
+        outage = Outage()
         while True:
-            if not self._rendered(index, patience):
+            if not self._rendered(index, outage):
                 rate = source_rate(self._ctx.catalog, self.job)
                 return left_out(rate or 0)
             get = partial(self._ctx.objects.get, self._works[index].artifact)
             try:
-                return unpack(_patiently(get, self._reader))[0]
+                return unpack(retry_until_available(get, self._reader))[0]
             except ArtifactMissing as error:
-                patience.missed(error)
-            self._reader.wait(_AGAIN)
+                outage.failed(error)
+            self._reader.wait(RETRY_GAP)
 
-    def _rendered(self, index: int, patience: Patience) -> bool:
+    def _rendered(self, index: int, outage: Outage) -> bool:
         """Waits for the end of one utterance; False where silence is to stand for it.
 
-        ``patience``: for its artifact, if it was gone; where `assemble` has it rendered again, it begins anew."""
+        ``outage``: of its artifact; it is over where `assemble` has the utterance rendered again."""
         gaps = _Gaps(self._reader)
         while True:
-            letter = self._letter(index)
-            if letter == "Z":
+            state = self._state(index)
+            if state is UtteranceState.RENDERED:
                 return True
-            if letter == "X":
+            if state is UtteranceState.FAILED:
                 if not self._silence:
                     raise StreamCut(f"utterance {index} failed")
                 return False
-            patience.met()
+            outage.recovered()
             gaps.wait()
 
-    def _letter(self, index: int) -> str:
-        """Where one utterance stands: ``Z`` rendered, ``X`` failed, else it is on its way."""
-        name = self.job.id
-
-        def ask() -> tuple[list[bytes | None], bytes]:
-            pipe = self._ctx.redis.pipeline(transaction=True)  # one that broke has forgotten what it was to ask
-            pipe.hmget(f"ch:job:{name}", "state", "gen", "silence")
-            pipe.getrange(f"ch:at:{name}", index, index)
-            with redis_errors():
-                fields, letter = pipe.execute()
-            return fields, letter
-
-        (state, generation, silence), letter = _patiently(ask, self._reader)
-        if state is None or generation is None:
+    def _state(self, index: int) -> UtteranceState | None:
+        """How one utterance ended, None while it is on its way."""
+        status = retry_until_available(partial(self._ctx.ledger.utterance_status, self.job.id, index), self._reader)
+        if status is None:
             raise StreamCut("the job is gone")
-        self._silence = silence == b"1"
-        if int(generation) != self.job.generation:
+        self._silence = status.silence
+        if status.generation != self.job.generation:
             self._begin_anew(index)
-            return ""
-        standing = JobState(state.decode())
-        if standing is JobState.SUCCEEDED:
-            return self._letter_at_end(index)
-        if standing.ended:
-            raise StreamCut(f"the job is {standing.value}")
-        return letter.decode()
+            return None
+        if status.job_state is JobState.SUCCEEDED:
+            return self._state_at_end(index)
+        if status.job_state.ended:
+            raise StreamCut(f"the job is {status.job_state.value}")
+        return status.utterance
 
-    def _letter_at_end(self, index: int) -> str:
+    def _state_at_end(self, index: int) -> UtteranceState:
         if self.job.state is not JobState.SUCCEEDED:
             self._read_job()
-        return "X" if any(error["utterance"] == index for error in self.job.errors) else "Z"
+        failed = any(error["utterance"] == index for error in self.job.errors)
+        return UtteranceState.FAILED if failed else UtteranceState.RENDERED
 
     def _begin_anew(self, index: int) -> None:
         """The job was retried: the utterances that were not heard yet are those of the new generation."""
@@ -233,7 +207,7 @@ class _Following:
             raise StreamCut(f"utterance {index} is another one now")
 
     def _read_job(self) -> None:
-        found = _patiently(partial(self._ctx.ledger.get, self.job.id), self._reader)
+        found = retry_until_available(partial(self._ctx.ledger.get, self.job.id), self._reader)
         if found is None or found.origin != self.job.origin:
             raise StreamCut("the job is gone")
         self.job = found

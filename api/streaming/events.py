@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from api.job_views import eta, job_view
-from api.streaming.streams import Patience, Reader, StreamCut
+from api.streaming.streams import Outage, Reader, StreamCut
+from core import ids
 from core.errors import FieldError, InvalidRequest, LedgerUnavailable
 from core.names import JobState
 from pipelines.connections import Connections
@@ -27,8 +28,6 @@ _RETRY = 2000
 #: Makes a request's context, which links in the view of a job are made in.
 Requested: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
-_ID = re.compile(r"(job_[0-9a-f]{24}):(\d{1,16}):(\d{1,9})")
-
 
 def read_event_id(job: Job, given: str) -> tuple[int, int]:
     """Generation and sequence number of the last event that a client has; (0, 0) where it has none.
@@ -36,12 +35,13 @@ def read_event_id(job: Job, given: str) -> tuple[int, int]:
     Raises `InvalidRequest` (``invalid_event_id``) where ``given`` was never the id of an event of this job."""
     if not given:
         return 0, 0
-    match = _ID.fullmatch(given)
-    if match is None or match[1] != job.id or int(match[2]) > job.generation:
+    known = re.fullmatch(ids.EVENT_ID, given)
+    name, generation, sequence = given.split(":") if known else ("", "0", "0")
+    if name != job.id or int(generation) > job.generation:
         detail = "It is not the id of an event of this job."
         fields = [FieldError("Last-Event-ID", "invalid_event_id", detail)]
         raise InvalidRequest(f"Last-Event-ID: {detail}", code="invalid_event_id", fields=fields)
-    return int(match[2]), int(match[3])
+    return int(generation), int(sequence)
 
 
 def all_events(job: Job) -> tuple[Event, ...]:
@@ -72,7 +72,7 @@ def follow_events(
 
 
 def _messages(ctx: Connections, job: Job, following: _Following, reader: Reader) -> Iterator[bytes]:
-    patience = Patience()
+    outage = Outage()
     found: Job | None = job
     spoke = time.monotonic()
     while found is not None:
@@ -88,9 +88,9 @@ def _messages(ctx: Connections, job: Job, following: _Following, reader: Reader)
             found = ctx.ledger.get(job.id)
             if found is not None and found.origin != job.origin:
                 return  # this one was deleted, and another has its id
-            patience.met()
+            outage.recovered()
         except LedgerUnavailable as error:
-            patience.missed(error)
+            outage.failed(error)
             reader.wait(_GAP)
 
 

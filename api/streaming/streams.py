@@ -17,13 +17,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+import tenacity
 from flask import Response, request
 
 from api.context import context, key_check, owner
 from api.http.capacity import Place, Places
-from core.errors import ChorusError, LedgerUnavailable
+from core.errors import ChorusError, LedgerUnavailable, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,10 @@ LONGEST = 4 * 3600.0
 STALLED = 60
 
 #: Seconds that a stream waits for ledger or storage to come back.
-PATIENCE = 60.0
+OUTAGE_TIMEOUT = 60.0
+
+#: Seconds between two tries at what is away.
+RETRY_GAP = 0.5
 
 #: Seconds between two looks at whether the key is still good.
 RECHECK = 5.0
@@ -47,6 +51,8 @@ _GLANCE = 0.5
 
 #: What makes the bytes of one stream.
 Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
+
+Returned = TypeVar("Returned")
 
 PLACES = Places("streams")
 _stopping: Callable[[], bool] = lambda: False  # noqa: E731
@@ -121,22 +127,34 @@ class Reader:
             raise StreamCut("the key was revoked")
 
 
-class Patience:
-    """How long what is away has been away."""
+class Outage:
+    """How long something has been away."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
-    def met(self) -> None:
+    def recovered(self) -> None:
         """It is there."""
         self._since = None
 
-    def missed(self, error: ChorusError) -> None:
-        """It is not. Raises ``error`` once that has been so for `PATIENCE` seconds."""
+    def failed(self, error: ChorusError) -> None:
+        """It is not. Raises ``error`` once that has been so for `OUTAGE_TIMEOUT` seconds."""
         now = time.monotonic()
         self._since = now if self._since is None else self._since
-        if now - self._since > PATIENCE:
+        if now - self._since > OUTAGE_TIMEOUT:
             raise error
+
+
+def retry_until_available(call: Callable[[], Returned], reader: Reader) -> Returned:
+    """Calls until ledger or storage answers; raises their error after `OUTAGE_TIMEOUT` seconds."""
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((LedgerUnavailable, StorageUnavailable)),
+        wait=tenacity.wait_fixed(RETRY_GAP),
+        stop=tenacity.stop_after_delay(OUTAGE_TIMEOUT),
+        sleep=reader.wait,
+        reraise=True,
+    )
+    return tries(call)
 
 
 def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Response:

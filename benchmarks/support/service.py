@@ -24,13 +24,13 @@ from cli.local.home import Home
 from cli.local.layout import program, source_path
 from cli.local.supervisor import kill_session, spawn, tail
 from core.errors import ConfigurationError
-from core.metrics import read_counters
 from core.names import Priority
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, UtteranceWork
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import live_workers
+from storage.metrics import read_counters
 
 FOLDER = Path(__file__).parent
 
@@ -149,7 +149,7 @@ class Site:
         assert found is not None
         ref = ItemRef(job, found.generation, 0)
         self.ledger.take(CPU, [ref])
-        self.ledger.lay_utterances(ref, 1, works, [False] * len(works))
+        self.ledger.enqueue_utterances(ref, 1, works, [False] * len(works))
         return ref
 
     def open(self, refs: Sequence[ItemRef], station: str) -> None:

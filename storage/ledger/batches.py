@@ -7,20 +7,21 @@ From then on the jobs' own changes keep its counts: see ``set_state`` in ``lua/j
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from core import ids
 from core.errors import ArtifactMissing, Conflict, NotFound
 from core.names import BatchState, JobState
 from core.redis import redis_errors
 from core.work import Plan
+from storage.ledger.keys import key
 from storage.ledger.ledger import Ledger
 from storage.ledger.pages import newest
-from storage.ledger.records import Job, derived_job_id
+from storage.ledger.records import Job
 from storage.objects.objects import Objects
 
 #: The plan of the ledger's record of a batch.
@@ -32,18 +33,12 @@ PORTION = 200
 #: Errors of items that the record itself shows; the manifest has them all.
 SHOWN_ERRORS = 100
 
-_ID = re.compile(r"ba_[0-9a-f]{24}")
 _COUNTED = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)
-
-
-def new_batch_id() -> str:
-    """An id that nobody else has."""
-    return f"ba_{secrets.token_hex(12)}"
 
 
 def job_of(batch: str, index: int) -> str:
     """The id of the job that item ``index`` of a batch becomes: always the same, so that none is made twice."""
-    return derived_job_id(batch, str(index))
+    return ids.JOB.derived(batch, str(index))
 
 
 def new_items_name(owner: str, batch: str) -> str:
@@ -98,14 +93,14 @@ class Batches:
 
     def get(self, owner: str, batch: str) -> Batch:
         """The owner's batch of that id. Raises `NotFound`."""
-        found = self._read([batch])[0] if _ID.fullmatch(batch) else None
+        found = self._read([batch])[0] if ids.BATCH.matches(batch) else None
         if found is None or found.job.owner != owner:
             raise NotFound("There is no such batch.", code="batch_not_found")
         return found
 
     def page(self, owner: str, behind: str | None, limit: int) -> list[Batch]:
         """Batches of an owner, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
-        ids = newest(self._redis, f"ch:batches:{owner}", behind, limit)
+        ids = newest(self._redis, key("batches", owner), behind, limit)
         return [batch for batch in self._read(ids) if batch]
 
     def _read(self, batches: Sequence[str]) -> list[Batch | None]:
@@ -113,7 +108,7 @@ class Batches:
             return []
         pipe = self._redis.pipeline(transaction=False)
         for batch in batches:
-            pipe.hgetall(f"ch:batch:{batch}")
+            pipe.hgetall(key("batch", batch))
         with redis_errors():
             counts = pipe.execute()
         jobs = self._ledger.get_many(batches)
@@ -137,7 +132,7 @@ class Batches:
     def cancel(self, batch: Batch) -> None:
         """Ends a batch and all its jobs at once. Raises `Conflict` where it has ended already."""
         with redis_errors():
-            self._redis.hset(f"ch:batch:{batch.id}", "stopped", 1)
+            self._redis.hset(key("batch", batch.id), "stopped", 1)
         self._ledger.cancel(batch.id)
         jobs = batch.jobs()
         for first in range(0, len(jobs), PORTION):
@@ -158,9 +153,9 @@ class Batches:
         for first in range(0, len(jobs), PORTION):
             portion = jobs[first : first + PORTION]
             results = [name for job in self._ledger.get_many(portion) if job for name in _objects_of(job)]
-            self._ledger.forget_many(portion)
+            self._ledger.delete_many_now(portion)
             self._objects.delete(*results)
-        self._ledger.forget(batch.id)
+        self._ledger.delete_now(batch.id)
         self._objects.delete(*self._objects.names(f"{owner}/batches/{batch.id}/"))
 
     def note_errors(self, batch: str, errors: Mapping[int, Mapping[str, Any]]) -> None:
@@ -168,7 +163,7 @@ class Batches:
         shown = {str(index): json.dumps(error) for index, error in list(errors.items())[:SHOWN_ERRORS]}
         if shown:
             with redis_errors():
-                self._redis.hset(f"ch:err:{batch}", mapping=shown)  # type: ignore[arg-type]
+                self._redis.hset(key("err", batch), mapping=shown)  # type: ignore[arg-type]
 
 
 def _batch(job: Job, found: Mapping[bytes, bytes]) -> Batch:

@@ -18,13 +18,16 @@ from typing import Any
 
 import redis
 
-from core.errors import ArtifactsLost, ChorusError, Conflict, DeadlineExceeded, LedgerUnavailable, Overloaded
+from core.errors import ArtifactsLost, ChorusError, Conflict, LedgerUnavailable, Overloaded
 from core.failpoints import reach
+from core.names import JobState
 from core.redis import redis_errors
 from core.work import CPU, ItemRef, Plan, UtteranceWork
-from storage.ledger.reading import read_job, read_work
-from storage.ledger.records import Job, NewJob, Outcome, Work
+from storage.ledger.keys import key
+from storage.ledger.reading import read_job, read_letter, read_work
+from storage.ledger.records import Job, NewJob, Outcome, UtteranceStatus, Work
 from storage.ledger.scripts import Scripts
+from storage.ledger.upkeep import Upkeep
 
 #: Bounds on unfinished work that nothing meets.
 UNBOUNDED = (1 << 53, 1 << 53)
@@ -74,6 +77,7 @@ class Ledger:
         self._bounds = bounds  #: unfinished utterances per owner and in all, past which `create` refuses
         self._name = secrets.token_hex(6)  #: of this process, for the marks of `start`
         self._scripts = Scripts(client)
+        self.upkeep = Upkeep(client, self._scripts)
 
     def release(self, stations: Iterable[str]) -> int:
         """Releases what the stations have capacity for and enqueues it; how many items.
@@ -144,9 +148,9 @@ class Ledger:
         """The records of ``jobs`` in one round trip."""
         pipe = self.client.pipeline(transaction=False)
         for job in jobs:
-            pipe.hgetall(f"ch:job:{job}")
-            pipe.mget(f"ch:doc:{job}", f"ch:end:{job}")
-            pipe.hgetall(f"ch:err:{job}")
+            pipe.hgetall(key("job", job))
+            pipe.mget(key("doc", job), key("end", job))
+            pipe.hgetall(key("err", job))
         with redis_errors():
             answers = pipe.execute()
         return [
@@ -157,7 +161,7 @@ class Ledger:
     def text(self, job: str) -> str | None:
         """The job's text, None once it has succeeded or where it lies in storage."""
         with redis_errors():
-            packed = self.client.get(f"ch:text:{job}")
+            packed = self.client.get(key("text", job))
         return None if packed is None else zlib.decompress(packed).decode()  # type: ignore[arg-type]
 
     def take(self, station: str, refs: Sequence[ItemRef]) -> list[Work | None]:
@@ -174,11 +178,11 @@ class Ledger:
         )
         return [bool(a) for a in answers]
 
-    def ran(self, refs: Sequence[ItemRef]) -> None:
+    def clear_started(self, refs: Sequence[ItemRef]) -> None:
         """Takes back this process's mark of `start`: should it die from now on, it was not of these items."""
-        self._scripts.run("ran", items=_tuples(refs), by=self._name)
+        self._scripts.run("clear_started", items=_tuples(refs), by=self._name)
 
-    def lay_utterances(
+    def enqueue_utterances(
         self,
         job: ItemRef,
         step: int,
@@ -188,7 +192,7 @@ class Ledger:
         errors: Mapping[int, ChorusError] = MappingProxyType({}),
         warnings: Sequence[Mapping[str, Any]] = (),
     ) -> bool:
-        """Lays down the utterances that wait for ``step`` once ``job``'s present step is done.
+        """Writes down the utterances that wait for ``step`` once ``job``'s present step is done.
 
         ``done[i]``: the artifact of utterance i is there already; ``errors[i]``: it has failed before it could run;
         ``warnings``: what the job's answer tells of its text. False where the job has moved on.
@@ -210,17 +214,33 @@ class Ledger:
         return True
 
     def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
-        """Every utterance's work in order, and one letter each: ``Z`` rendered, ``X`` failed.
+        """Every utterance's work in order, and one letter each: an `UtteranceState`, or another while it is on its way.
 
         Nothing where the job ends meanwhile."""
         with redis_errors():
-            states: bytes = self.client.get(f"ch:at:{job}") or b""  # type: ignore[assignment]
+            states: bytes = self.client.get(key("at", job)) or b""  # type: ignore[assignment]
             works: list[bytes | None] = []
             for first in range(0, len(states), PORTION):
                 portion = [str(index) for index in range(first, min(first + PORTION, len(states)))]
-                works += self.client.hmget(f"ch:utt:{job}", portion)  # type: ignore[arg-type]
+                works += self.client.hmget(key("utt", job), portion)  # type: ignore[arg-type]
         found = [UtteranceWork.unpack(work) for work in works if work is not None]
         return (found, states.decode()) if len(found) == len(states) else ([], "")
+
+    def utterance_status(self, job: str, index: int) -> UtteranceStatus | None:
+        """Where one utterance stands, and its job; None where there is no such job."""
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hmget(key("job", job), "state", "gen", "silence")
+        pipe.getrange(key("at", job), index, index)
+        with redis_errors():
+            (state, generation, silence), letter = pipe.execute()
+        if state is None or generation is None:
+            return None
+        return UtteranceStatus(
+            job_state=JobState(state.decode()),
+            generation=int(generation),
+            silence=silence == b"1",
+            utterance=read_letter(letter.decode()),
+        )
 
     def advance(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Records how items ended and lets what follows wait at its station; which of them were still wanted.
@@ -244,19 +264,19 @@ class Ledger:
         now = time.time()
         return self._changed("cancel", [{"job": job, "now": now} for job in jobs])
 
-    def forget(self, job: str) -> bool:
-        """Takes a job out of the ledger at once, whatever its state; False where there is none."""
-        return self.forget_many([job])[0]
+    def delete_now(self, job: str) -> bool:
+        """Deletes a job's record, whatever its state; False where there is none."""
+        return self.delete_many_now([job])[0]
 
-    def forget_many(self, jobs: Iterable[str]) -> list[bool]:
-        """Forgets jobs, each by itself, in one round trip."""
+    def delete_many_now(self, jobs: Iterable[str]) -> list[bool]:
+        """Deletes the records of jobs, each by itself, in one round trip."""
         now = time.time()
-        return self._changed("forget", [{"job": job, "now": now} for job in jobs])
+        return self._changed("delete_now", [{"job": job, "now": now} for job in jobs])
 
     def _changed(self, name: str, calls: Iterable[Mapping[str, Any]]) -> list[bool]:
         """Calls a script that changes whole jobs and answers their plans; releases what may go at their stations."""
         plans = self._scripts.run_many(name, calls)
-        reach({"cancel": "canceled", "forget": "forgotten", "retry": "retried"}[name])
+        reach({"cancel": "canceled", "delete_now": "forgotten", "retry": "retried"}[name])
         texts = {plan.decode() for plan in plans if plan}
         self._release_after({step.station for text in texts for step in Plan.parse(text).steps})
         return [bool(plan) for plan in plans]
@@ -297,49 +317,47 @@ class Ledger:
             self._release_after({CPU, answer.decode()})
         return bool(answer)
 
-    def present(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
+    def existing(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
         """Which of the owner's artifacts (object names) are there, as far as the ledger knows."""
         if not artifacts:
             return []
         digests = [name.rpartition("/")[2].partition(".")[0] for name in artifacts]
         with redis_errors():
-            scores = self.client.zmscore(f"ch:artifacts:{owner}", digests)
+            scores = self.client.zmscore(key("artifacts", owner), digests)
         now = time.time()
         return [score is not None and float(score) > now for score in scores]
 
-    def due(self, limit: int = 500) -> set[str]:
-        """Lets items whose delay is over wait again; the stations that got something to do."""
-        return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
-
-    def expired(self, limit: int = 100) -> list[tuple[str, str, float]]:
-        """Owner and id of jobs past their retention, and when that ended (Unix seconds)."""
+    def created_between(
+        self, owner: str, after: float, before: float, *, offset: int, limit: int
+    ) -> list[tuple[str, float]]:
+        """Ids of an owner's listed jobs, newest first, and when each was created (Unix seconds, bounds included)."""
+        listed = key("jobs", owner)
         with redis_errors():
-            entries = self.client.zrangebyscore("ch:expires", "-inf", time.time(), start=0, num=limit, withscores=True)
-        found = ((entry.decode().partition("/"), float(at)) for entry, at in entries)  # type: ignore[union-attr,str-unpack]
-        return [(owner, job, at) for (owner, _, job), at in found]
+            page = self.client.zrevrangebyscore(listed, before, after, start=offset, num=limit, withscores=True)
+        return [(job.decode(), float(created)) for job, created in page]  # type: ignore[union-attr,str-unpack]
 
-    def purge(self, owner: str, job: str) -> bool:
-        """Takes what is left of a job past its retention out of the ledger; False where it is kept after all."""
-        return bool(self._scripts.run("purge", owner=owner, job=job, now=time.time()))
-
-    def owners(self) -> list[str]:
-        """Whoever had a job."""
+    def busy_owners(self) -> int:
+        """How many owners have unfinished work."""
         with redis_errors():
-            return sorted(owner.decode() for owner in self.client.smembers("ch:everyone"))  # type: ignore[union-attr]
+            return max(0, int(self.client.hlen(key("load"))) - 1)  # one field is the sum of all
 
-    def outdated(self, owner: str, limit: int = 500) -> list[str]:
-        """Forgets artifacts and recordings that none of the owner's jobs needs any more; their object names."""
-        names = [n.decode() for n in self._scripts.run("outdated", owner=owner, now=time.time(), limit=limit)]
-        return [f"{owner}/{name}" if "/" in name else f"{owner}/utterances/{name}.flac" for name in names]
+    def released(self, stations: Sequence[str]) -> dict[str, int]:
+        """By station, how many items were released to it and have not ended."""
+        pipe = self.client.pipeline(transaction=False)
+        for station in stations:
+            pipe.zcard(key("out", station))
+        with redis_errors():
+            return dict(zip(stations, pipe.execute(), strict=True))
 
-    def tidy(self) -> int:
-        """Goes through a portion of what long jobs that have ended left behind; how many of them are left."""
-        return int(self._scripts.run("tidy"))
+    def check_writable(self) -> None:
+        """Returns where Redis takes writes: a replica, or one that is full, only answers reads."""
+        with redis_errors():
+            self.client.set(key("probe"), 1, ex=60)
 
-    def end_overdue(self, limit: int = 100) -> int:
-        """Ends jobs past their deadline as failed; how many were looked at."""
-        error = json.dumps(DeadlineExceeded().to_dict())
-        return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
+    def exists(self, job: str) -> bool:
+        """Whether there is a record of that id."""
+        with redis_errors():
+            return bool(self.client.exists(key("job", job)))
 
 
 def _packed_error(error: ChorusError | None) -> str:

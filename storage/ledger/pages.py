@@ -17,7 +17,7 @@ def newest(client: redis.Redis, key: str, behind: str | None, limit: int) -> lis
         if behind is not None:
             place = client.zrevrank(key, behind)
             if place is None:
-                detail = "This is no cursor of ours."
+                detail = "Invalid cursor."
                 fields = [FieldError("cursor", "invalid_value", detail)]
                 raise InvalidRequest(detail, code="invalid_value", fields=fields)
             first = int(place) + 1  # type: ignore[arg-type]

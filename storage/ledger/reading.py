@@ -7,7 +7,7 @@ from typing import Any
 
 from core.names import JobState, Priority, StepState
 from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
-from storage.ledger.records import Job, StepRecord, Work
+from storage.ledger.records import Job, StepRecord, UtteranceState, Work
 
 
 def read_work(ref: ItemRef, answer: Any) -> Work | None:
@@ -28,6 +28,11 @@ def read_work(ref: ItemRef, answer: Any) -> Work | None:
         starts_alone=alone,
         last_start=last,
     )
+
+
+def read_letter(letter: str) -> UtteranceState | None:
+    """What an utterance's letter says: None while it is on its way, or where there is none (any more)."""
+    return UtteranceState(letter) if letter in tuple(UtteranceState) else None
 
 
 def read_job(job: str, record: dict[bytes, bytes], documents: list[bytes | None], errors: dict[bytes, bytes]) -> Job:
@@ -74,7 +79,7 @@ def read_job(job: str, record: dict[bytes, bytes], documents: list[bytes | None]
             for index, error in sorted(errors.items(), key=lambda pair: int(pair[0]))
         ),
         warnings=tuple(json.loads(fields.get("warnings") or "[]")),
-        keep=float(fields["keep"]),
+        retention=float(fields["keep"]),
         batch=fields.get("batch"),
         load=int(fields.get("load", 0)),
         hook_url=fields.get("hook_url"),

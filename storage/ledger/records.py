@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from core.errors import ChorusError
@@ -76,12 +76,29 @@ class Job:
     error: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Mapping[str, Any], ...] = ()  #: what was left out of its text
-    keep: float = 0.0  #: seconds that its results are kept once it has ended
+    retention: float = 0.0  #: seconds that its results are kept once it has ended
     batch: str | None = None  #: the batch whose job it is
     load: int = 0  #: unfinished utterances that it counts for
     hook_url: str | None = None  #: the URL of its own that is told of it
     log: str = ""  #: its state changes in order, a word each: see `storage.ledger.events`
     origin: int = 0  #: its first generation: where this is another one, it is another job of the same id
+
+
+class UtteranceState(StrEnum):
+    """How an utterance ended, as the letter that stands for it in the ledger (``AT_DONE`` in ``lua/items.lua``)."""
+
+    RENDERED = "Z"
+    FAILED = "X"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceStatus:
+    """Where one utterance stands, and its job. The ledger keeps no utterances of a job that has ended."""
+
+    job_state: JobState
+    generation: int
+    silence: bool  #: whether silence stands for an utterance that failed
+    utterance: UtteranceState | None  #: None while it is on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +144,3 @@ class Outcome:
             None if self.plan is None else str(self.plan),
             self.again_in,
         ]
-
-
-def derived_job_id(*parts: str) -> str:
-    """The id that always follows from ``parts``: an owner and its own id, or a batch and a place in it."""
-    return f"job_{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}"

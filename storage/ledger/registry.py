@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from core.redis import redis_errors
+from storage.ledger.keys import key
 
 #: Seconds between heartbeats, and until a silent worker counts as gone.
 HEARTBEAT = 3.0
@@ -42,13 +43,13 @@ def announce(client: redis.Redis, worker: WorkerRecord) -> None:
         "pace": dict(worker.pace),
         "seen": now,
     }
-    pipe.set(f"ch:worker:{worker.name}", json.dumps(document), ex=round(GONE_AFTER))
-    pipe.zadd("ch:workers", {worker.name: now + GONE_AFTER})
-    pipe.zremrangebyscore("ch:workers", "-inf", now - 60)
+    pipe.set(key("worker", worker.name), json.dumps(document), ex=round(GONE_AFTER))
+    pipe.zadd(key("workers"), {worker.name: now + GONE_AFTER})
+    pipe.zremrangebyscore(key("workers"), "-inf", now - 60)
     for station, room in worker.rooms.items():
-        pipe.zadd(f"ch:workers:{station}", {worker.name: now + GONE_AFTER})
-        pipe.zremrangebyscore(f"ch:workers:{station}", "-inf", now - 60)
-        pipe.hset(f"ch:room:{station}", worker.name, str(room))
+        pipe.zadd(key("workers", station), {worker.name: now + GONE_AFTER})
+        pipe.zremrangebyscore(key("workers", station), "-inf", now - 60)
+        pipe.hset(key("room", station), worker.name, str(room))
     with redis_errors():
         pipe.execute()
 
@@ -56,11 +57,11 @@ def announce(client: redis.Redis, worker: WorkerRecord) -> None:
 def withdraw(client: redis.Redis, worker: WorkerRecord) -> None:
     """Takes a worker out that ends in good order."""
     pipe = client.pipeline(transaction=False)
-    pipe.delete(f"ch:worker:{worker.name}")
-    pipe.zrem("ch:workers", worker.name)
+    pipe.delete(key("worker", worker.name))
+    pipe.zrem(key("workers"), worker.name)
     for station in worker.rooms:
-        pipe.zrem(f"ch:workers:{station}", worker.name)
-        pipe.hdel(f"ch:room:{station}", worker.name)
+        pipe.zrem(key("workers", station), worker.name)
+        pipe.hdel(key("room", station), worker.name)
     with redis_errors():
         pipe.execute()
 
@@ -68,8 +69,8 @@ def withdraw(client: redis.Redis, worker: WorkerRecord) -> None:
 def live_workers(client: redis.Redis) -> list[dict[str, Any]]:
     """What every live worker last said of itself."""
     with redis_errors():
-        names = client.zrangebyscore("ch:workers", time.time(), "+inf")
-        documents = client.mget([f"ch:worker:{n.decode()}" for n in names]) if names else []  # type: ignore[union-attr]
+        names = client.zrangebyscore(key("workers"), time.time(), "+inf")
+        documents = client.mget([key("worker", n.decode()) for n in names]) if names else []  # type: ignore[union-attr]
     return [json.loads(document) for document in documents if document]
 
 

@@ -7,6 +7,7 @@ import time
 import redis
 
 from core.redis import redis_errors
+from storage.ledger.keys import key
 from storage.ledger.scripts import Scripts
 
 #: Seconds after which a turn that is not kept is free again: its process is gone.
@@ -31,4 +32,4 @@ class Turns:
     def give_back(self, owner: str, item: str) -> None:
         """Ends the item's turn."""
         with redis_errors():
-            self._client.zrem(f"ch:turns:{self._station}", f"{owner}\0{item}")
+            self._client.zrem(key("turns", self._station), f"{owner}\0{item}")

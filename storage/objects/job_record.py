@@ -38,14 +38,14 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
         "started": job.started,
         "ended": ended,
         "deadline": job.deadline,
-        "expires": ended + job.keep,
+        "expires": ended + job.retention,
         "plan": str(job.plan),
         "document": job.document,
         "times": [[step.started, step.ended or ended] for step in job.steps],
         "done": job.done,
         "total": job.total,
         "warnings": job.warnings,
-        "keep": job.keep,
+        "keep": job.retention,
         "batch": job.batch,
         "result": result,
     }
@@ -74,5 +74,6 @@ def unpack_record(data: bytes) -> Job:
         StepRecord(name=step.role.value, model=step.model, state=StepState.DONE, started=started, ended=ended)
         for step, (started, ended) in zip(plan.steps, times, strict=True)
     )
+    fields["retention"] = fields.pop("keep")
     priority = Priority(fields.pop("priority"))
     return Job(**fields, state=JobState.SUCCEEDED, priority=priority, plan=plan, steps=steps, step=len(steps) - 1)

@@ -117,14 +117,6 @@ class Objects:
         with _storage_errors(self.bucket):
             self._client.head_bucket(Bucket=self.bucket)
 
-    def ensure_bucket(self) -> None:
-        """Makes the bucket where it is missing."""
-        try:
-            self.check()
-        except ArtifactMissing:
-            with _storage_errors(self.bucket):
-                self._client.create_bucket(Bucket=self.bucket)
-
     def put(self, name: str, data: bytes, content_type: str, *, if_absent: bool = False) -> bool:
         """Writes a whole object; with ``if_absent`` the first write wins and False says that it was there."""
         extra: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {}

@@ -6,8 +6,6 @@ counted in Redis, each change in one script.
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +13,17 @@ from pathlib import Path
 
 import redis
 
+from core import ids
 from core.errors import ArtifactMissing, Conflict, InvalidRequest, NotFound, RateLimited, TooLarge
 from core.redis import redis_errors
 from core.settings import Settings
+from storage.ledger.keys import key
 from storage.ledger.scripts import Scripts
 from storage.objects.objects import Objects
 
 #: Seconds that an upload may be used, and that a form for it may be posted.
 UPLOAD_SECONDS = 24 * 3600
 FORM_SECONDS = 900
-
-_ID = re.compile(r"up_[0-9a-f]{24}")
 
 _RETRY_AFTER = 60.0
 
@@ -49,7 +47,7 @@ class Uploads:
 
     def open(self, owner: str) -> tuple[str, Form | None]:
         """Makes a place: its id, and a form where clients reach the storage. Raises `RateLimited`."""
-        upload = f"up_{secrets.token_hex(12)}"
+        upload = ids.UPLOAD.new()
         largest = self._settings.max_upload_bytes
         made = self._scripts.run(
             "open_upload",
@@ -102,18 +100,23 @@ class Uploads:
         self._objects.delete(_name(owner, upload))
         self._leave(owner, upload, 0, gone=True)
 
+    def exists(self, upload: str) -> bool:
+        """Whether anybody has an upload of that id."""
+        with redis_errors():
+            return bool(self._redis.exists(key("upload", upload)))
+
     @property
     def _bounds(self) -> dict[str, float | int]:
         return {"now": time.time(), "life": UPLOAD_SECONDS, "budget": self._settings.max_upload_bytes_per_owner}
 
     def _check(self, owner: str, upload: str) -> None:
         with redis_errors():
-            held = self._redis.get(f"ch:upload:{upload}") if _ID.fullmatch(upload) else None
+            held = self._redis.get(key("upload", upload)) if ids.UPLOAD.matches(upload) else None
         if held is None or bytes(held).decode() != owner:  # type: ignore[arg-type]
             raise _not_found()
 
     def _hold(self, owner: str, upload: str, size: int, *, trial: bool) -> None:
-        if not _ID.fullmatch(upload):
+        if not ids.UPLOAD.matches(upload):
             raise _not_found()
         answer = self._scripts.run("hold_upload", owner=owner, upload=upload, bytes=size, trial=trial, **self._bounds)
         if answer == -1:

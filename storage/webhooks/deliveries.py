@@ -22,6 +22,7 @@ from core.errors import Conflict, NotFound
 from core.names import TEST_EVENT, DeliveryState, EventType, Lane
 from core.redis import redis_errors
 from storage.ledger.events import events_of
+from storage.ledger.keys import key
 from storage.ledger.pages import newest
 from storage.ledger.records import Job
 from storage.ledger.scripts import Scripts
@@ -141,7 +142,7 @@ class Deliveries:
 
     def page(self, destination: str, behind: str | None, limit: int) -> list[Delivery]:
         """Deliveries to a destination, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
-        return self._read(newest(self._redis, f"ch:sent:{destination}", behind, limit))
+        return self._read(newest(self._redis, key("sent", destination), behind, limit))
 
     def of_job(self, job: Job, destinations: Sequence[str]) -> list[Delivery]:
         """Deliveries of a job's events in its present generation, oldest first."""
@@ -166,12 +167,12 @@ class Deliveries:
     def _read(self, deliveries: Sequence[str]) -> list[Delivery]:
         pipe = self._redis.pipeline(transaction=False)
         for name in deliveries:
-            pipe.hgetall(f"ch:delivery:{name}")
+            pipe.hgetall(key("delivery", name))
         with redis_errors():
             records = pipe.execute() if deliveries else []
         known = [(name, record) for name, record in zip(deliveries, records, strict=True) if record]
         for name, record in known:
-            pipe.zscore(f"ch:due:{record[b'to'].decode()}", name)
+            pipe.zscore(key("due", record[b"to"].decode()), name)
         with redis_errors():
             due = pipe.execute() if known else []
         return [_delivery(name, record, at) for (name, record), at in zip(known, due, strict=True)]

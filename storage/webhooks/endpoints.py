@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +18,11 @@ from urllib.parse import urlsplit
 
 import redis
 
+from core import ids
 from core.errors import Conflict, NotFound
 from core.names import EventType
 from core.redis import redis_errors
+from storage.ledger.keys import key
 from storage.ledger.records import Hook
 from storage.ledger.scripts import Scripts
 
@@ -33,8 +34,6 @@ MOST = 50
 
 #: Deliveries that one call takes away.
 _PORTION = 1000
-
-_ID = re.compile(r"we_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +64,9 @@ class Webhooks:
     ) -> tuple[WebhookEndpoint, str]:
         """A new endpoint, and its secret. Raises `Conflict` (``too_many_webhooks``)."""
         with redis_errors():
-            if int(self._redis.zcard(f"ch:webhooks:{owner}")) >= MOST:
+            if int(self._redis.zcard(key("webhooks", owner))) >= MOST:
                 raise Conflict(f"There are {MOST} webhook endpoints already.", code="too_many_webhooks")
-        endpoint, secret, now = f"we_{secrets.token_hex(12)}", _new_secret(), time.time()
+        endpoint, secret, now = ids.WEBHOOK.new(), _new_secret(), time.time()
         record: dict[Any, Any] = {
             "owner": owner,
             "url": url,
@@ -78,16 +77,16 @@ class Webhooks:
             "secrets": json.dumps([[secret, None]]),
         }
         pipe = self._redis.pipeline()
-        pipe.hset(f"ch:webhook:{endpoint}", mapping=record)
-        pipe.zadd(f"ch:webhooks:{owner}", {endpoint: now})
-        pipe.hset(f"ch:hooks:{owner}", endpoint, _joined(events))
+        pipe.hset(key("webhook", endpoint), mapping=record)
+        pipe.zadd(key("webhooks", owner), {endpoint: now})
+        pipe.hset(key("hooks", owner), endpoint, _joined(events))
         with redis_errors():
             pipe.execute()
         return self.get(owner, endpoint), secret
 
     def get(self, owner: str, endpoint: str) -> WebhookEndpoint:
         """The owner's endpoint of that id. Raises `NotFound` (``webhook_not_found``)."""
-        found = self._read([endpoint])[0] if _ID.fullmatch(endpoint) else None
+        found = self._read([endpoint])[0] if ids.WEBHOOK.matches(endpoint) else None
         if found is None or found.owner != owner:
             raise NotFound("There is no such webhook endpoint.", code="webhook_not_found")
         return found
@@ -95,7 +94,7 @@ class Webhooks:
     def of(self, owner: str) -> list[WebhookEndpoint]:
         """All endpoints of an owner, oldest first."""
         with redis_errors():
-            ids = [e.decode() for e in self._redis.zrange(f"ch:webhooks:{owner}", 0, -1)]  # type: ignore[union-attr]
+            ids = [e.decode() for e in self._redis.zrange(key("webhooks", owner), 0, -1)]  # type: ignore[union-attr]
         return [endpoint for endpoint in self._read(ids) if endpoint]
 
     def change(
@@ -116,15 +115,15 @@ class Webhooks:
         listening = known.enabled if enabled is None else enabled
         pipe = self._redis.pipeline()
         fields: dict[Any, Any] = {"owner": owner, **{k: v for k, v in changed.items() if v is not None}}
-        pipe.hset(f"ch:webhook:{endpoint}", mapping=fields)
+        pipe.hset(key("webhook", endpoint), mapping=fields)
         if enabled is not None:
-            pipe.hdel(f"ch:webhook:{endpoint}", "disabled", "why")
+            pipe.hdel(key("webhook", endpoint), "disabled", "why")
         if enabled:
-            pipe.hdel(f"ch:receiver:{endpoint}", "failing")
+            pipe.hdel(key("receiver", endpoint), "failing")
         if listening:
-            pipe.hset(f"ch:hooks:{owner}", endpoint, changed["events"] or _joined(known.events))
+            pipe.hset(key("hooks", owner), endpoint, changed["events"] or _joined(known.events))
         else:
-            pipe.hdel(f"ch:hooks:{owner}", endpoint)
+            pipe.hdel(key("hooks", owner), endpoint)
         with redis_errors():
             pipe.execute()
         return self.get(owner, endpoint)
@@ -132,17 +131,17 @@ class Webhooks:
     def delete(self, owner: str, endpoint: str) -> None:
         """Takes an endpoint away, with what waits for it and its log. Raises `NotFound`."""
         self.get(owner, endpoint)
-        while self._scripts.run("forget_webhook", webhook=endpoint, owner=owner, limit=_PORTION):
+        while self._scripts.run("delete_webhook", webhook=endpoint, owner=owner, limit=_PORTION):
             pass
 
     def rotate(self, owner: str, endpoint: str) -> str:
         """A new secret; the one before stays good for `ROTATION` seconds. Raises `NotFound`."""
         self.get(owner, endpoint)
-        key = f"ch:webhook:{endpoint}"
+        record = key("webhook", endpoint)
         with redis_errors():
-            held = self._redis.hget(key, "secrets")
+            held = self._redis.hget(record, "secrets")
             secret, rotated = _rotated(held)  # type: ignore[arg-type]
-            self._redis.hset(key, "secrets", rotated)
+            self._redis.hset(record, "secrets", rotated)
         return secret
 
     def own_secret(self, owner: str) -> str:
@@ -153,7 +152,7 @@ class Webhooks:
         """A new secret for URLs that jobs bring; the one before stays good for `ROTATION` seconds."""
         secret, rotated = _rotated(self._own(owner))
         with redis_errors():
-            self._redis.set(f"ch:signing:{owner}", rotated)
+            self._redis.set(key("signing", owner), rotated)
         return secret
 
     def secrets(self, owner: str, destination: str) -> Sequence[str]:
@@ -161,23 +160,23 @@ class Webhooks:
         if not is_endpoint(destination):
             return _good(self._own(owner))
         with redis_errors():
-            return _good(self._redis.hget(f"ch:webhook:{destination}", "secrets"))  # type: ignore[arg-type]
+            return _good(self._redis.hget(key("webhook", destination), "secrets"))  # type: ignore[arg-type]
 
     def _own(self, owner: str) -> bytes | None:
         """What is kept of an owner's secrets for URLs that jobs bring."""
-        key = f"ch:signing:{owner}"
+        signing = key("signing", owner)
         with redis_errors():
-            held = self._redis.get(key)
+            held = self._redis.get(signing)
             if held is None:
-                self._redis.set(key, json.dumps([[_new_secret(), None]]), nx=True)
-                held = self._redis.get(key)
+                self._redis.set(signing, json.dumps([[_new_secret(), None]]), nx=True)
+                held = self._redis.get(signing)
         return held  # type: ignore[return-value]
 
     def _read(self, endpoints: Sequence[str]) -> list[WebhookEndpoint | None]:
         pipe = self._redis.pipeline(transaction=False)
         for endpoint in endpoints:
-            pipe.hgetall(f"ch:webhook:{endpoint}")
-            pipe.hget(f"ch:receiver:{endpoint}", "failing")
+            pipe.hgetall(key("webhook", endpoint))
+            pipe.hget(key("receiver", endpoint), "failing")
         with redis_errors():
             answers = pipe.execute() if endpoints else []
         pairs = zip(endpoints, answers[::2], answers[1::2], strict=True)
@@ -201,7 +200,7 @@ def own_destination(owner: str, url: str) -> str:
 
 def is_endpoint(destination: str) -> bool:
     """Whether a destination is an endpoint, not a URL that a job brought."""
-    return bool(_ID.fullmatch(destination))
+    return ids.WEBHOOK.matches(destination)
 
 
 def _joined(events: Iterable[EventType]) -> str:

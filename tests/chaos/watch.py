@@ -19,7 +19,7 @@ from typing import Any
 import redis
 
 from broker.app import queue_name
-from workers.upkeep.reaper import item_of
+from broker.queued import item_of
 
 ENDED = (b"succeeded", b"failed", b"canceled", b"expired")
 

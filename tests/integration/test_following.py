@@ -100,7 +100,7 @@ class Hand:
             for n in range(count)
         ]
         assert self.ledger.take(CPU, [self.ref(0)])[0]
-        assert self.ledger.lay_utterances(self.ref(0), 1, self.works, [False] * count)
+        assert self.ledger.enqueue_utterances(self.ref(0), 1, self.works, [False] * count)
         self.ledger.advance([Outcome(ref=self.ref(0), station=CPU)])
 
     def render(self, *indices: int) -> None:
@@ -427,7 +427,7 @@ def test_an_artifact_that_is_gone_is_waited_for(client: FlaskClient, connections
 def test_what_is_away_for_long_cuts_the_stream(
     client: FlaskClient, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "PATIENCE", 1.0)
+    monkeypatch.setattr(streams, "OUTAGE_TIMEOUT", 1.0)
     hand = Hand(connections, client)
     hand.lay(2)
     hand.advance([Outcome(ref=hand.ref(1, 0), station=STATION)])  # without an artifact
@@ -575,7 +575,7 @@ def test_a_job_that_only_its_record_tells_of(client: FlaskClient, connections: C
     hand.render(0, 1)
     hand.assemble()
     finished = hand.finished()
-    hand.ledger.forget(hand.id)
+    hand.ledger.delete_now(hand.id)
     (end,) = messages(Listening(follow(hand)).whole().decode())
     assert (end["type"], end["data"]["state"]) == ("job.succeeded", "succeeded")
     assert follow(hand, end["id"]).status_code == 204

@@ -14,13 +14,13 @@ import redis
 from broker.app import queue_name
 from broker.publish import publish_many
 from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFailed, Overloaded
-from core.metrics import read_counters
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
+from storage.metrics import read_counters
 from tests.present import generation, item
 
 SPEAK = Plan(
@@ -79,7 +79,7 @@ class Bench:
             UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.1)
             for n in range(count)
         ]
-        assert self.ledger.lay_utterances(ref, 1, works, [False] * count)
+        assert self.ledger.enqueue_utterances(ref, 1, works, [False] * count)
         self.done(ref, CPU)
 
     def done(self, ref: ItemRef, station: str, **changes: object) -> bool:
@@ -126,7 +126,7 @@ def test_each_end_of_a_job_is_counted_once(bench: Bench) -> None:
     bench.create("job_2")
     assert bench.ledger.cancel("job_2") and not bench.ledger.cancel("job_2")
     assert bench.ledger.retry("job_2")
-    assert bench.ledger.forget("job_2")  # it was queued again: it ends as canceled
+    assert bench.ledger.delete_now("job_2")  # it was queued again: it ends as canceled
     failed = bench.create("job_3")
     bench.done(failed, CPU, error=ModelFailed("It failed."))
     bench.create("ba_1", items=0)
@@ -189,7 +189,7 @@ def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
     works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 3
-    bench.ledger.lay_utterances(ref, 1, works, [True, False, True])
+    bench.ledger.enqueue_utterances(ref, 1, works, [True, False, True])
     bench.done(ref, CPU)
     assert [r.index for r in bench.drain("voice")] == [1]
     job = bench.ledger.get("job_1")
@@ -200,7 +200,7 @@ def test_a_job_whose_utterances_are_all_there_goes_on_at_once(bench: Bench) -> N
     ref = bench.create()
     bench.released(CPU)
     works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 2
-    bench.ledger.lay_utterances(ref, 1, works, [True, True])
+    bench.ledger.enqueue_utterances(ref, 1, works, [True, True])
     bench.done(ref, CPU)
     assert bench.released("voice") == []
     assert [r.step for r in bench.released(CPU)] == [2]
@@ -254,7 +254,7 @@ def test_a_job_past_its_deadline_ends(bench: Bench) -> None:
     bench.open("job_1", 3, deadline=0.05)
     bench.open("job_2", 3)
     time.sleep(0.1)
-    assert bench.ledger.end_overdue() == 1
+    assert bench.ledger.upkeep.end_overdue() == 1
     job = bench.ledger.get("job_1")
     assert job and job.error and job.error["code"] == "deadline_exceeded" and job.error["step"] == "synthesize"
     assert {r.job for r in bench.drain("voice")} == {"job_2"}
@@ -365,9 +365,9 @@ def test_a_retry_renders_only_what_is_missing(bench: Bench) -> None:
     works = [
         UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0) for n in range(4)
     ]
-    present = bench.ledger.present("ann", [w.artifact for w in works])
+    present = bench.ledger.existing("ann", [w.artifact for w in works])
     assert present == [True, True, False, True]
-    bench.ledger.lay_utterances(ref, 1, works, present)
+    bench.ledger.enqueue_utterances(ref, 1, works, present)
     bench.done(ref, CPU)
     assert [r.index for r in bench.drain("voice")] == [2]
     bench.drain(CPU, result={"audio": 1})
@@ -383,7 +383,7 @@ def test_what_may_pass_is_tried_again_after_a_while_and_only_so_often(bench: Ben
         bench.done(ref, "voice", error=ArtifactMissing("gone"), again_in=0.02)
         assert bench.released("voice") == []
         time.sleep(0.03)
-        assert bench.ledger.due() == ({"voice"} if attempt < 3 else set())
+        assert bench.ledger.upkeep.wake_due() == ({"voice"} if attempt < 3 else set())
     job = bench.ledger.get("job_1")
     assert job and job.error and job.error["code"] == "artifact_missing"
 
@@ -392,7 +392,7 @@ def test_a_whole_job_item_is_tried_again_too(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
     bench.done(ref, CPU, error=ArtifactMissing("gone"), again_in=0.0)
-    assert bench.ledger.due() == {CPU}
+    assert bench.ledger.upkeep.wake_due() == {CPU}
     assert bench.released(CPU) == [ref]
 
 
@@ -402,7 +402,7 @@ def test_artifacts_that_are_gone_are_rendered_again(bench: Bench) -> None:
     [ref] = bench.released(CPU)
     assert bench.ledger.render_again(ref, [1])
     assert not bench.ledger.render_again(ref, [1])
-    assert bench.ledger.present("ann", ["ann/utterances/1.flac", "ann/utterances/2.flac"]) == [False, True]
+    assert bench.ledger.existing("ann", ["ann/utterances/1.flac", "ann/utterances/2.flac"]) == [False, True]
     assert [r.index for r in bench.drain("voice")] == [1]
     assert bench.released(CPU) == [ref]
 
@@ -456,13 +456,13 @@ def test_nothing_of_a_job_is_left_past_its_retention(bench: Bench) -> None:
     bench.drain("voice")
     bench.drain(CPU, result={})
     bench.open("job_2", 1, owner="bob")
-    assert bench.ledger.owners() == ["ann", "bob"]
+    assert bench.ledger.upkeep.owners() == ["ann", "bob"]
     time.sleep(0.1)
-    assert [entry[:2] for entry in bench.ledger.expired()] == [("ann", "job_1")]
-    assert bench.ledger.purge("ann", "job_1")
-    assert not bench.ledger.purge("ann", "job_1")
-    assert sorted(bench.ledger.outdated("ann")) == [f"ann/utterances/{n}.flac" for n in range(3)]
-    assert bench.ledger.outdated("ann") == bench.ledger.expired() == []
+    assert [entry[:2] for entry in bench.ledger.upkeep.expired()] == [("ann", "job_1")]
+    assert bench.ledger.upkeep.delete_expired("ann", "job_1")
+    assert not bench.ledger.upkeep.delete_expired("ann", "job_1")
+    assert sorted(bench.ledger.upkeep.collect_unused("ann")) == [f"ann/utterances/{n}.flac" for n in range(3)]
+    assert bench.ledger.upkeep.collect_unused("ann") == bench.ledger.upkeep.expired() == []
     left = {key.decode() for key in bench.client.keys("ch:*")}  # type: ignore[union-attr]
     assert not [key for key in left if "job_1" in key or key.endswith(":ann")]
     assert bench.ledger.get("job_2")

@@ -184,7 +184,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule(data=st.data())
     def ran(self, data: st.DataObject) -> None:
-        self.ledger.ran([self._old(data)])
+        self.ledger.clear_started([self._old(data)])
 
     @precondition(lambda self: self.seen)
     @rule(data=st.data())
@@ -207,7 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ref = self._old(data)
         self.ledger.advance([self._outcome(ref, "again")])
         if due:
-            self.ledger.due()
+            self.ledger.upkeep.wake_due()
         if due and released:
             self.release(self._station(ref))
         self._lay(ref)
@@ -229,15 +229,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def tidy(self) -> None:
-        self.ledger.tidy()
+        self.ledger.upkeep.tidy()
 
     @rule()
     def due(self) -> None:
-        self.ledger.due()
+        self.ledger.upkeep.wake_due()
 
     @rule()
     def end_overdue(self) -> None:
-        self.ledger.end_overdue()
+        self.ledger.upkeep.end_overdue()
 
     @precondition(lambda self: self.seen)
     @rule(data=st.data(), indices=st.sets(st.integers(0, 5), min_size=1, max_size=3))
@@ -347,7 +347,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def what_waits_is_released_in_the_end(self) -> None:
         """Workers that do all they get, a broker that loses nothing and a reaper: every job ends, and as it should."""
         for _ in range(400):
-            self.ledger.due()
+            self.ledger.upkeep.wake_due()
             self.work(1, 1000)
             self.everything_is_in_order()
             now = Snapshot(self.redis)
@@ -355,7 +355,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if not running and not any(now.out(station) for station in STATIONS):
                 break
         assert not running, f"they hang: {[now.record(name) for name in running]}"
-        while self.ledger.tidy():
+        while self.ledger.upkeep.tidy():
             pass
         left = {key.split(":")[1] for key in Snapshot(self.redis).values}
         assert left <= {
@@ -372,6 +372,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "delayed",
             "everyone",
             "generation",
+            "metrics",
             "pastn",
         }
 
@@ -403,7 +404,7 @@ class LedgerMachine(RuleBasedStateMachine):
             )
             for n in range(self.sizes[ref.job])
         ]
-        self.ledger.lay_utterances(ref, step, works, self.ledger.present(owner, [w.artifact for w in works]))
+        self.ledger.enqueue_utterances(ref, step, works, self.ledger.existing(owner, [w.artifact for w in works]))
 
     def _old(self, data: st.DataObject) -> ItemRef:
         """A reference that was released at some time; as a rule one of a job that runs."""
@@ -483,7 +484,7 @@ class Desk:
         assert self.ledger.create(new)
         [ref] = self.released(CPU)
         work = UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/0.flac", pause=0.0)
-        assert self.ledger.lay_utterances(ref, 1, [work], [False])
+        assert self.ledger.enqueue_utterances(ref, 1, [work], [False])
         assert self.done(ref)
         [utterance] = self.released("voice")
         return utterance
@@ -518,7 +519,7 @@ def test_what_is_to_be_tried_again_and_is_done_meanwhile_does_not_come_back(desk
     ref = desk.released_utterance(CONVERTED)
     assert desk.again(ref, "voice")
     assert desk.done(ref, "voice")
-    assert desk.ledger.due() == set()
+    assert desk.ledger.upkeep.wake_due() == set()
     assert desk.released("voice") == []
     assert desk.released("tone") == [ItemRef("job_1", ref.generation, 2, 0)]
 
@@ -526,7 +527,7 @@ def test_what_is_to_be_tried_again_and_is_done_meanwhile_does_not_come_back(desk
 def test_what_waits_again_and_is_done_meanwhile_is_not_released(desk: Desk) -> None:
     ref = desk.released_utterance(CONVERTED)
     assert desk.again(ref, "voice")
-    assert desk.ledger.due() == {"voice"}
+    assert desk.ledger.upkeep.wake_due() == {"voice"}
     assert desk.done(ref, "voice")
     assert desk.released("voice") == []
     assert desk.released("tone") == [ItemRef("job_1", ref.generation, 2, 0)]
@@ -535,9 +536,9 @@ def test_what_waits_again_and_is_done_meanwhile_is_not_released(desk: Desk) -> N
 def test_two_deliveries_that_fail_for_now_are_one_try(desk: Desk) -> None:
     ref = desk.released_utterance(PLANS[0])
     assert desk.again(ref, "voice")
-    assert desk.ledger.due() == {"voice"}
+    assert desk.ledger.upkeep.wake_due() == {"voice"}
     assert not desk.again(ref, "voice")
-    assert desk.ledger.due() == set()
+    assert desk.ledger.upkeep.wake_due() == set()
     assert desk.released("voice") == [ref]
     assert desk.redis.hget("ch:tries:job_1", "0") == b"1"
 
@@ -573,16 +574,16 @@ def test_what_has_run_is_no_suspect_any_more(desk: Desk) -> None:
     """Its process may die while it stores; what died in earlier runs stays counted."""
     ref = desk.released_utterance(PLANS[0])
     assert desk.ledger.start("voice", [ref]) == [True]
-    desk.ledger.ran([ref])
+    desk.ledger.clear_started([ref])
     [work] = desk.ledger.take("voice", [ref])
     assert work and work.starts == 0
     assert not desk.redis.exists("ch:started:job_1")
     assert Ledger(desk.redis).start("voice", [ref], alone=True) == [True]
     assert desk.ledger.start("voice", [ref], alone=True) == [True]
     for _ in range(2):
-        desk.ledger.ran([ref])
+        desk.ledger.clear_started([ref])
         [work] = desk.ledger.take("voice", [ref])
         assert work and (work.starts, work.starts_alone) == (1, 1)
     assert desk.done(ref, "voice")
-    desk.ledger.ran([ref])
+    desk.ledger.clear_started([ref])
     assert not desk.redis.exists("ch:started:job_1")

@@ -83,7 +83,7 @@ def test_long_recordings_of_an_owner_are_decoded_one_at_a_time(line: CpuLine) ->
     assert not line.connections.redis.exists("ch:started:job_1")  # to wait is no try
     held.give_back("ann", "an item in another process")
     line.connections.redis.zadd("ch:delayed", dict.fromkeys(line.connections.redis.zrange("ch:delayed", 0, -1), 0.0))
-    line.connections.ledger.due()
+    line.connections.ledger.upkeep.wake_due()
     assert line.run() == 1
     assert outcome(line, "job_1")[1] == 1
     assert not line.connections.redis.exists(f"ch:turns:{CPU}")

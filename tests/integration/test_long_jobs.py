@@ -76,7 +76,7 @@ class Watched:
 
     def lay(self, ref: ItemRef, done: int, count: int = UTTERANCES) -> None:
         """The first utterances are rendered, the rest waits."""
-        assert self.ledger.lay_utterances(ref, 1, works(count), [n < done for n in range(count)])
+        assert self.ledger.enqueue_utterances(ref, 1, works(count), [n < done for n in range(count)])
         self.redis.copy(f"ch:utt:{ref.job}", "laid", replace=True)
 
     def lay_again(self, ref: ItemRef, states: str) -> None:
@@ -94,7 +94,7 @@ class Watched:
         return job.state
 
     def tidy(self) -> None:
-        while self.ledger.tidy():
+        while self.ledger.upkeep.tidy():
             pass
 
 
@@ -146,7 +146,7 @@ def _canceled_retried_deleted(watched: Watched) -> None:
         assert watched.ledger.retry("job_c")
     watched.lay_again(ItemRef("job_c", watched.generation("job_c"), 0), "Z" * UTTERANCES)
     with watched.timed("delete"):
-        assert watched.ledger.forget("job_c")
+        assert watched.ledger.delete_now("job_c")
 
 
 def _rendered_lost_and_overdue(watched: Watched) -> None:
@@ -166,7 +166,7 @@ def _rendered_lost_and_overdue(watched: Watched) -> None:
         assert watched.ledger.render_again(assemble, range(UTTERANCES))
     watched.redis.zadd("ch:deadlines", {"job_o": 1.0})
     with watched.timed("deadline"):
-        assert watched.ledger.end_overdue() == 1
+        assert watched.ledger.upkeep.end_overdue() == 1
     assert watched.state("job_o") is JobState.FAILED
 
 
@@ -182,7 +182,7 @@ def _failed_and_expired(watched: Watched) -> None:
     assert watched.redis.hget("ch:job:job_f", "state") == b"failed"
     watched.redis.zadd("ch:expires", {"ann/job_f": 1.0})
     with watched.timed("expire"):
-        assert watched.ledger.purge("ann", "job_f")
+        assert watched.ledger.upkeep.delete_expired("ann", "job_f")
 
 
 def test_jobs_of_a_batch_that_were_canceled_do_not_hold_up_a_release(watched: Watched) -> None:
@@ -209,9 +209,9 @@ def test_the_reaper_finishes_what_a_dead_caller_left(watched: Watched) -> None:
     watched.end(ref, CPU)
     assert watched.ledger.cancel("job_1")
     assert not watched.redis.exists("ch:utt:job_1", "ch:at:job_1", "ch:wait:voice:job_1")
-    assert watched.ledger.tidy() == 1  # and here the caller dies
+    assert watched.ledger.upkeep.tidy() == 1  # and here the caller dies
     rounds = 1
-    while watched.ledger.tidy():
+    while watched.ledger.upkeep.tidy():
         rounds += 1
     assert rounds == 3
     expires = float(watched.redis.hget("ch:job:job_1", "expires"))  # type: ignore[arg-type]

@@ -274,7 +274,7 @@ def test_a_job_under_the_id_of_one_that_expired_is_kept(client: FlaskClient, lin
     line.connections.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")  # as by their own time
     line.connections.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() - 0.01})
     put(client, long("Second"))
-    Reaper(line.connections).purge()
+    Reaper(line.connections).delete_expired()
     document = found(line.connections, job_id).document
     assert kept_text(line.connections, document) == [long("Second")]
     # Before the reaper came, what is left of the first one is the sweep's.
@@ -288,7 +288,7 @@ def test_what_has_expired_goes_with_its_text(client: FlaskClient, line: CpuLine)
     line.connections.redis.zadd("ch:expires", {f"ann/{job_id}": time.time() + 1.2})
     line.connections.redis.delete(f"ch:job:{job_id}", f"ch:doc:{job_id}")
     time.sleep(1.3)
-    Reaper(line.connections).purge()
+    Reaper(line.connections).delete_expired()
     assert not texts(line.connections, job_id)
 
 

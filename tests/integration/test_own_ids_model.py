@@ -12,20 +12,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from core import ids
 from core.errors import ArtifactMissing
 from core.names import JobState, Role
 from core.work import CPU, ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from pipelines.submission import TEXT_IN_LEDGER, Submitter
 from schemas.requests import JobRequest
-from storage.ledger.records import Job, NewJob, Outcome, Work, derived_job_id
+from storage.ledger.records import Job, NewJob, Outcome, Work
 from storage.objects.job_objects import folder, results_folder, up_to
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from workers.steps.assemble import drop_unwanted
 from workers.upkeep.reaper import Reaper
 
-IDS = [derived_job_id("ann", name) for name in ("mine", "other")]
+IDS = [ids.JOB.derived("ann", name) for name in ("mine", "other")]
 VOICE = "piper-joe"
 
 
@@ -64,7 +65,7 @@ class OwnIds(RuleBasedStateMachine):
     @rule(job_id=st.sampled_from(IDS))
     def delete(self, job_id: str) -> None:
         if job := self.ledger.get(job_id):
-            self.ledger.forget(job_id)
+            self.ledger.delete_now(job_id)
             self.objects.delete(*up_to(self.objects.names(folder("ann", job_id)), job))
 
     @rule(job_id=st.sampled_from(IDS), long=st.booleans(), work=st.booleans())
@@ -92,7 +93,7 @@ class OwnIds(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        Reaper(self.connections).purge()
+        Reaper(self.connections).delete_expired()
 
     @rule()
     def lose_the_ledger(self) -> None:
@@ -135,7 +136,7 @@ class OwnIds(RuleBasedStateMachine):
                 UtteranceWork(inputs={"said": said}, options={}, seed=0, artifact=f"ann/utterances/{said}", pause=0.0)
                 for _ in range(2)
             ]
-            self.ledger.lay_utterances(ref, 1, works, [False] * len(works))
+            self.ledger.enqueue_utterances(ref, 1, works, [False] * len(works))
             return None
         utterances, _ = self.ledger.utterances(ref.job)
         name = f"{results_folder('ann', ref.job, ref.generation)}audio.wav"

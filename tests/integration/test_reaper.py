@@ -14,6 +14,7 @@ import redis
 
 import workers.upkeep.reaper
 from broker.app import queue_name
+from broker.queued import item_of
 from core.errors import ArtifactMissing
 from core.names import JobState, Priority, Role
 from core.redis import connect
@@ -25,7 +26,7 @@ from storage.ledger.records import NewJob, Outcome
 from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
-from workers.upkeep.reaper import GRACE, Reaper, item_of, run_reaper
+from workers.upkeep.reaper import GRACE, Reaper, run_reaper
 
 SPEAK = Plan(
     (
@@ -78,7 +79,7 @@ class Desk:
             UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0)
             for n in range(count)
         ]
-        assert self.ledger.lay_utterances(ref, 1, works, [False] * count)
+        assert self.ledger.enqueue_utterances(ref, 1, works, [False] * count)
         self.ledger.advance([Outcome(ref=ref, station=CPU)])
 
     def queued(self, station: str) -> list[str]:
@@ -342,8 +343,8 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
         purging.set()
         go_on.wait(20)
 
-    monkeypatch.setattr(Reaper, "purge", hang)
-    monkeypatch.setattr(workers.upkeep.reaper, "PURGE_INTERVAL", 0.01)
+    monkeypatch.setattr(Reaper, "delete_expired", hang)
+    monkeypatch.setattr(workers.upkeep.reaper, "EXPIRY_INTERVAL", 0.01)
     monkeypatch.setattr(workers.upkeep.reaper, "INTERVAL", 0.05)
     own = connections(desk.url)
     thread = threading.Thread(target=run_reaper, args=(own, stop))

@@ -140,7 +140,7 @@ def test_after_expiry_nothing_of_a_job_is_left_but_what_another_claims(client: F
     utterances = set(line.connections.objects.names("ann/utterances/"))
     assert len(utterances) == 2 and not kept
     time.sleep(1.2)
-    Reaper(line.connections).purge()
+    Reaper(line.connections).delete_expired()
     for job_id in (short, alone):
         assert not keys_of(line, job_id)
         assert not [name for name in line.connections.objects.names("") if job_id in name]
@@ -168,12 +168,12 @@ def test_a_recording_goes_with_the_last_job_that_needs_it(client: FlaskClient, l
     assert len(names) == 2  # as it was brought, and its samples
     line.connections.redis.hset(f"ch:job:{jobs[0]}", "keep", 0)
     assert line.connections.ledger.cancel(jobs[0])
-    Reaper(line.connections).purge()
+    Reaper(line.connections).delete_expired()
     assert set(line.connections.objects.names("ann/recordings/")) == names
     line.connections.redis.hset(f"ch:job:{jobs[1]}", "keep", 0)
     assert line.connections.ledger.cancel(jobs[1])
     line.connections.redis.zadd("ch:artifacts:ann", {name.removeprefix("ann/"): 1 for name in names})
-    Reaper(line.connections).purge()
+    Reaper(line.connections).delete_expired()
     assert not list(line.connections.objects.names("ann/recordings/"))
     assert not line.connections.redis.exists("ch:inuse:ann")
 

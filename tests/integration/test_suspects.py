@@ -67,9 +67,9 @@ def test_a_suspect_whose_next_try_is_not_due_waits_and_keeps_its_marks(line: Cpu
     assert line.waiting() == [], "it waits apart, and holds no place at its station"
     [work] = line.connections.ledger.take(CPU, [ref])
     assert work and work.starts == 4
-    assert line.connections.ledger.due() == set()
+    assert line.connections.ledger.upkeep.wake_due() == set()
     time.sleep(0.5)
-    assert line.connections.ledger.due() == {CPU}
+    assert line.connections.ledger.upkeep.wake_due() == {CPU}
     assert line.waiting() == [ref]
     assert line.connections.redis.hget("ch:tries:job_1", "-1") is None, "it is no try"
 

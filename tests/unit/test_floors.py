@@ -68,6 +68,16 @@ def test_only_errors_of_ours_are_raised(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_their_owners_name_keys_in_redis(path: Path) -> None:
+    """The ledger's keys are named in ``storage`` alone, the broker's messages in ``broker``."""
+    owners = {"storage": "ch:", "broker": "unacked"}
+    strange = tuple(start for owner, start in owners.items() if owner != path.relative_to(ROOT).parts[0])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not node.value.startswith(strange), f"{name_of(path)}:{node.lineno} names {node.value!r}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_is_called_utils(path: Path) -> None:
     assert not {"utils", "util", "helpers", "misc", "common"} & {path.stem, path.parent.name}
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field, replace
 
 from core.errors import ChorusError, InternalError, ModelFailed, OutOfMemory, Poisoned, Unavailable
 from core.failpoints import reach
-from core.metrics import Count
 from core.names import Role
 from core.work import WHOLE_JOB, ItemRef
 from models.base import Bounds, Item, Model, Output
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
+from storage.metrics import Count
 from workers.microbatch.formation import form
 from workers.microbatch.pieces import Pieces
 from workers.microbatch.suspects import Verdict, judge
@@ -307,10 +307,10 @@ class MicroBatcher:
                 outputs = bisect(served, [entry.item for entry in entries])
                 seconds = self._pieces.seconds(run)
         except Unavailable:  # it was told to stop between two pieces, and did not die of them
-            self._connections.ledger.ran([entry.ref for entry in entries])
+            self._connections.ledger.clear_started([entry.ref for entry in entries])
             raise
         with contextlib.suppress(Unavailable):  # a mark that stays costs its item no more than a run alone
-            self._connections.ledger.ran([entry.ref for entry in entries])
+            self._connections.ledger.clear_started([entry.ref for entry in entries])
         reach("model.ran")
         with self._lock:
             self._storing += 1

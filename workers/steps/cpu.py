@@ -91,7 +91,7 @@ def _do(connections: Connections, ref: ItemRef, work: Work) -> Outcome | None:
             _send_back(connections, ref, work, missing.indices)
             return None
         except NoTurn as none:
-            retry_until_available(lambda: connections.ledger.ran([ref]))
+            retry_until_available(lambda: connections.ledger.clear_started([ref]))
             return Outcome(ref=ref, station=CPU, again_in=none.again_in)
     except ChorusError as error:
         return failed(ref, CPU, as_chorus_error(error, InternalError, role.value))
@@ -122,7 +122,7 @@ class _Try:
             return STEPS[self.work.plan.steps[self.ref.step].role](self.connections, self.ref, self.work)
         except Unavailable:
             with contextlib.suppress(Unavailable):
-                self.connections.ledger.ran([self.ref])
+                self.connections.ledger.clear_started([self.ref])
                 self.marked = False
             raise
 

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from core.errors import ChorusError, Conflict, FieldError, InternalError, InvalidRequest, TooLarge, Unavailable
 from core.failpoints import reach
-from core.metrics import count
 from core.names import Role
 from core.validation import from_validation, parse_json
 from core.work import CPU, ItemRef
@@ -27,6 +26,7 @@ from pipelines.submission import Submitter
 from schemas.requests import BatchItem, JobRequest
 from storage.ledger.batches import Batches, index_object, job_of
 from storage.ledger.records import NewJob, Outcome, Work
+from storage.metrics import count
 from storage.objects.file_names import file_name
 from workers.retry import as_chorus_error, retry_until_available
 

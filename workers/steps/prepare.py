@@ -54,9 +54,9 @@ def lay_utterances(connections: Connections, ref: ItemRef, work: Work) -> dict[s
         raise InvalidText(f"The text has {len(found)} utterances; {most} are spoken in one job.", code="text_too_long")
     works = [utterance_work(spec, request, said.inputs, said.utterance.pause) for said in found]
     errors = {index: said.error for index, said in enumerate(found) if said.error is not None}
-    present = connections.ledger.present(request["owner"], [work.artifact for work in works])
+    present = connections.ledger.existing(request["owner"], [work.artifact for work in works])
     told = warnings_of(chapters, request["language"])
-    connections.ledger.lay_utterances(ref, step, works, present, errors=errors, warnings=told)
+    connections.ledger.enqueue_utterances(ref, step, works, present, errors=errors, warnings=told)
     reach("prepare.laid")
     return {"chapters": json.dumps(_begun(titles, found))} if len(titles) > 1 or any(titles) else {}
 

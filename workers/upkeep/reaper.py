@@ -7,18 +7,16 @@ rounds, some seconds apart, found it nowhere.
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-from broker.app import queue_name
 from broker.publish import publish_many
+from broker.queued import items_held
+from core import ids
 from core.errors import ChorusError
 from core.failpoints import reach
-from core.redis import redis_errors
 from core.work import CPU
 from pipelines.connections import Connections
 from storage.objects.job_objects import folder, outlived
@@ -31,7 +29,7 @@ INTERVAL = 1.0
 GRACE = 2.0
 
 #: Seconds between two looks at what is past its retention.
-PURGE_INTERVAL = 2.0
+EXPIRY_INTERVAL = 2.0
 
 #: Seconds between two looks whether a sweep is due.
 SWEEP_INTERVAL = 60.0
@@ -47,27 +45,27 @@ class Reaper:
     def round(self) -> int:
         """Ends what is overdue, wakes what is due, finds what was lost, releases what may go; how many were lost."""
         ledger = self._connections.ledger
-        if overdue := ledger.end_overdue():
+        if overdue := ledger.upkeep.end_overdue():
             log.warning("%d jobs were past their deadline", overdue)
-        ledger.due()
+        ledger.upkeep.wake_due()
         stations = [CPU, *self._connections.catalog.models]
         lost = sum(self._find_lost(station) for station in stations)
-        self._connections.ledger.release(stations)
+        ledger.release(stations)
         return lost
 
-    def purge(self) -> None:
-        """Takes jobs past their retention away, results first, and artifacts that no job needs any more."""
-        ledger, objects = self._connections.ledger, self._connections.objects
-        while ledger.tidy():  # before anything is deleted: it says which artifacts are needed still
+    def delete_expired(self) -> None:
+        """Deletes jobs past their retention, results first, and artifacts that no job needs any more."""
+        upkeep, objects = self._connections.ledger.upkeep, self._connections.objects
+        while upkeep.tidy():  # before anything is deleted: it says which artifacts are needed still
             pass
-        for owner, job, expires in ledger.expired():
-            if job.startswith("ba_"):
+        for owner, job, expires in upkeep.expired():
+            if ids.BATCH.begins(job):
                 objects.delete(*objects.names(f"{owner}/batches/{job}/"))
             else:
                 self._drop_results(owner, job, expires)
-            ledger.purge(owner, job)
-        for owner in ledger.owners():
-            objects.delete(*ledger.outdated(owner))
+            upkeep.delete_expired(owner, job)
+        for owner in upkeep.owners():
+            objects.delete(*upkeep.collect_unused(owner))
 
     def _drop_results(self, owner: str, job: str, expires: float) -> None:
         """What is left of a job past its retention. Its id may be another's by now, whose objects stay."""
@@ -78,49 +76,21 @@ class Reaper:
             self._connections.objects.delete(*outlived(aged, expires))
 
     def _find_lost(self, station: str) -> int:
-        redis = self._connections.redis
-        with redis_errors():
-            members = redis.zrangebyscore(f"ch:out:{station}", "-inf", time.time() - GRACE)
-        released = {member.decode() for member in members}  # type: ignore[union-attr]
+        upkeep = self._connections.ledger.upkeep
+        released = upkeep.released_before(station, time.time() - GRACE)
         if not released:
             self._missing.pop(station, None)
             return 0
-        # One transaction, since a message moves from its queue to the held ones at any moment.
-        pipe = redis.pipeline(transaction=True)
-        pipe.lrange(queue_name(station), 0, -1)
-        pipe.hvals("unacked")
-        with redis_errors():
-            queued, held = pipe.execute()
-        missing = released - {item_of(m) for m in queued} - {_held_item(h) for h in held}
+        missing = released - items_held(self._connections.redis, station)
         lost = missing & self._missing.get(station, set())
         self._missing[station] = missing - lost
         for item in sorted(lost):
             # Its time of release is set anew, so that another reaper leaves it alone for now.
-            with redis_errors():
-                out = redis.zadd(f"ch:out:{station}", {item: time.time()}, xx=True, ch=True)
-            if out:
+            if upkeep.renew_release(station, item):
                 log.warning("%s was lost on its way to %s; it is enqueued again", item, station)
                 reach("reaper.found")
-                publish_many(redis, [(station, item)])
+                publish_many(self._connections.redis, [(station, item)])
         return len(lost)
-
-
-def item_of(envelope: bytes | dict[str, object]) -> str:
-    """The item that a message asks for, as text; empty where it is no message of ours."""
-    try:
-        message = json.loads(envelope) if isinstance(envelope, bytes) else envelope
-        (item,), _, _ = json.loads(base64.b64decode(str(message["body"])))
-        return str(item)
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _held_item(entry: bytes) -> str:
-    """The item of an unacknowledged message, which the broker keeps as [message, exchange, queue]."""
-    try:
-        return item_of(json.loads(entry)[0])
-    except (ValueError, LookupError, TypeError):
-        return ""
 
 
 def run_reaper(connections: Connections, stop: threading.Event) -> None:
@@ -130,7 +100,7 @@ def run_reaper(connections: Connections, stop: threading.Event) -> None:
     reaper = Reaper(connections)
     sweep_every = min(SWEEP_INTERVAL, connections.settings.sweep_interval)
     beside: dict[str, tuple[float, Callable[[], object]]] = {
-        "purge": (PURGE_INTERVAL, reaper.purge),
+        "expiry": (EXPIRY_INTERVAL, reaper.delete_expired),
         "sweep": (sweep_every, lambda: sweep_when_due(connections)),
     }
     for name, (seconds, work) in beside.items():

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from core.errors import ArtifactMissing
-from core.redis import redis_errors
 from pipelines.connections import Connections
 from storage.objects.job_objects import is_present
 from storage.objects.job_record import RECORD, unpack_record
@@ -43,7 +42,7 @@ class Sweep:
 
     def __init__(self, connections: Connections, age: float, *, delete: bool = True) -> None:
         self._connections = connections
-        self._redis = connections.redis
+        self._upkeep = connections.ledger.upkeep
         self._before = time.time() - age
         self._delete = delete
         self.swept = Swept()
@@ -51,13 +50,13 @@ class Sweep:
     def run(self) -> Swept:
         """Looks at every object of every owner. Raises `LedgerUnavailable`, `StorageUnavailable`."""
         kinds: Mapping[str, Callable[[str, Iterator[Aged]], Iterator[str]]] = {
-            "utterances": self._forgotten,
-            "recordings": self._forgotten,
-            "segments": self._forgotten,
-            "embeddings": self._forgotten,
+            "utterances": self._unused,
+            "recordings": self._unused,
+            "segments": self._unused,
+            "embeddings": self._unused,
             "uploads": self._uploads,
             "jobs": self._jobs,
-            "batches": self._unknown,
+            "batches": self._batches,
             "voices": self._voices,
         }
         for owner in self._connections.objects.folders():
@@ -84,30 +83,20 @@ class Sweep:
     def _old(self, objects: Iterator[Aged]) -> Iterator[str]:
         return (name for name, written in objects if written < self._before)
 
-    def _forgotten(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+    def _unused(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
         """Artifacts and recordings that no job of the ledger's needs."""
         portion: list[str] = []
         for name in self._old(objects):
             portion.append(name)
             if len(portion) == _PORTION:
-                yield from self._not_kept(owner, portion)
+                yield from self._upkeep.unknown(owner, portion)
                 portion = []
-        yield from self._not_kept(owner, portion)
-
-    def _not_kept(self, owner: str, names: list[str]) -> list[str]:
-        if not names:
-            return []
-        members = [_member(owner, name) for name in names]
-        with redis_errors():
-            times = self._redis.zmscore(f"ch:artifacts:{owner}", members)
-            users = self._redis.hmget(f"ch:inuse:{owner}", members)
-        known = zip(names, times, users, strict=True)
-        return [name for name, until, used in known if until is None and used is None]
+        yield from self._upkeep.unknown(owner, portion)
 
     def _uploads(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
         """Those that the ledger does not know, however young: nothing may use them any more."""
         for name, _ in objects:
-            if not self._exists(f"ch:upload:{name.rpartition('/')[2]}"):
+            if not self._connections.uploads.exists(name.rpartition("/")[2]):
                 yield name
 
     def _jobs(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
@@ -132,9 +121,9 @@ class Sweep:
                     continue
         return False
 
-    def _unknown(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+    def _batches(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
         for name in self._old(objects):
-            if not self._exists(f"ch:job:{name.split('/')[2]}"):
+            if not self._connections.ledger.exists(name.split("/")[2]):
                 yield name
 
     def _voices(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
@@ -142,28 +131,14 @@ class Sweep:
         for voice, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
             found = list(group)
             recorded = any(name.endswith("/voice.json") for name, _ in found)
-            if not recorded and not self._exists(f"ch:voice:{voice}"):
+            if not recorded and not self._connections.voices.exists(voice):
                 yield from self._old(iter(found))
-
-    def _exists(self, key: str) -> bool:
-        with redis_errors():
-            return bool(self._redis.exists(key))
-
-
-def _member(owner: str, name: str) -> str:
-    """What the ledger calls an object in its list of what is needed."""
-    short = name.removeprefix(f"{owner}/")
-    if short.startswith("utterances/"):
-        return short.removeprefix("utterances/").partition(".")[0]
-    return short
 
 
 def sweep_when_due(connections: Connections) -> None:
     """Sweeps where no process has done so for ``CHORUS_SWEEP_INTERVAL`` seconds."""
     interval = connections.settings.sweep_interval
-    with redis_errors():
-        ours = connections.redis.set("ch:swept", 1, nx=True, px=int(interval * 1000))
-    if ours:
+    if connections.ledger.upkeep.claim_sweep(interval):
         swept = Sweep(connections, connections.settings.orphan_age).run()
         if swept.orphans or swept.uploads:
             log.warning("deleted what nobody needs: %s, and %d unfinished uploads", swept.orphans, swept.uploads)

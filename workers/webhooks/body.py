@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from core import ids
 from core.errors import NotFound
 from core.names import TEST_EVENT, JobState
 from pipelines.connections import Connections
@@ -72,7 +73,7 @@ def _without(data: dict[str, Any], path: tuple[str, ...]) -> list[str]:
 def _data(connections: Connections, views: Views, delivery: Delivery) -> dict[str, Any]:
     if delivery.type == TEST_EVENT:
         return {"message": "This is a test."}
-    if delivery.job.startswith("ba_"):
+    if ids.BATCH.begins(delivery.job):
         try:
             return views.batch(Batches(connections.ledger, connections.objects).get(delivery.owner, delivery.job))
         except NotFound:

@@ -21,10 +21,10 @@ from standardwebhooks import Webhook
 
 from core.errors import ChorusError, InternalError, InvalidRequest, Unavailable
 from core.failpoints import reach
-from core.metrics import count
 from core.names import Lane
 from core.outgoing.egress import Answer
 from pipelines.connections import Connections
+from storage.metrics import count
 from storage.webhooks.deliveries import Attempt, Deliveries, Delivery
 from storage.webhooks.endpoints import Webhooks
 from workers.retry import retry_until_available

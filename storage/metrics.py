@@ -1,7 +1,8 @@
 """Counters that all processes share: kept in Redis, read by the API's ``/metrics``.
 
 Workers come and go and several of them serve one model, so that a counter in one process's memory
-says little; these only ever grow, whoever counts.
+says little; these only ever grow, whoever counts. Jobs that end are counted by the ledger (``finish`` in
+``ledger/lua/jobs.lua``), in the change that ends them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable
 import redis
 
 from core.redis import redis_errors
+from storage.ledger.keys import key
 
-_KEY = "ch:metrics"
+_KEY = key("metrics")
 
 #: Counter names, their help and their labels.
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
