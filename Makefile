@@ -11,19 +11,23 @@ STAMP := $(VENV)/.installed
 TEST_ENV := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test test-quick test-acceptance proof lint format bench chaos clean
+.PHONY: help venv lock demo up check test test-quick test-acceptance coverage proof lint format bench chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Make the virtual environment and install everything into it (PYTHON=python3)
 
-$(STAMP): pyproject.toml
+# constraints.txt pins every package, so that each run of CI, today's and next month's, has the same.
+$(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chorus needs Python 3.11 or later: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Chorus and what it needs (several GB, some minutes the first time) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[models,embedded,test,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,embedded,test,dev]'
 	@touch $@
+
+lock: $(STAMP) ## Write constraints.txt anew after a change of pyproject.toml (ARGS=--upgrade for newer releases)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file constraints.txt $(ARGS)
 
 demo: $(STAMP) ## Speak a few sentences through a stack of its own, and read them back
 	$(BIN)/python -m cli.main demo $(ARGS)
@@ -31,12 +35,15 @@ demo: $(STAMP) ## Speak a few sentences through a stack of its own, and read the
 up: $(STAMP) ## Run the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m cli.main up $(ARGS)
 
+check: lint ## Before a push: lint, and the unit tests
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit -m "not proof" -n 2 --dist loadfile -q $(ARGS)
+
 test: test-quick test-acceptance ## Run all tests
 
 test-quick: $(STAMP) ## Run the unit and integration tests
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile $(ARGS)
 
-# Whole stacks: those that measure no times two at once, all others one at a time.
+# Whole stacks: those that bound no time narrowly two at once, all others one at a time.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
 ifeq ($(ARGS),)
 	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 2 --dist loadfile
@@ -44,6 +51,9 @@ ifeq ($(ARGS),)
 else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
 endif
+
+coverage: $(STAMP) ## Run the unit and integration tests, and list the lines that they miss
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile -q --cov --cov-report=term-missing $(ARGS)
 
 proof: $(STAMP) ## Run the whole forms of what `make test` proves in short (an hour)
 	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)
@@ -67,5 +77,5 @@ chaos: $(STAMP) ## Kill workers, Redis and storage under load for some minutes, 
 	@$(BIN)/python -m tests.chaos --memory 5000; grown=$$?; $(BIN)/python -m tests.chaos $(ARGS) && exit $$grown
 
 clean: ## Remove caches; .venv and .chorus stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

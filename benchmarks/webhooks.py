@@ -95,7 +95,7 @@ def latencies(place: Place, endpoint: WebhookEndpoint) -> list[float]:
     found = []
     for one in place.receiver.at("/live"):
         if one.event["data"]["id"] in jobs:
-            created = float(place.here.client.hget(f"ch:job:{one.event['data']['id']}", "created") or 0)  # type: ignore[arg-type]
+            created = float(place.here.client.hget(f"ch:job:{one.event['data']['id']}", "created") or 0)
             found.append(one.at - created)
     return found
 
@@ -129,7 +129,7 @@ def measure(rounds: int) -> Mapping[str, Sequence[float]]:
             place.kill()
             time.sleep(SETTLE)
             beside.append(percentile(latencies(place, live), 0.95))
-            waiting = sum(int(place.here.client.zcard(f"ch:due:{one.id}")) for one in place.dead)  # type: ignore[arg-type]
+            waiting = sum(int(place.here.client.zcard(f"ch:due:{one.id}")) for one in place.dead)
             say(f"p95 {quiet[-1] * 1000:.1f} ms alone, {beside[-1] * 1000:.1f} ms beside {waiting} that wait")
             place.bury()
     return {"quiet": quiet, "beside": beside}

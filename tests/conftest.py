@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cli.local.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
 from cli.local.home import free_ports
 from cli.local.stack import Stack
 from cli.local.supervisor import kill_session, spawn, tail
+from tests.waiting import wait_for
 
 #: In the environment of every process that these tests start, and of their descendants.
 MARK = "CHORUS_TEST_RUN"
@@ -46,41 +46,41 @@ def _marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+def _described(mark: str) -> str:
+    lines = []
+    for process in _marked(mark):
+        with contextlib.suppress(psutil.Error):
+            lines.append(f"{process.pid}: {' '.join(process.cmdline())[:200]}")
+    return "\n".join(lines)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_process_left() -> Iterator[None]:
     """Fails the run where a process that a test started, or a descendant of one, outlives it."""
     mark = uuid.uuid4().hex
     os.environ[MARK] = mark
     yield
-    end = time.monotonic() + 10
-    while (left := _marked(mark)) and time.monotonic() < end:
-        time.sleep(0.1)
-    del os.environ[MARK]
-    described = []
-    for process in left:
-        with contextlib.suppress(psutil.Error):
-            described.append(f"{process.pid}: {' '.join(process.cmdline())[:200]}")
-            process.kill()
-    assert not described, "processes were left:\n" + "\n".join(described)
+    try:
+        wait_for(lambda: not _marked(mark), 10, lambda: f"processes were left:\n{_described(mark)}", every=0.1)
+    finally:
+        for process in _marked(mark):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        del os.environ[MARK]
 
 
 @contextlib.contextmanager
 def _running(server: Valkey | SeaweedFS, log: Path) -> Iterator[None]:
     process = spawn(server.command(), env=server.env, log=log)
     try:
-        _wait(server.ready, lambda: process.poll() is None, log)
+        wait_for(
+            lambda: process.poll() is not None or server.ready(), 40, lambda: f"a server to start:\n{tail(log, 20)}"
+        )
+        assert process.poll() is None, f"a server did not start:\n{tail(log, 20)}"
         yield
     finally:
         kill_session(process.pid)
         process.wait()
-
-
-def _wait(ready: Callable[[], bool], alive: Callable[[], bool], log: Path, timeout: float = 40.0) -> None:
-    end = time.monotonic() + timeout
-    while not ready():
-        if not alive() or time.monotonic() > end:
-            pytest.fail(f"a server did not start:\n{tail(log, 20)}")
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from cli.local.stack import Stack
 from core.redis import connect
 from core.settings import Settings
 from storage.objects.objects import Objects
+from tests.waiting import wait_for
 
 ENDED = {"succeeded", "failed", "canceled", "expired"}
 
@@ -62,11 +62,39 @@ class StackAccess:
         return job
 
     def wait(self, job_id: str, seconds: float = 120) -> dict[str, Any]:
-        end = time.monotonic() + seconds
-        while (job := self.get(job_id))["state"] not in ENDED:
-            assert time.monotonic() < end, f"the job hangs: {json.dumps(job)}"
-            time.sleep(0.1)
-        return job
+        def ended() -> dict[str, Any] | None:
+            job = self.get(job_id)
+            return job if job["state"] in ENDED else None
+
+        return wait_for(ended, seconds, lambda: f"the job to end: {json.dumps(self.get(job_id))}", every=0.1)
+
+    def wait_for_all(self, seconds: float) -> None:
+        """Waits until no job of this owner is queued or running."""
+
+        def left() -> list[dict[str, Any]]:
+            states = ("queued", "running")
+            pages = [self.http.get("/v1/jobs", params={"state": s}).raise_for_status().json() for s in states]
+            return [job for page in pages for job in page["data"]]
+
+        wait_for(lambda: not left(), seconds, lambda: f"these jobs to end: {json.dumps(left())[:4000]}", every=0.2)
+
+    def settled_voice(self, voice: str, seconds: float = 60) -> dict[str, Any]:
+        """A stored voice once it is ready or has failed."""
+
+        def settled() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.http.get(f"/v1/voices/{voice}").raise_for_status().json()
+            return found if found["state"] != "preparing" else None
+
+        return wait_for(settled, seconds, lambda: self.http.get(f"/v1/voices/{voice}").text, every=0.1)
+
+    def ended_batch(self, batch: str, seconds: float) -> dict[str, Any]:
+        """A batch once it is neither queued nor running."""
+
+        def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.http.get(f"/v1/batches/{batch}").raise_for_status().json()
+            return found if found["state"] not in ("queued", "running") else None
+
+        return wait_for(ended, seconds, lambda: self.http.get(f"/v1/batches/{batch}").text, every=0.2)
 
     def run(self, body: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
         return self.wait(self.submit(body)["id"], seconds)
@@ -114,7 +142,4 @@ class StackAccess:
         return state
 
     def wait_for_state(self, name: str, check: Callable[[dict[str, Any]], bool], seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not any(p["name"] == name and check(p) for p in self.state()["processes"]):
-            assert time.monotonic() < end, self.state()
-            time.sleep(0.1)
+        wait_for(lambda: any(p["name"] == name and check(p) for p in self.state()["processes"]), seconds, self.state)

@@ -32,7 +32,7 @@ from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import live_workers
 from storage.metrics import read_counters
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 
 #: What every process of a benchmark finds in its environment, beside where the servers are.
 ENVIRONMENT = {

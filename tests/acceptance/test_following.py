@@ -35,17 +35,11 @@ from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.integration.test_following import Hand, messages
 from tests.stack_access import StackAccess
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 PATIENCE = 30.0
-
-
-def wait_until(what: str, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 # -- a whole stack
@@ -171,7 +165,7 @@ def api_process(
         return False
 
     try:
-        wait_until("the API", serves)
+        wait_for(serves, PATIENCE, "the API")
         yield found
     finally:
         kill_session(process.pid)
@@ -220,7 +214,7 @@ def test_other_requests_go_on_beside_all_the_streams(valkey: str, seaweedfs: S3,
         # A client that leaves gives its place to another, although nothing is written to either kind of stream.
         for number in (0, 1):
             streams[number].close()
-            wait_until(f"place {number}", lambda: _opens(api, held, hand), 10)
+            wait_for(lambda: _opens(api, held, hand), 10, f"place {number}")
         hand.lay(2)
         hand.render(0, 1)
         audio = read_until(streams[2], b"\r\n0\r\n\r\n")
@@ -268,14 +262,17 @@ def test_a_client_that_does_not_read_loses_its_place(valkey: str, seaweedfs: S3,
             begin = time.monotonic()
             assert http.get(f"{hand.url}/events").status_code == 503
             longest = 0.0
-            while http.get(f"{hand.url}/events").status_code != 200:
+
+            def is_free() -> bool:
+                nonlocal longest
                 # The end of the stalled connection holds up nobody, although its client still has it open.
                 with httpx.Client() as anybody:
                     asked = time.monotonic()
                     assert anybody.get(f"http://127.0.0.1:{api.port}/healthz").status_code == 200
                     longest = max(longest, time.monotonic() - asked)
-                assert time.monotonic() - begin < PATIENCE
-                time.sleep(0.1)
+                return http.get(f"{hand.url}/events").status_code == 200
+
+            wait_for(is_free, PATIENCE, "the place of the stalled client", every=0.1)
             assert time.monotonic() - begin > 1.0
             assert longest < 1.5
 
@@ -311,6 +308,6 @@ def test_streams_do_not_hold_up_the_end_of_their_process(valkey: str, seaweedfs:
             assert status_of(read_until(connection, b"\r\n\r\n")) == 200
         begin = time.monotonic()
         os.kill(api.pid, signal.SIGTERM)
-        wait_until("its end", api.ended)
+        wait_for(api.ended, PATIENCE, "its end")
         print(f"ended after {time.monotonic() - begin:.2f} s")
         assert time.monotonic() - begin < 6  # gunicorn's own patience is 8 s

@@ -25,6 +25,7 @@ from cli.local.stack import Stack
 from storage.keys import create_key, list_keys, revoke_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -161,8 +162,7 @@ def test_a_canceled_job_ends_at_once_and_a_retry_renders_what_is_missing(access:
     sentences = harvard(120)[80:]
     before = rendered(access)
     job = access.submit({"pipeline": "piper", "text": " ".join(sentences), "options": {"seed": 17}})
-    while access.get(job["id"])["progress"]["done"] < 1:
-        time.sleep(0.05)
+    wait_for(lambda: access.get(job["id"])["progress"]["done"] >= 1, 60, "the first utterance")
     began = time.monotonic()
     assert access.http.post(job["links"]["cancel"]).json()["state"] == "canceled"
     assert time.monotonic() - began < 2
@@ -229,12 +229,12 @@ def test_another_owner_s_job_is_not_there(access: StackAccess) -> None:
 def test_the_api_starts_quickly_and_stays_small(access: StackAccess) -> None:
     port = free_ports(1)[0]
     env = {**os.environ, **access.home.environment(), "CHORUS_API_PORT": str(port)}
-    began = time.monotonic()
     process = subprocess.Popen(program("api"), env=env, stderr=subprocess.DEVNULL)
     try:
-        while not answers(f"http://127.0.0.1:{port}/healthz"):
-            assert process.poll() is None and time.monotonic() - began < 20
-            time.sleep(0.02)
+        wait_for(
+            lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/healthz"), 20, "the API", every=0.02
+        )
+        assert process.poll() is None
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         # CPU time, since other processes of this test's stack want the cores too.
         assert sum(p.cpu_times().user + p.cpu_times().system for p in family) < 2

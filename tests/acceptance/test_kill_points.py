@@ -20,6 +20,7 @@ import pytest
 from core.failpoints import arm, armed
 from tests.chaos.stack import ChaosStack
 from tests.stack_access import ENDED, StackAccess
+from tests.waiting import wait_for
 
 SENTENCES = 12
 
@@ -41,10 +42,7 @@ class Crew:
         arm(self._folder, point, program)
 
         def check(seconds: float = 15.0) -> None:
-            end = time.monotonic() + seconds
-            while armed(self._folder, point):
-                assert time.monotonic() < end, f"no process came to {point}"
-                time.sleep(0.02)
+            wait_for(lambda: not armed(self._folder, point), seconds, f"a process to come to {point}", every=0.02)
 
         return check
 
@@ -62,18 +60,22 @@ class Crew:
 
     def get(self, job_id: str) -> dict[str, Any]:
         """The job as polled; the API may be the one that died."""
-        for _ in range(200):
+
+        def answered() -> dict[str, Any] | None:
             with contextlib.suppress(httpx.TransportError, httpx.HTTPStatusError):
                 return self.access.get(job_id)
-            time.sleep(0.1)
-        raise AssertionError("the API does not come back")
+            return None
+
+        return wait_for(answered, 20, "the API to come back")
 
     def came_through(self, job_id: str, retried: bool = False, utterances: int = SENTENCES) -> dict[str, Any]:
         """Waits for the end, and checks that it is whole and there once."""
-        end = time.monotonic() + SECONDS
-        while (job := self.get(job_id))["state"] not in ENDED:
-            assert time.monotonic() < end, f"the job hangs: {job}, {self.left(job_id)}"
-            time.sleep(0.05)
+
+        def ended() -> dict[str, Any] | None:
+            job = self.get(job_id)
+            return job if job["state"] in ENDED else None
+
+        job = wait_for(ended, SECONDS, lambda: f"the job to end: {self.get(job_id)}, {self.left(job_id)}")
         assert job["state"] == "succeeded", job
         record = {k.decode(): v.decode() for k, v in self.access.redis.hgetall(f"ch:job:{job_id}").items()}  # type: ignore[union-attr]
         assert int(record["done"]) == int(record["total"]) == utterances
@@ -111,10 +113,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
 def crew(running: Crew) -> Iterator[Crew]:
     yield running
     running.disarm()
-    end = time.monotonic() + 30
-    while running.access.stack.state() != "ready":
-        assert time.monotonic() < end, running.access.stack.processes()
-        time.sleep(0.05)
+    stack = running.access.stack
+    wait_for(lambda: stack.state() == "ready", 30, stack.processes)
 
 
 #: Where, in which program, and what lies between.
@@ -182,10 +182,12 @@ def test_a_worker_dies_as_it_sends_utterances_back(crew: Crew) -> None:
     slow = crew.body(options={"batch_seconds": 1.5, "item_seconds": 0.0})
     before = set(crew.access.objects.names("local/utterances/"))
     job = crew.access.submit(slow)
-    end = time.monotonic() + 20
-    while not (gone := set(crew.access.objects.names("local/utterances/")) - before):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    gone = wait_for(
+        lambda: set(crew.access.objects.names("local/utterances/")) - before,
+        20,
+        "an utterance to be stored",
+        every=0.02,
+    )
     crew.access.objects.delete(*gone)  # while the next micro-batch runs
     died()
     crew.came_through(job["id"])
@@ -211,10 +213,9 @@ def test_the_api_dies_in_cancel(crew: Crew) -> None:
     assert crew.get(job["id"])["state"] == "canceled"
     other = crew.access.submit(crew.body())
     crew.came_through(other["id"])
-    end = time.monotonic() + SECONDS  # what the canceled job had out gives its places back
-    while crew.access.redis.zcard("ch:out:sim") or crew.access.redis.zcard("ch:out:cpu"):
-        assert time.monotonic() < end, crew.left(job["id"])
-        time.sleep(0.1)
+    # What the canceled job had out gives its places back.
+    out = ("ch:out:sim", "ch:out:cpu")
+    wait_for(lambda: not any(crew.access.redis.zcard(key) for key in out), SECONDS, lambda: crew.left(job["id"]))
     assert crew.get(job["id"])["state"] == "canceled"
     assert not list(crew.access.objects.names(f"local/jobs/{job['id']}/"))
 
@@ -261,8 +262,9 @@ def test_what_is_stopped_is_replaced(crew: Crew) -> None:
     assert len(before) == 5
     for pid in before.values():
         os.kill(pid, signal.SIGSTOP)
-    end = time.monotonic() + 60
-    while any(e["pid"] == before.get(n) or e["state"] != "ready" for n, e in stack.processes().items()):
-        assert time.monotonic() < end, stack.processes()
-        time.sleep(0.1)
+
+    def replaced() -> bool:
+        return all(e["pid"] != before.get(n) and e["state"] == "ready" for n, e in stack.processes().items())
+
+    wait_for(replaced, 60, stack.processes)
     crew.came_through(job["id"])

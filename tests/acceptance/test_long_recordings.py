@@ -25,6 +25,7 @@ from cli.local.stack import Stack
 from core.redis import connect
 from models.catalog import DEFAULT_FILE
 from tests.shared_data import data_path
+from tests.waiting import wait_for
 
 RATE = 16_000
 
@@ -65,9 +66,13 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 
 def into_its_midst(chorus: Client, job: Job) -> None:
     """Waits until a transcription runs."""
-    while (found := chorus.get(job)).step != "transcribe":
+
+    def heard() -> bool:
+        found = chorus.get(job)
         assert not found.done, found.error
-        time.sleep(0.2)
+        return found.step == "transcribe"
+
+    wait_for(heard, 120, "the transcription to run")
     time.sleep(2)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import socket
-import time
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -70,10 +69,7 @@ def test_as_text_and_as_names_in_a_batch(access: StackAccess, naughty: list[str]
     batch = access.http.post("/v1/batches", content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert batch.status_code == 202, batch.text
     own = f"/v1/batches/{batch.json()['id']}"
-    end = time.monotonic() + 500
-    while (found := access.http.get(own).json())["state"] in ("queued", "running"):
-        assert time.monotonic() < end, found
-        time.sleep(0.5)
+    found = access.ended_batch(batch.json()["id"], 500)
     assert found["state"] == "completed"
     entries = [json.loads(line) for line in access.http.get(f"{own}/manifest").text.split("\n") if line]
     assert len(entries) == len(naughty) == sum(found["counts"].values())
@@ -183,10 +179,6 @@ def raw(access: StackAccess, method: str, path: str, headers: dict[bytes, bytes]
 @pytest.mark.usefixtures("naughty")
 def test_every_job_ends(access: StackAccess) -> None:
     """Whatever the tests above made, none of it hangs."""
-    end = time.monotonic() + 300
-    for state in ("queued", "running"):
-        while access.http.get("/v1/jobs", params={"state": state, "limit": 1}).json()["data"]:
-            assert time.monotonic() < end
-            time.sleep(0.5)
+    access.wait_for_all(300)
     with httpx.Client(base_url=access.stack.url) as http:
         assert http.get("/readyz").status_code == 200

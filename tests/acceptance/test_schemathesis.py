@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,10 +79,7 @@ def example_reference(document: dict[str, Any]) -> Any:
 
 
 def wait_for_voice(access: StackAccess, voice: str) -> None:
-    end = time.monotonic() + 60
-    while (found := access.http.get(f"/v1/voices/{voice}").json())["state"] == "preparing":
-        assert time.monotonic() < end, found
-        time.sleep(0.1)
+    found = access.settled_voice(voice)
     assert found["state"] == "ready", found["error"]
 
 
@@ -137,11 +133,7 @@ def check_that_it_looked(report: dict[str, Any], share: float) -> None:
 
 def check_that_the_stack_is_well(access: StackAccess) -> None:
     """Whatever was accepted ends, no process had to be started again, and nothing unforeseen was met."""
-    end = time.monotonic() + 120
-    for state in ("queued", "running"):
-        while left := access.http.get("/v1/jobs", params={"state": state}).raise_for_status().json()["data"]:
-            assert time.monotonic() < end, f"these jobs hang: {json.dumps(left)[:4000]}"
-            time.sleep(0.2)
+    access.wait_for_all(120)
     assert access.http.get("/readyz").status_code == 200
     assert {name: entry["restarts"] for name, entry in access.stack.processes().items() if entry["restarts"]} == {}
     for log in access.home.logs.glob("*.log"):

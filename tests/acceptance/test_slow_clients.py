@@ -17,8 +17,9 @@ import pytest
 
 from core.redis import connect
 from storage.keys import create_key, list_keys, revoke_key
-from tests.acceptance.test_following import Api, api_process, large, read_until, status_of, wait_until
+from tests.acceptance.test_following import Api, api_process, large, read_until, status_of
 from tests.conftest import S3
+from tests.waiting import wait_for
 
 HEADERS_ONLY = b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: "
 
@@ -61,7 +62,7 @@ def test_hundreds_that_idle_and_drip_hold_up_nobody(quick_api: Api) -> None:
             assert httpx.get(f"http://127.0.0.1:{quick_api.port}/healthz").status_code == 200
             longest = max(longest, time.monotonic() - asked)
         assert longest < 1.0
-        wait_until("they are closed", lambda: all(_closed(sock) for sock, _ in slow), 15)
+        wait_for(lambda: all(_closed(sock) for sock, _ in slow), 15, "all to be closed")
 
 
 def _closed(sock: socket.socket) -> bool:
@@ -79,7 +80,7 @@ def test_an_address_with_too_many_connections_is_told_so(quick_api: Api) -> None
     with contextlib.ExitStack() as held:
         for _ in range(600):
             held.enter_context(socket.create_connection(place, timeout=10, source_address=("127.0.9.9", 0)))
-        wait_until("all are taken", lambda: _answer(place, "127.0.9.9").startswith(b"HTTP/1.1 429"), 5)
+        wait_for(lambda: _answer(place, "127.0.9.9").startswith(b"HTTP/1.1 429"), 5, "all to be taken")
         head, _, body = _answer(place, "127.0.9.9").partition(b"\r\n\r\n")
         assert b"Retry-After: " in head and json.loads(body)["code"] == "too_many_connections"
         assert _answer(place, "127.0.9.8").startswith(b"HTTP/1.1 200")
@@ -150,8 +151,8 @@ def test_downloads_that_nobody_reads_are_bounded_by_owner(quick_api: Api) -> Non
             part = http.get(f"{hand.url}/audio", headers={"Range": "bytes=0-999"})
             assert (part.status_code, len(part.content)) == (206, 1000)
     with quick_api.http() as http:
-        wait_until("places", lambda: http.head(f"{hand.url}/audio").status_code == 200, 5)
-        wait_until("a whole download", lambda: len(http.get(f"{hand.url}/audio").content) == 64 * 2**20, 30)
+        wait_for(lambda: http.head(f"{hand.url}/audio").status_code == 200, 5, "places")
+        wait_for(lambda: len(http.get(f"{hand.url}/audio").content) == 64 * 2**20, 30, "a whole download")
 
 
 def test_requests_one_behind_the_other_are_answered_in_order(quick_api: Api) -> None:
@@ -208,4 +209,4 @@ def test_several_processes_serve_one_address(valkey: str, seaweedfs: S3, tmp_pat
         for _ in range(10):
             assert httpx.get(f"http://127.0.0.1:{api.port}/healthz").status_code == 200
         os.kill(api.pid, signal.SIGTERM)
-        wait_until("its end", api.ended, 12)
+        wait_for(api.ended, 12, "its end")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from core.errors import ConfigurationError
 from core.names import Role
 from models.base import Bounds, ModelSpec
 from tests.shared_data import ROOT
+from tests.waiting import wait_for
 
 NAMES = {"valkey", "seaweedfs", "api", "reaper", "sender", "cpu", "piper-joe-1"}
 
@@ -43,24 +44,17 @@ def call(stack: Stack, path: str, body: Any = None) -> Any:
 
 
 def follow(stack: Stack, job: str, timeout: float = 60.0) -> Any:
-    end = time.monotonic() + timeout
-    while (found := call(stack, f"/v1/jobs/{job}"))["state"] in ("queued", "running"):
-        assert time.monotonic() < end, found
-        time.sleep(0.1)
+    def ended() -> Any:
+        found = call(stack, f"/v1/jobs/{job}")
+        return found if found["state"] not in ("queued", "running") else None
+
+    found = wait_for(ended, timeout, f"job {job} to end")
     assert found["state"] == "succeeded", found
     return found
 
 
 def speak(stack: Stack, text: str = "The birch canoe slid on the smooth planks.") -> Any:
     return follow(stack, call(stack, "/v1/jobs", {"pipeline": "piper", "text": text})["id"])
-
-
-def wait(condition: Callable[[], bool], timeout: float) -> float:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < timeout, "waited in vain"
-        time.sleep(0.05)
-    return time.monotonic() - begin
 
 
 def everyone(stack: Stack) -> list[int]:
@@ -191,8 +185,8 @@ def test_a_killed_child_is_restarted_and_jobs_go_on(stack: Stack, name: str) -> 
         now = stack.processes()[name]
         return bool(now["state"] == "ready" and now["pid"] != before[name]["pid"])
 
-    wait(back, 40)
-    wait(lambda: stack.state() == "ready", 40)
+    wait_for(back, 40, stack.processes)
+    wait_for(lambda: stack.state() == "ready", 40, stack.processes)
     after = stack.processes()
     assert after[name]["restarts"] == before[name]["restarts"] + 1
     assert not [pid for pid in family if is_alive(pid)], "its own children ended with it"
@@ -218,7 +212,7 @@ def test_after_the_supervisor_was_killed_the_next_start_takes_over(tmp_path: Pat
 def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "home", model_workers=1)
     with stack:
-        wait(lambda: stack.processes().get("valkey", {}).get("pid") is not None, 60)
+        wait_for(lambda: stack.processes().get("valkey", {}).get("pid"), 60, "the first process")
         pids = everyone(stack)
         assert end_with(stack, signal.SIGINT) < 10
         nobody_left(stack, pids)
@@ -254,7 +248,7 @@ def test_ctrl_c_typed_on_a_terminal(tmp_path: Path) -> None:
         return stack.state() == "ready" and b"Chorus listens on" in shown
 
     try:
-        wait(is_ready, 120)
+        wait_for(is_ready, 120, lambda: shown.decode(errors="replace"))
         for word in (*NAMES, "process", "ready", "api-key", "curl"):
             assert word.encode() in shown, word
         pids = everyone(stack)
@@ -264,7 +258,9 @@ def test_ctrl_c_typed_on_a_terminal(tmp_path: Path) -> None:
             read()
             return stack.process is not None and stack.process.poll() is not None
 
-        assert wait(ended, 20) < 10
+        begin = time.monotonic()
+        wait_for(ended, 20, stack.processes)
+        assert time.monotonic() - begin < 10
         assert stack.process.returncode == 0
         nobody_left(stack, pids)
     finally:

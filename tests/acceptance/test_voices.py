@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -74,19 +73,10 @@ def enrol(access: StackAccess, *paths: Path, **fields: str) -> dict[str, Any]:
     return found
 
 
-def settled(access: StackAccess, voice: str, seconds: float = 60) -> dict[str, Any]:
-    end = time.monotonic() + seconds
-    while (found := access.http.get(f"/v1/voices/{voice}").json())["state"] == "preparing":
-        assert time.monotonic() < end, found
-        time.sleep(0.1)
-    state: dict[str, Any] = found
-    return state
-
-
 def test_a_voice_of_two_recordings_works_in_the_pipeline_it_was_made_for(access: StackAccess) -> None:
     made = enrol(access, *recordings(), pipelines="voice_match", consent="I agree. Signed, Someone.")
     voice = made["id"]
-    found = settled(access, voice)
+    found = access.settled_voice(voice)
     assert (found["state"], found["error"], found["pipelines"]) == ("ready", None, ["voice_match"])
     assert found["consent"] == "I agree. Signed, Someone." and len(found["recordings"]) == 2
     for asked in ({"reference": {"voice": voice}}, {"voice": voice}):
@@ -108,7 +98,7 @@ def encoded(path: Path) -> dict[str, str]:
 
 def test_a_voice_is_listed_renamed_heard_and_deleted_everywhere(access: StackAccess) -> None:
     voice = enrol(access, *recordings(1))["id"]
-    settled(access, voice)
+    access.settled_voice(voice)
     renamed = access.http.patch(f"/v1/voices/{voice}", json={"name": "Somebody else"}).json()
     assert renamed["name"] == "Somebody else"
     listed = {v["id"]: v for v in access.http.get("/v1/voices").json()["data"]}
@@ -133,7 +123,7 @@ def test_a_voice_fails_alone_and_says_why(access: StackAccess, tmp_path: Path) -
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(48_000, np.float32), 16_000)
     voice = enrol(access, silence)["id"]
-    found = settled(access, voice)
+    found = access.settled_voice(voice)
     assert (found["state"], found["error"]["code"]) == ("failed", "no_speech")
     refused = access.http.post("/v1/jobs", json={"pipeline": "voice_match", "text": "Hi there.", "voice": voice})
     assert (refused.status_code, refused.json()["code"]) == (422, "voice_failed")

@@ -25,6 +25,7 @@ from cli.local.layout import program, source_path
 from core.failpoints import arm, armed
 from tests.chaos.stack import ChaosStack
 from tests.stack_access import StackAccess
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -93,12 +94,13 @@ def test_no_event_is_lost_under_sigkill_and_an_outage_of_the_receiver(
         if number % (JOBS // KILLS) == JOBS // KILLS - 1:
             if number // (JOBS // KILLS) % 3 == 0:
                 arm(failpoints, "sender.sent")
-                until = time.monotonic() + 60
                 submitted = itertools.count(10_000)
-                while armed(failpoints, "sender.sent") and time.monotonic() < until:
+
+                def dies(submitted: Iterator[int] = submitted) -> bool:
                     jobs.append(submit(access, next(submitted)))
-                    time.sleep(0.2)
-                assert not armed(failpoints, "sender.sent")
+                    return not armed(failpoints, "sender.sent")
+
+                wait_for(dies, 60, "the sender to die between sending and writing that down", every=0.2)
             else:
                 time.sleep(chance.uniform(0.0, 0.3))
                 kill_sender(access)
@@ -115,20 +117,15 @@ def test_no_event_is_lost_under_sigkill_and_an_outage_of_the_receiver(
     def arrived() -> set[str]:
         return {one.headers["webhook-id"] for one in receiver.at("/hook")}
 
-    end = time.monotonic() + 90
-    while not arrived() >= wanted:
-        assert time.monotonic() < end, f"{len(wanted - arrived())} of {len(wanted)} events did not arrive"
-        time.sleep(0.2)
+    wait_for(lambda: arrived() >= wanted, 90, lambda: f"{len(wanted - arrived())} of {len(wanted)} events", every=0.2)
     assert arrived() == wanted
     for one in receiver.at("/hook"):
         event = Webhook(made["secret"]).verify(one.body, dict(one.headers))
         assert one.headers["webhook-id"].startswith(event["data"]["id"])
         assert event["data"]["state"] == event["type"].removeprefix("job.")
     # Whatever was sent twice was sent under one id, and all of it is settled.
-    end = time.monotonic() + 30
-    while access.redis.zcard(f"ch:due:{made['id']}") or access.redis.zcard(f"ch:sending:{made['id']}"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    queues = [f"ch:{kind}:{made['id']}" for kind in ("due", "sending")]
+    wait_for(lambda: not any(access.redis.zcard(key) for key in queues), 30, "every delivery to be settled")
     assert access.http.get(f"/v1/webhooks/{made['id']}").json()["enabled"] is True
     access.http.delete(f"/v1/webhooks/{made['id']}").raise_for_status()
 
@@ -149,16 +146,11 @@ def test_the_command_line(access: StackAccess, receiver: Receiver, tmp_path: Pat
     receiver.answer("/cli", Reply(410), Reply(204))
     job = submit(access, 1)
     access.wait(job)
-    end = time.monotonic() + 20
-    while "disabled" not in chorus("list"):
-        assert time.monotonic() < end
+    wait_for(lambda: "disabled" in chorus("list"), 20, "the endpoint to be disabled")
     assert "410" in chorus("deliveries", made, "--failed")
     chorus("enable", made)
     assert chorus("redeliver", "--failed", made).startswith("de_")
-    end = time.monotonic() + 20
-    while len(receiver.at("/cli")) < 3:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_for(lambda: len(receiver.at("/cli")) >= 3, 20, "the delivery that is sent once more")
     last = receiver.at("/cli")[-1]
     assert last.headers["webhook-id"] == receiver.at("/cli")[1].headers["webhook-id"]
     Webhook(secret).verify(last.body, dict(last.headers))

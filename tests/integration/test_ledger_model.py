@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,7 @@ class Snapshot:
     def record(self, job: str) -> dict[str, str]:
         return self.hash(f"ch:job:{job}")
 
-    def out(self, station: str) -> list[ItemRef]:
+    def out(self, station: str) -> Sequence[ItemRef]:
         return [ItemRef.parse(text) for text in self.list(f"ch:out:{station}")]
 
 

@@ -49,7 +49,7 @@ def outcome(line: CpuLine, job: str) -> tuple[JobState, int, str | None]:
     """A job's state, its step, and the code of its error."""
     found = line.connections.ledger.get(job)
     assert found
-    return found.state, found.step, found.error and found.error["code"]
+    return found.state, found.step, found.error["code"] if found.error else None
 
 
 def wav(seconds: float) -> bytes:

@@ -560,7 +560,12 @@ def test_remote_control_works_where_it_is_enabled(client: redis.Redis, valkey: s
         publish(client, refs(1))
         eventually(lambda: settled(client))
         answers: list[Any] = []
-        eventually(lambda: answers.extend(app.control.ping(timeout=1)) or answers)
+
+        def answered() -> list[Any]:
+            answers.extend(app.control.ping(timeout=1))
+            return answers
+
+        eventually(answered)
         assert [list(answer.values()) for answer in answers] == [[{"ok": "pong"}]]
         assert not client.exists("unacked")
         publish(client, refs(1, "again"))

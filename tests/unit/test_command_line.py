@@ -36,8 +36,13 @@ def job(state: str = "succeeded", done: int = 0, total: int = 0, **more: object)
         {"name": "transcribe", "model": "whisper-tiny.en", "state": "done" if state == "succeeded" else "running",
          "started": "2026-05-01T11:58:01.200Z", "ended": None},
     ]  # fmt: skip
-    shape = {"id": "job_65057fb99efa5e8e7b27f363", "state": state, "pipeline": "transcribe", "steps": steps}
-    shape |= {"created": "2026-05-01T11:57:59.985Z", "progress": {"done": done, "total": total, "eta": None}}
+    shape: dict[str, object] = {
+        "id": "job_65057fb99efa5e8e7b27f363",
+        "state": state,
+        "pipeline": "transcribe",
+        "steps": steps,
+    }
+    shape |= {"steps": steps, "created": "2026-05-01T11:57:59.985Z", "progress": {"done": done, "total": total, "eta": None}}
     return Job.of({**shape, **more})
 
 
