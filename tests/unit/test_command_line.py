@@ -42,7 +42,7 @@ def job(state: str = "succeeded", done: int = 0, total: int = 0, **more: object)
         "pipeline": "transcribe",
         "steps": steps,
     }
-    shape |= {"steps": steps, "created": "2026-05-01T11:57:59.985Z", "progress": {"done": done, "total": total, "eta": None}}
+    shape |= {"created": "2026-05-01T11:57:59.985Z", "progress": {"done": done, "total": total, "eta": None}}
     return Job.of({**shape, **more})
 
 
