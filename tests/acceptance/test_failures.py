@@ -10,6 +10,8 @@ from cli.local.stack import Stack
 from tests.shared_data import ROOT
 from tests.stack_access import StackAccess
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture(scope="module")
 def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackAccess]:

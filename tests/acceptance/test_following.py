@@ -57,6 +57,7 @@ def text_of(count: int, about: str) -> str:
     return " ".join(f"Sentence {n} about {about} has the number {nonce + n} in it." for n in range(count))
 
 
+@pytest.mark.patient
 def test_audio_flows_while_the_job_runs(access: StackAccess) -> None:
     job = access.submit({"pipeline": "piper", "text": text_of(20, "rivers")})
     data, state_at_first_audio = b"", None
@@ -76,6 +77,7 @@ def test_audio_flows_while_the_job_runs(access: StackAccess) -> None:
     assert heard.tolist() == finished.tolist()
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("kind", ["mp3", "opus", "pcm"])
 def test_other_formats_flow_as_well(access: StackAccess, kind: str) -> None:
     job = access.submit({"pipeline": "piper", "text": text_of(4, kind)})
@@ -86,6 +88,7 @@ def test_other_formats_flow_as_well(access: StackAccess, kind: str) -> None:
     assert got == pytest.approx(duration, abs=0.12)
 
 
+@pytest.mark.patient
 def test_events_tell_a_job_from_beginning_to_end(access: StackAccess) -> None:
     job = access.submit({"pipeline": "piper", "text": text_of(8, "events")})
     url = f"/v1/jobs/{job['id']}/events"
@@ -230,6 +233,7 @@ def _opens(api: Api, held: contextlib.ExitStack, hand: Hand) -> bool:
     return False
 
 
+@pytest.mark.patient
 def test_a_job_that_fails_leaves_a_chunked_body_without_its_end(valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
     with api_process(valkey, seaweedfs, tmp_path, {}) as api, api.http() as http:
         hand = api.job()
@@ -277,6 +281,7 @@ def test_a_client_that_does_not_read_loses_its_place(valkey: str, seaweedfs: S3,
             assert longest < 1.5
 
 
+@pytest.mark.patient
 def test_downloads_that_nobody_reads_do_not_stop_the_api(valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
     with impatient_api(valkey, seaweedfs, tmp_path) as api, contextlib.ExitStack() as held:
         hand = large(api.job())

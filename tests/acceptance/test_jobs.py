@@ -45,6 +45,7 @@ def harvard(count: int) -> list[str]:
     return [line.strip() for line in lines if line.strip()][:count]
 
 
+@pytest.mark.patient
 def test_a_text_becomes_speech_that_can_be_understood(access: StackAccess, tmp_path: Path) -> None:
     text = " ".join(harvard(20))
     job = speak(access, text)
@@ -86,6 +87,7 @@ def test_forty_jobs_at_once_go_in_micro_batches(access: StackAccess) -> None:
     assert after['chorus_outside_run_ratio{model="piper-joe"}'] <= 1
 
 
+@pytest.mark.patient
 def test_the_same_job_twice_gives_the_same_samples(access: StackAccess) -> None:
     text = "Rice is often served in round bowls. The juice of lemons makes fine punch."
     first = access.audio(speak(access, text, options={"seed": 7})["id"])
@@ -96,6 +98,7 @@ def test_the_same_job_twice_gives_the_same_samples(access: StackAccess) -> None:
     assert access.audio(speak(access, text, options={"seed": 8})["id"]) != first
 
 
+@pytest.mark.patient
 def test_an_item_of_a_micro_batch_equals_itself_alone(access: StackAccess) -> None:
     sentences = harvard(60)[40:56]
     access.forget_utterances()
@@ -114,6 +117,7 @@ def test_an_item_of_a_micro_batch_equals_itself_alone(access: StackAccess) -> No
         assert float(np.max(np.abs(a - b))) <= 1e-4
 
 
+@pytest.mark.patient
 def test_formats_rates_and_loudness(access: StackAccess) -> None:
     for kind, rate in (("flac", 16_000), ("mp3", 44_100), ("opus", None), ("m4a", 48_000), ("wav", 8_000)):
         output = {"format": kind, "sample_rate": rate, "loudness": -20}
@@ -124,6 +128,7 @@ def test_formats_rates_and_loudness(access: StackAccess) -> None:
         assert audio["duration"] == pytest.approx(2.2, abs=1.0)
 
 
+@pytest.mark.patient
 def test_a_range_and_an_entity_tag_are_honoured(access: StackAccess) -> None:
     job = speak(access, "The boy was there when the sun rose.")
     url = f"/v1/jobs/{job['id']}/audio"
@@ -141,6 +146,7 @@ def rendered(access: StackAccess) -> float:
     return access.metrics().get('chorus_microbatch_items_total{model="piper-joe"}', 0.0)
 
 
+@pytest.mark.patient
 def test_a_repeated_job_does_no_synthesis(access: StackAccess) -> None:
     text = "The hogs were fed chopped corn and garbage. A large size in stockings is hard to sell."
     first = speak(access, text, options={"seed": 5})
@@ -176,6 +182,7 @@ def test_a_canceled_job_ends_at_once_and_a_retry_renders_what_is_missing(access:
     assert rendered(access) - before <= len(sentences) + 1 + 16
 
 
+@pytest.mark.patient
 def test_a_job_past_its_deadline_ends(access: StackAccess) -> None:
     text = " ".join(harvard(300)[60:])
     job = access.submit({"pipeline": "piper", "text": text, "deadline": 2, "options": {"seed": 99}})
@@ -186,6 +193,7 @@ def test_a_job_past_its_deadline_ends(access: StackAccess) -> None:
     assert ended["error"]["message"]
 
 
+@pytest.mark.patient
 def test_there_is_a_list_of_everything(access: StackAccess) -> None:
     pipelines = {p["id"]: p for p in access.http.get("/v1/pipelines").json()["data"]}
     assert pipelines["piper"]["voices"] == ["joe"]
@@ -197,6 +205,7 @@ def test_there_is_a_list_of_everything(access: StackAccess) -> None:
     assert "piper" in voices["joe"]["pipelines"]
 
 
+@pytest.mark.patient
 def test_health_and_readiness(access: StackAccess) -> None:
     assert access.http.get("/healthz").json() == {"status": "ok"}
     ready = access.http.get("/readyz")
@@ -204,6 +213,7 @@ def test_health_and_readiness(access: StackAccess) -> None:
     assert set(ready.json()["checks"].values()) == {"ok"}
 
 
+@pytest.mark.patient
 def test_a_key_that_is_missing_wrong_or_revoked_is_refused(access: StackAccess) -> None:
     url = f"{access.stack.url}/v1/models"
     assert httpx.get(url).status_code == 401
@@ -217,6 +227,7 @@ def test_a_key_that_is_missing_wrong_or_revoked_is_refused(access: StackAccess) 
     assert httpx.get(url, headers={"X-API-Key": secret}).status_code == 401
 
 
+@pytest.mark.patient
 def test_another_owner_s_job_is_not_there(access: StackAccess) -> None:
     job = speak(access, "A rod is used to catch pink salmon.")
     secret = create_key(access.redis, "eve")
@@ -226,6 +237,7 @@ def test_another_owner_s_job_is_not_there(access: StackAccess) -> None:
         assert answer.json()["code"] == "job_not_found"
 
 
+@pytest.mark.patient
 def test_the_api_starts_quickly_and_stays_small(access: StackAccess) -> None:
     port = free_ports(1)[0]
     env = {**os.environ, **access.home.environment(), "CHORUS_API_PORT": str(port)}
@@ -254,6 +266,7 @@ def answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.patient
 def test_two_hundred_creates_at_once_under_one_key_make_one_job(access: StackAccess) -> None:
     """Over two hundred connections of their own; the same key with another body is refused."""
     headers = {"X-API-Key": access.stack.api_key, "Idempotency-Key": f"once-{time.time_ns()}"}

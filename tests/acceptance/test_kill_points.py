@@ -27,7 +27,7 @@ SENTENCES = 12
 #: Seconds in which a job comes through: a lease of 2 s or the reaper's two rounds, and a process that starts.
 SECONDS = 45.0
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(120)]
 
 
 class Crew:

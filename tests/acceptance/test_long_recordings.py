@@ -27,6 +27,8 @@ from models.catalog import DEFAULT_FILE
 from tests.shared_data import data_path
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.patient
+
 RATE = 16_000
 
 #: Seconds that a model has for a piece: several times what it takes, and less than the whole takes.

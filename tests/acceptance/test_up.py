@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -13,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from core.names import Role
 from models.base import Bounds, ModelSpec
 from tests.shared_data import ROOT
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.patient
 
 NAMES = {"valkey", "seaweedfs", "api", "reaper", "sender", "cpu", "piper-joe-1"}
 
@@ -91,26 +95,42 @@ def end_with(stack: Stack, number: signal.Signals) -> float:
     return time.monotonic() - begin
 
 
-def test_signals_end_everything_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+@dataclass(frozen=True, slots=True)
+class Yesterday:
+    """A home in which a stack ran and was ended, and what it had there."""
+
+    home: Path
+    key: str
+    url: str
+    ports: str
+    secret: str
+    spoken: Any
+
+
+@pytest.fixture(scope="module")
+def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Yesterday:
+    home = tmp_path_factory.mktemp("yesterday") / "home"
     with started(home) as first:
         assert set(first.processes()) == NAMES
         pids = everyone(first)
         assert len(pids) > len(NAMES), "the supervisor, its children, and theirs"
-        key, url = first.api_key, first.url
-        ports = (home / "ports.json").read_text()
-        secret = (home / "s3-key").read_text()
-        spoken = speak(first)
+        ports, secret = (home / "ports.json").read_text(), (home / "s3-key").read_text()
+        found = Yesterday(home, first.api_key, first.url, ports, secret, speak(first))
         assert end_with(first, signal.SIGINT) < 10
         nobody_left(first, pids)
+    return found
+
+
+def test_signals_end_everything_and_the_next_start_goes_on(yesterday: Yesterday) -> None:
+    home, key, spoken = yesterday.home, yesterday.key, yesterday.spoken
     assert Home(home).state()["state"] == "stopped"  # type: ignore[index]
     with pytest.raises(ConfigurationError, match="No stack runs"):
         Home.load(home)
 
     with started(home) as second:
-        assert (second.api_key, second.url) == (key, url)
-        assert (home / "ports.json").read_text() == ports
-        assert (home / "s3-key").read_text() == secret
+        assert (second.api_key, second.url) == (key, yesterday.url)
+        assert (home / "ports.json").read_text() == yesterday.ports
+        assert (home / "s3-key").read_text() == yesterday.secret
         assert call(second, f"/v1/jobs/{spoken['id']}")["state"] == "succeeded", "yesterday's job is there"
         request = urllib.request.Request(
             f"{second.url}/v1/jobs/{spoken['id']}/audio", headers={"Authorization": f"Bearer {key}"}
@@ -122,10 +142,9 @@ def test_signals_end_everything_and_the_next_start_goes_on(tmp_path: Path) -> No
         nobody_left(second, pids)
 
 
-def test_a_lost_or_revoked_key_is_made_anew(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with started(home) as first:
-        key = first.api_key
+def test_a_lost_or_revoked_key_is_made_anew(yesterday: Yesterday, tmp_path: Path) -> None:
+    home, key = tmp_path / "home", yesterday.key
+    shutil.copytree(yesterday.home, home)
     (home / "api-key").write_text("chorus_of-another-ledger\n")
     (home / "api-key").chmod(0o644)
     with started(home) as second:
@@ -223,6 +242,7 @@ def test_ctrl_c_typed_on_a_terminal(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "home", model_workers=1)
     ours, theirs = os.openpty()
     command = program("up", "--home", str(stack.home.path), "--port", "0", "--model-workers", "1")
+    command += ["--models", "piper-joe"]
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "PYTHONPATH": str(ROOT)}
     stack.process = subprocess.Popen(
         command,

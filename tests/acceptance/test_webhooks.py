@@ -78,6 +78,7 @@ def kill_sender(access: StackAccess) -> None:
     access.wait_for_state("sender", lambda p: p["state"] == "ready" and p["restarts"] > entry["restarts"], 60)
 
 
+@pytest.mark.patient
 def test_no_event_is_lost_under_sigkill_and_an_outage_of_the_receiver(
     access: StackAccess, receiver: Receiver, failpoints: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_no_event_is_lost_under_sigkill_and_an_outage_of_the_receiver(
     access.http.delete(f"/v1/webhooks/{made['id']}").raise_for_status()
 
 
+@pytest.mark.patient
 def test_the_command_line(access: StackAccess, receiver: Receiver, tmp_path: Path) -> None:
     """An endpoint is made, tested, seen to fail, mended, and what failed is sent once more: `chorus webhooks`."""
     env = {**os.environ, **source_path(), "CHORUS_URL": access.stack.url, "CHORUS_API_KEY": access.stack.api_key}
@@ -159,6 +161,7 @@ def test_the_command_line(access: StackAccess, receiver: Receiver, tmp_path: Pat
     assert made not in chorus("list")
 
 
+@pytest.mark.patient
 def test_the_client(access: StackAccess, receiver: Receiver) -> None:
     with Client(access.stack.url, access.stack.api_key) as chorus:
         made = chorus.create_webhook(receiver.url("/client"), ["job.succeeded"], "Mine")
