@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from flask import g, request
 
 from api.context import context
 from core.names import JobState
-from schemas.views import Views, rfc3339
+from schemas import responses
+from schemas.views import Views
 from storage.ledger.records import Job
 from storage.ledger.registry import seconds_per_item
 
@@ -28,17 +28,7 @@ def views() -> Views:
     return Views(root(), context().objects)
 
 
-def accepted_view(job: Job) -> dict[str, Any]:
-    """The answer to a new job."""
-    return {
-        "id": job.id,
-        "state": job.state.value,
-        "created": rfc3339(job.created),
-        "links": views().links(job),
-    }
-
-
-def job_view(job: Job) -> dict[str, Any]:
+def job_view(job: Job) -> responses.Job:
     """The job as polled."""
     return views().job(job, eta(job))
 

@@ -30,6 +30,24 @@ MAX_METADATA_BYTES = 16_384
 
 _Strict = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+_NULL = {"type": "null"}
+
+
+def exactly_one(*names: str) -> list[Any]:
+    """JSON Schema, for ``oneOf``: one of these fields is given, and the others are absent or null."""
+    return [
+        {"required": [name], "properties": {n: {"not": _NULL} if n == name else _NULL for n in names}} for name in names
+    ]
+
+
+def _one_of(*names: str) -> ConfigDict:
+    return ConfigDict(**_Strict, json_schema_extra={"oneOf": exactly_one(*names)})
+
+
+def _described(**keywords: Any) -> Any:
+    """Keywords of the JSON Schema that hold, though not pydantic sees to it but whoever reads the value."""
+    return Field(json_schema_extra=keywords)
+
 
 def _whole(value: Any) -> Any:
     """JSON has one kind of number: 60.0 is an integer."""
@@ -51,6 +69,7 @@ Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValida
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), _described(pattern="^[Hh][Tt][Tt][Pp][Ss]?://")]
 
 
 def _bounded(metadata: dict[str, str]) -> dict[str, str]:
@@ -90,10 +109,10 @@ class Output(BaseModel):
 class RecordingInput(BaseModel):
     """Audio by one of its ways in."""
 
-    model_config = _Strict
+    model_config = _one_of("upload", "base64", "url")
     upload: Name | None = None
-    base64: str | None = None
-    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+    base64: Annotated[str, _described(minLength=1, contentEncoding="base64")] | None = None
+    url: Url | None = Field(
         None, description="http or https, at a public address; fetched once when the job is prepared"
     )
 
@@ -117,6 +136,7 @@ class EmbeddingInput(BaseModel):
 class ReferenceInput(RecordingInput):
     """The speaker to be cloned: a recording, or an embedding (its JSON, or base64 of its safetensors file)."""
 
+    model_config = _one_of("upload", "base64", "url", "embedding", "voice")
     embedding: EmbeddingInput | str | None = None
     voice: Annotated[str, StringConstraints(pattern=f"^{ids.VOICE.pattern}$")] | None = Field(
         None, description="A stored voice that was made for this pipeline"
@@ -149,7 +169,6 @@ class SegmentInput(BaseModel):
 #: The events that tell of a job's end.
 ENDS = (EventType.JOB_SUCCEEDED, EventType.JOB_FAILED, EventType.JOB_CANCELED)
 
-WebhookUrl = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))]
 
 
@@ -157,7 +176,7 @@ class WebhookInput(BaseModel):
     """Where a job's events go, signed with the owner's own secret (``GET /v1/webhook-secret``)."""
 
     model_config = _Strict
-    url: WebhookUrl
+    url: Url
     events: Events = list(ENDS)
 
 
@@ -165,7 +184,7 @@ class WebhookRequest(BaseModel):
     """An endpoint to be made."""
 
     model_config = _Strict
-    url: WebhookUrl
+    url: Url
     events: Events = [*ENDS, EventType.BATCH_COMPLETED]
     description: Annotated[str, StringConstraints(max_length=500)] | None = None
 
@@ -174,7 +193,7 @@ class WebhookChange(BaseModel):
     """What may be changed of an endpoint; what is left out stays as it is."""
 
     model_config = _Strict
-    url: WebhookUrl | None = None
+    url: Url | None = None
     events: Events | None = None
     description: Annotated[str, StringConstraints(max_length=500)] | None = None
     enabled: Flag | None = None
@@ -188,7 +207,7 @@ class JobRequest(BaseModel):
 
     model_config = _Strict
     pipeline: Name | None = None
-    text: str | None = None
+    text: Annotated[str, _described(minLength=1)] | None = None
     chapters: Annotated[list[Chapter], Field(min_length=1, max_length=1000)] | None = None
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
     voice: Name | None = None
@@ -223,7 +242,7 @@ class BatchItem(BaseModel):
 class BatchRequest(BaseModel):
     """Many jobs at once: ``items``, or an upload of them as JSON Lines."""
 
-    model_config = _Strict
+    model_config = _one_of("items", "upload")
     defaults: Annotated[dict[str, Any], Field(max_length=64)] = {}
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
     upload: Name | None = Field(None, description="JSON Lines: one item a line")
@@ -243,7 +262,8 @@ class BatchRequest(BaseModel):
 class VoiceRequest(BaseModel):
     """A voice to be made from recordings."""
 
-    model_config = _Strict
+    # A multipart body brings its recordings as files.
+    model_config = ConfigDict(**_Strict, json_schema_extra={"required": ["name", "recordings"]})
     name: Name
     pipelines: Annotated[list[Name], Field(min_length=1, max_length=32)] | None = Field(
         None, description="Those it is for; unset: all that take a reference"
@@ -251,7 +271,7 @@ class VoiceRequest(BaseModel):
     consent: Annotated[str, StringConstraints(max_length=10_000)] | None = Field(
         None, description="The speaker's consent, in words; kept with the voice"
     )
-    recordings: Annotated[list[RecordingInput], Field(max_length=MAX_RECORDINGS)] = []
+    recordings: Annotated[list[RecordingInput], Field(max_length=MAX_RECORDINGS), _described(minItems=1)] = []
 
 
 class VoiceChange(BaseModel):

@@ -1,13 +1,15 @@
-"""The shapes of answers, for the OpenAPI description: nothing is computed with them.
+"""The shapes of responses: views build them, and the OpenAPI document describes them.
 
-Every answer of ours is closed: a field that is not here is a fault of this module, and a test finds it.
+They are typed dictionaries. mypy checks that a view sets every key with the right type, Flask writes them as they
+are, and pydantic derives their JSON Schema; nothing is validated while a request is served.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict  # pydantic reads this one on Python 3.11
 
 from core.names import (
     AudioFormat,
@@ -24,6 +26,8 @@ Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Hexadecimal")]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, description="Seconds")]
+Code = Annotated[str, Field(description="Stable: what a program decides by")]
+Cursor = Annotated[str | None, Field(description="Cursor of the page behind this one")]
 
 
 def identifier(prefix: str) -> Any:
@@ -31,24 +35,23 @@ def identifier(prefix: str) -> Any:
     return Field(pattern=f"^{prefix}_[0-9a-f]{{24}}$")
 
 
-class Answer(BaseModel):
-    """What every answer is like."""
-
-    model_config = ConfigDict(extra="forbid")
+@with_config(ConfigDict(extra="forbid"))
+class Shape(TypedDict):
+    """Any JSON object of a response. It has no other fields than its class names."""
 
 
 # -- errors
 
 
-class FieldProblem(Answer):
+class FieldProblem(Shape):
     """What is wrong with one field of a request."""
 
-    field: str = Field(description="A dotted path, such as output.format")
+    field: Annotated[str, Field(description="A dotted path, such as output.format")]
     code: str
     detail: str
 
 
-class OpenAIError(Answer):
+class OpenAIError(Shape):
     """The same in OpenAI's words."""
 
     message: str
@@ -57,24 +60,24 @@ class OpenAIError(Answer):
     code: str
 
 
-class Problem(Answer):
+class Problem(Shape):
     """An error, as a problem document of RFC 9457."""
 
     type: Url
     title: str
-    status: int = Field(ge=400, le=599)
+    status: Annotated[int, Field(ge=400, le=599)]
     detail: str
-    code: str = Field(description="Stable: what a program decides by")
+    code: Code
     step: str | None
-    retryable: bool = Field(description="Whether the same request may do later")
+    retryable: Annotated[bool, Field(description="Whether the same request may do later")]
     errors: list[FieldProblem]
     error: OpenAIError
 
 
-class Failure(Answer):
+class Failure(Shape):
     """Why a job, or one part of it, failed."""
 
-    code: str = Field(description="Stable: what a program decides by")
+    code: Code
     message: str
     step: str | None
     retryable: bool
@@ -86,20 +89,20 @@ class UtteranceFailure(Failure):
     utterance: Count
 
 
-class TextWarning(Answer):
+class TextWarning(Shape):
     """A stretch of the text that is left out; the job goes on without it."""
 
-    code: Literal["unspeakable_text"] = Field(description="The voice cannot read its script")
+    code: Annotated[Literal["unspeakable_text"], Field(description="The voice cannot read its script")]
     message: str
-    chapter: Count = Field(description="Its place in `chapters`; 0 in a text")
-    start: Count = Field(description="In characters of the chapter or text")
+    chapter: Annotated[Count, Field(description="Its place in `chapters`; 0 in a text")]
+    start: Annotated[Count, Field(description="In characters of the chapter or text")]
     end: Count
 
 
 # -- jobs
 
 
-class JobLinks(Answer):
+class JobLinks(Shape):
     """Where else to look."""
 
     self: Url
@@ -109,7 +112,7 @@ class JobLinks(Answer):
     retry: Url
 
 
-class AcceptedJob(Answer):
+class AcceptedJob(Shape):
     """A job that was taken in."""
 
     id: Annotated[str, identifier("job")]
@@ -118,56 +121,60 @@ class AcceptedJob(Answer):
     links: JobLinks
 
 
-class Step(Answer):
+class Step(Shape):
     """One step of a job."""
 
     name: Role
-    model: str | None = Field(description="Null for what a CPU worker does")
+    model: Annotated[str | None, Field(description="Null for what a CPU worker does")]
     state: StepState
     started: Time | None
     ended: Time | None
 
 
-class Progress(Answer):
+class Progress(Shape):
     """How far a job is, in utterances."""
 
     done: Count
-    total: Count = Field(description="0 while it is unknown")
-    eta: Seconds | None = Field(description="Seconds until the job's end, null where it cannot be told")
+    total: Annotated[Count, Field(description="0 while it is unknown")]
+    eta: Annotated[Seconds | None, Field(description="Seconds until the job's end, null where it cannot be told")]
 
 
-class Audio(Answer):
+class Audio(Shape):
     """The finished audio."""
 
-    url: Url = Field(description="Presigned where clients reach the storage, else the job's own /audio")
+    url: Annotated[Url, Field(description="Presigned where clients reach the storage, else the job's own /audio")]
     format: AudioFormat
     duration: Seconds
-    sample_rate: int = Field(description="Hz")
+    sample_rate: Annotated[int, Field(description="Hz")]
     bytes: Count
     sha256: Sha256
-    loudness: float | None = Field(
-        None, description="LUFS that it has, null for silence; only where a loudness was asked for"
-    )
-    destination: str = Field("", description="Where a copy lies; only where the job named a destination")
+    loudness: NotRequired[
+        Annotated[
+            float | None, Field(description="LUFS that it has, null for silence; only where a loudness was asked for")
+        ]
+    ]
+    destination: NotRequired[
+        Annotated[str, Field(description="Where a copy lies; only where the job named a destination")]
+    ]
 
 
-class Embedding(Answer):
+class Embedding(Shape):
     """A speaker embedding; a job takes it as its reference's embedding."""
 
     model: str
-    dimensions: int = Field(ge=1)
+    dimensions: Annotated[int, Field(ge=1)]
     values: list[float]
 
 
-class Segment(Answer):
+class Segment(Shape):
     """A stretch of speech, in seconds."""
 
     start: Seconds
     end: Seconds
-    text: str = ""
+    text: NotRequired[str]
 
 
-class Transcript(Answer):
+class Transcript(Shape):
     """What is said in a recording."""
 
     text: str
@@ -175,22 +182,22 @@ class Transcript(Answer):
     segments: list[Segment]
 
 
-class Match(Answer):
+class Match(Shape):
     """The stock voice that is nearest to a reference."""
 
     voice: str
     model: str
-    similarity: float = Field(ge=-1.001, le=1.001, description="Cosine of the two embeddings")
+    similarity: Annotated[float, Field(ge=-1.001, le=1.001, description="Cosine of the two embeddings")]
 
 
-class ChapterMark(Answer):
+class ChapterMark(Shape):
     """Where a chapter starts."""
 
     title: str
     start: Seconds
 
 
-class Result(Answer):
+class Result(Shape):
     """What a job came to; null is what its pipeline does not give."""
 
     audio: Audio | None
@@ -200,16 +207,20 @@ class Result(Answer):
     embedding: Embedding | None
     segments: list[Segment] | None
     transcript: Transcript | None
-    match: Match | None = None
-    chapters: list[ChapterMark] | None = Field(None, description="Only where the job gave titles or several chapters")
-    duration: Seconds = Field(0.0, description="Of the recording; only where the pipeline listens to one")
+    match: NotRequired[Match | None]
+    chapters: NotRequired[
+        Annotated[list[ChapterMark] | None, Field(description="Only where the job gave titles or several chapters")]
+    ]
+    duration: NotRequired[
+        Annotated[Seconds, Field(description="Of the recording; only where the pipeline listens to one")]
+    ]
 
 
-class Job(Answer):
+class Job(Shape):
     """A job as polled."""
 
     id: Annotated[str, identifier("job")]
-    custom_id: str | None = Field(description="The client's own id, or the item's in a batch")
+    custom_id: Annotated[str | None, Field(description="The client's own id, or the item's in a batch")]
     batch: str | None
     state: JobState
     pipeline: str
@@ -217,30 +228,30 @@ class Job(Answer):
     created: Time
     started: Time | None
     ended: Time | None
-    expires: Time | None = Field(description="When the results go")
-    step: Role | None = Field(description="The present step, null once the job has ended")
+    expires: Annotated[Time | None, Field(description="When the results go")]
+    step: Annotated[Role | None, Field(description="The present step, null once the job has ended")]
     steps: list[Step]
     progress: Progress
     result: Result | None
     error: Failure | None
     errors: list[UtteranceFailure]
-    warnings: list[TextWarning] = Field(description="The first 20 stretches of the text that are left out")
+    warnings: Annotated[list[TextWarning], Field(description="The first 20 stretches of the text that are left out")]
     metadata: dict[str, str]
     links: JobLinks
 
 
-class JobList(Answer):
+class JobList(Shape):
     """A page of jobs."""
 
     object: Literal["list"]
     data: list[Job]
-    next: str | None = Field(description="Cursor of the page behind this one")
+    next: Cursor
 
 
 # -- batches
 
 
-class BatchCounts(Answer):
+class BatchCounts(Shape):
     """A batch's jobs by state."""
 
     queued: Count
@@ -250,7 +261,7 @@ class BatchCounts(Answer):
     canceled: Count
 
 
-class ItemFieldProblem(Answer):
+class ItemFieldProblem(Shape):
     """What is wrong with one field of an item."""
 
     field: str
@@ -260,12 +271,12 @@ class ItemFieldProblem(Answer):
 class ItemFailure(Failure):
     """Why an item of a batch is no job."""
 
-    line: int = Field(ge=1)
+    line: Annotated[int, Field(ge=1)]
     custom_id: str | None
     errors: list[ItemFieldProblem]
 
 
-class BatchLinks(Answer):
+class BatchLinks(Shape):
     """Where else to look."""
 
     self: Url
@@ -275,7 +286,7 @@ class BatchLinks(Answer):
     retry: Url
 
 
-class Batch(Answer):
+class Batch(Shape):
     """Many jobs followed as one."""
 
     id: Annotated[str, identifier("ba")]
@@ -288,20 +299,20 @@ class Batch(Answer):
     expires: Time | None
     strict: bool
     error: Failure | None
-    errors: list[ItemFailure] = Field(description="The first hundred; the manifest has them all")
+    errors: Annotated[list[ItemFailure], Field(description="The first hundred; the manifest has them all")]
     metadata: dict[str, str]
     links: BatchLinks
 
 
-class BatchList(Answer):
+class BatchList(Shape):
     """A page of batches."""
 
     object: Literal["list"]
     data: list[Batch]
-    next: str | None = Field(description="Cursor of the page behind this one")
+    next: Cursor
 
 
-class ManifestEntry(Answer):
+class ManifestEntry(Shape):
     """A line of a batch's manifest."""
 
     custom_id: str | None
@@ -316,7 +327,7 @@ class ManifestEntry(Answer):
 # -- voices
 
 
-class StockVoice(Answer):
+class StockVoice(Shape):
     """A model's own voice."""
 
     id: str
@@ -327,21 +338,21 @@ class StockVoice(Answer):
     pipelines: list[str]
 
 
-class VoiceRecording(Answer):
+class VoiceRecording(Shape):
     """A recording that a voice is made of; null while its URL has not been fetched."""
 
     duration: Seconds | None
     sha256: Sha256 | None
 
 
-class VoiceLinks(Answer):
+class VoiceLinks(Shape):
     """Where else to look."""
 
     self: Url
     preview: Url
 
 
-class StoredVoice(Answer):
+class StoredVoice(Shape):
     """A voice made from recordings."""
 
     id: Annotated[str, identifier("vo")]
@@ -357,7 +368,7 @@ class StoredVoice(Answer):
     links: VoiceLinks
 
 
-class VoiceList(Answer):
+class VoiceList(Shape):
     """Every voice there is for an owner."""
 
     object: Literal["list"]
@@ -367,18 +378,18 @@ class VoiceList(Answer):
 # -- uploads
 
 
-class Upload(Answer):
+class Upload(Shape):
     """A place to PUT bytes to; where it has ``fields``, to POST a form of them to, the bytes last as ``file``."""
 
     id: Annotated[str, identifier("up")]
     method: Literal["PUT", "POST"]
     url: Url
     expires: Time
-    max_bytes: int = Field(ge=1)
-    fields: dict[str, str] | None = None
+    max_bytes: Annotated[int, Field(ge=1)]
+    fields: NotRequired[dict[str, str] | None]
 
 
-class Uploaded(Answer):
+class Uploaded(Shape):
     """What has arrived."""
 
     id: Annotated[str, identifier("up")]
@@ -388,26 +399,29 @@ class Uploaded(Answer):
 # -- what there is
 
 
-class OptionView(Answer):
+OptionType = Literal["boolean", "integer", "number", "string"]
+
+
+class OptionView(Shape):
     """An option of a model family."""
 
-    type: Literal["boolean", "integer", "number", "string"]
+    type: OptionType
     default: bool | int | float | str
-    minimum: float = 0
-    maximum: float = 0
-    choices: list[str] = []
+    minimum: NotRequired[float]
+    maximum: NotRequired[float]
+    choices: NotRequired[list[str]]
     description: str
 
 
-class PipelineStepView(Answer):
+class PipelineStepView(Shape):
     """A step of a pipeline."""
 
     role: Role
-    type: str | None = Field(description="Null where any model of the role will do")
+    type: Annotated[str | None, Field(description="Null where any model of the role will do")]
     gives: str
 
 
-class PipelineView(Answer):
+class PipelineView(Shape):
     """A named list of steps."""
 
     id: str
@@ -422,14 +436,14 @@ class PipelineView(Answer):
     models: list[str]
 
 
-class PipelineList(Answer):
+class PipelineList(Shape):
     """Every pipeline."""
 
     object: Literal["list"]
     data: list[PipelineView]
 
 
-class ModelView(Answer):
+class ModelView(Shape):
     """A model: OpenAI's fields, and ours."""
 
     id: str
@@ -441,12 +455,12 @@ class ModelView(Answer):
     languages: list[str]
     voices: list[str]
     options: dict[str, OptionView]
-    sample_rate: int | None = Field(description="Hz of what it gives")
+    sample_rate: Annotated[int | None, Field(description="Hz of what it gives")]
     licence: str
-    workers: Count = Field(description="Live worker processes that serve it")
+    workers: Annotated[Count, Field(description="Live worker processes that serve it")]
 
 
-class ModelList(Answer):
+class ModelList(Shape):
     """Every model."""
 
     object: Literal["list"]
@@ -456,14 +470,14 @@ class ModelList(Answer):
 # -- health
 
 
-class Alive(Answer):
+class Alive(Shape):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class Ready(Answer):
+class Ready(Shape):
     """What is there of what jobs need."""
 
     status: Literal["ok", "unavailable"]
-    checks: dict[str, str] = Field(description="ok, or what is wrong")
+    checks: Annotated[dict[str, str], Field(description="ok, or what is wrong")]

@@ -1,4 +1,4 @@
-"""The shapes of answers about webhooks, for the OpenAPI description: see `schemas.responses`."""
+"""The shapes of responses about webhooks: see `schemas.responses`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.names import DeliveryState, EventType
-from schemas.responses import Answer, Seconds, Time, Url, identifier
+from schemas.responses import Cursor, Seconds, Shape, Time, Url, identifier
 
 
-class WebhookLinks(Answer):
+class WebhookLinks(Shape):
     """Where else to look."""
 
     self: Url
@@ -19,14 +19,16 @@ class WebhookLinks(Answer):
     rotate: Url
 
 
-class Disabled(Answer):
+class Disabled(Shape):
     """That Chorus disabled an endpoint, and why."""
 
     at: Time
-    reason: Literal["gone", "failing"] = Field(description="It answered 410; or nothing has arrived there for days")
+    reason: Annotated[
+        Literal["gone", "failing"], Field(description="It answered 410; or nothing has arrived there for days")
+    ]
 
 
-class WebhookEndpoint(Answer):
+class WebhookEndpoint(Shape):
     """Where events are sent to."""
 
     id: Annotated[str, identifier("we")]
@@ -36,7 +38,7 @@ class WebhookEndpoint(Answer):
     description: str | None
     enabled: bool
     disabled: Disabled | None
-    failing_since: Time | None = Field(description="Since when nothing has arrived there")
+    failing_since: Annotated[Time | None, Field(description="Since when nothing has arrived there")]
     created: Time
     links: WebhookLinks
 
@@ -47,7 +49,7 @@ class NewWebhookEndpoint(WebhookEndpoint):
     secret: Annotated[str, Field(pattern="^whsec_")]
 
 
-class WebhookSecret(Answer):
+class WebhookSecret(Shape):
     """A secret that deliveries are signed with."""
 
     secret: Annotated[str, Field(pattern="^whsec_")]
@@ -56,43 +58,43 @@ class WebhookSecret(Answer):
 class RotatedSecret(WebhookSecret):
     """A new secret."""
 
-    old_valid_for: Seconds = Field(description="How long deliveries are signed with the one before as well")
+    old_valid_for: Annotated[Seconds, Field(description="How long deliveries are signed with the one before as well")]
 
 
-class WebhookEndpointList(Answer):
+class WebhookEndpointList(Shape):
     """Every webhook endpoint."""
 
     object: Literal["list"]
     data: list[WebhookEndpoint]
 
 
-class DeliveryAttempt(Answer):
+class DeliveryAttempt(Shape):
     """One attempt at a delivery."""
 
     at: Time
     seconds: Seconds
-    status: int | None = Field(description="Of the receiver's answer, null where there was none")
-    code: str | None = Field(description="What went wrong; null where it arrived")
+    status: Annotated[int | None, Field(description="Of the receiver's answer, null where there was none")]
+    code: Annotated[str | None, Field(description="What went wrong; null where it arrived")]
     message: str | None
 
 
-class Delivery(Answer):
+class Delivery(Shape):
     """One event on its way to one receiver."""
 
     id: Annotated[str, identifier("de")]
     object: Literal["delivery"]
-    event: str = Field(description="The event's id, which is the header webhook-id")
+    event: Annotated[str, Field(description="The event's id, which is the header webhook-id")]
     type: str
-    webhook: Annotated[str, identifier("we")] | None = Field(description="Null for a URL that a job brought")
+    webhook: Annotated[Annotated[str, identifier("we")] | None, Field(description="Null for a URL that a job brought")]
     state: DeliveryState
     created: Time
-    next: Time | None = Field(description="When it is to be sent")
+    next: Annotated[Time | None, Field(description="When it is to be sent")]
     attempts: list[DeliveryAttempt]
 
 
-class DeliveryList(Answer):
+class DeliveryList(Shape):
     """A page of deliveries."""
 
     object: Literal["list"]
     data: list[Delivery]
-    next: str | None = Field(description="Cursor of the page behind this one")
+    next: Cursor

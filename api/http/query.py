@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from flask import Response, jsonify, request
@@ -52,7 +52,7 @@ def flag(name: str) -> bool:
     return _FLAGS[value]
 
 
-def page(ask: Callable[[str | None, int], Sequence[Entry]], view: Callable[[Entry], dict[str, Any]]) -> Response:
+def page(ask: Callable[[str | None, int], Sequence[Entry]], view: Callable[[Entry], Mapping[str, Any]]) -> Response:
     """The page that ``limit`` and ``cursor`` name. ``ask`` gets the cursor and how many entries to bring, one more
     than are shown; the id of the last one shown is the cursor of the page behind it."""
     limit = page_number("limit", 20, 1, 100)

@@ -7,40 +7,28 @@ which voices, languages, options and models there are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from audio.encode import RATES
 from core.names import Role
 from core.settings import Settings
-from models.base import ModelSpec, Option
+from models.base import Option
 from models.catalog import Catalog
 from models.families import family_of
-from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline, family_role
+from pipelines.candidates import models_by_role
+from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline
 from pipelines.plan import SEED
+from schemas.requests import exactly_one
 from storage.objects.destinations import destinations
 
 Schema: TypeAlias = dict[str, Any]
 
-#: "Hello from Chorus.", spoken by piper-joe: Opus in Ogg, 1.1 seconds.
-SAMPLE = (
-    "T2dnUwACAAAAAAAAAABJUNwzAAAAABcoCK0BE09wdXNIZWFkAQE4AYA+AAAAAABPZ2dTAAAAAAAAAAAAAElQ3DMBAAAAOLDytAE2T3B1c1Rh"
-    "Z3MNAAAATGF2ZjYyLjEyLjEwMgEAAAAVAAAAZW5jb2Rlcj1MYXZmNjIuMTIuMTAyT2dnUwAAeMAAAAAAAABJUNwzAgAAABCKG8YRIDxBODop"
-    "PTwuNz88SzAqLSYYIvkuaC8hbeCmJt6Dr40BSaxHM1f9YUHaD6/nIK7RgBjgrDcuNT6aUjSsFX/he70/oz6oFTwku33YSfRhK2MSm9qS9yYa"
-    "wszIV8eiQdIZgyrML3p+cUZqKeLhQBjtaMeEnAGT7d12+xb8OWLEP50q2XgpVjYorBJZU/6FQ59Xy/wM9HzZTPW74TdemWtcRXQyuL+z8Pke"
-    "7fCEyZwlGO1Q6BZsHgGrYw02w34GIpyit6edSrcLZwn1L2w0Uswt8YgTsERVlP5uibbah0CN2Ao61BhlOzAY7Ijma5I3M9SLkkirTN3uV9K8"
-    "Ao31kMjPmFJXfdotb5NDTWnN+htqy4XAt9pddonkvpJxaF5B3wGkGOCzJ+3XWZa47i6luPJ0TLXtfFj+wc6uwAJswW9hwon1jDIa6fvjCi4Y"
-    "4OZQl8e9H4vRjU+K2W9uaRKZxiDr/A9NJZTGDVqTnrmR0u8s+RCra5fh+f/StCx8cNHShCYsNoAY2cdAGOsVxNxbYdy7AckCpjPF32e3jFYX"
-    "wVgoLqxxG4fh7Z2kwPI2Jd96QeIIGHaTXqQgVGGv8h9v5lE/FoyRGIBAaYtY9O00XUxqT+nmqsM+ktfWt/Bb3DwvJx2YIrdygE9SmqKmSRhd"
-    "vH+nIhjgXxJ5rtIYjCPtZ8F3rHJRBqd1xD+ZzPW+mUW5PTvpDfFXkaEmo3gKPWCNFFvcyvo2eg0BhW4Y41jLQhKLkAP34iwoUrBFnKkJi1/y"
-    "ksYK3LDMhvDglsy7RtG0h/uEZbrk+qkxjstbyafBmbOhzgq5BPJ2V8AY6PZRFexkn3SBCiG10KjYDdQzd4+m5fUz/DCfCcic6EU9rH+j6WmD"
-    "nKqmW/Yfn9aBZFlv8v2QWwwUZeQY6cxEf3FkWdr5zk9Uh4CRPEQdrv2V6FkSLX/4jw/hPiVzOSGouMKAux+3/CBZXqc9pYq4dbT9W3rqA73f"
-    "PGJFzqouixGQ1pXgzOAY4OiuRh9OMMnOmzsx5UsmlhGs/gagyomAUmjIUsHcbjyiZNHVHw7Tbx3xqkXMdmgYYVzxiOulvZchZ2Ztg5OW4cVa"
-    "9uVamnPbGWtWj15MCG5tQ95LBDe+e7oY4KoPhUUb+mdwBdzjP6uyYNNX2y9nozw1i58ojGwkdQ3T3n8Dr06k3SStICAYgz7jd3Bji9JLMJVl"
-    "pNI6ALFTxVjHQhWPXFkTcVs/ARxzzCphoE9nZ1MABJnVAAAAAAAASVDcMwMAAAC9so/DAh4PGAai8C67jtSePsUxeq2HvOj7sZwMaKJsy0T0"
-    "IT5YGAHxrMOM2AvXBba9ERUv"
-)
+#: "Hello from Chorus.", spoken by piper-joe: Opus in Ogg, 1.1 seconds; as base64.
+SAMPLE = b64encode((Path(__file__).parent / "assets" / "sample.ogg").read_bytes()).decode()
 
 #: Fields of every job, whatever its pipeline.
 _COMMON = (
@@ -57,7 +45,6 @@ _COMMON = (
 )
 
 _STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
-_URL: Schema = {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": 2000}
 _NULL: Schema = {"type": "null"}
 
 #: Doors, and the pipelines behind them.
@@ -67,13 +54,6 @@ DOORS = {"EmbedRequest": "embed", "VadRequest": "vad", "TranscribeRequest": "tra
 def ref(name: str) -> Schema:
     """A reference to a component."""
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def exactly_one(*names: str) -> list[Schema]:
-    """That one of several fields is given, and the others are absent or null."""
-    return [
-        {"required": [name], "properties": {n: {"not": _NULL} if n == name else _NULL for n in names}} for name in names
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +82,6 @@ class Bodies:
             },
             "JobForm": self._job_form(),
             **{f"{name.removesuffix('Request')}Form": self._recording_form() for name in doors},
-            "RecordingInput": self._source("RecordingInput", "upload", "base64", "url"),
-            "ReferenceInput": self._source("ReferenceInput", "upload", "base64", "url", "embedding", "voice"),
-            "BatchRequest": self._changed("BatchRequest", oneOf=exactly_one("items", "upload")),
-            **{name: self._webhook(name) for name in ("WebhookInput", "WebhookRequest", "WebhookChange")},
             "Output": self._output(),
             "VoiceRequest": self._voice_request(),
             "VoiceForm": self._voice_form(),
@@ -136,9 +112,6 @@ class Bodies:
         found["PreviewRequest"] = {"sentence": {"text": "Hello."}}
         return found
 
-    def _changed(self, name: str, **changes: Any) -> Schema:
-        return {**self.declared[name], **changes}
-
     # -- jobs
 
     def _job(self, pipeline: Pipeline) -> Schema:
@@ -154,7 +127,6 @@ class Bodies:
         properties["expires_in"] = _at_most(declared["expires_in"], self.settings.max_expires_in)
         required, ways = ["pipeline"], []
         if _takes(pipeline, Gift.TEXT):
-            properties["text"] = _not_empty(declared["text"])
             ways.append({"oneOf": exactly_one("text", "chapters")})
         if _takes(pipeline, Gift.REFERENCE):
             ways.append({"oneOf": exactly_one("reference", "voice")})
@@ -178,13 +150,8 @@ class Bodies:
         required = [key for key in job["required"] if key != "pipeline"]
         return {**job, "title": f"What {name} takes", "properties": properties, "required": required}
 
-    def _specs(self, pipeline: Pipeline) -> Iterator[tuple[Role, ModelSpec]]:
-        for step in pipeline.steps:
-            for spec in self.catalog.of(family_role(step.role), step.type):
-                yield step.role, spec
-
     def _voice(self, pipeline: Pipeline) -> Schema:
-        speaking = [spec for role, spec in self._specs(pipeline) if role is Role.SYNTHESIZE]
+        speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
         names = [voice for spec in speaking for voice in spec.voices]
         mixed = any(family_of(spec.type).voice for spec in speaking)
         ways: list[Schema] = [{"type": "string", "examples": names} if mixed else {"enum": names}]
@@ -194,29 +161,26 @@ class Bodies:
         return {"anyOf": [*ways, _NULL], "default": None, "description": about}
 
     def _language(self, pipeline: Pipeline) -> Schema:
-        there = sorted(
-            {tag for role, spec in self._specs(pipeline) if role is Role.SYNTHESIZE for tag in spec.languages}
-        )
+        speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
+        there = sorted({tag for spec in speaking for tag in spec.languages})
         ways = "|".join(dict.fromkeys(_tag_pattern(tag) for tag in there))
         tag = {"type": "string", "pattern": f"^(?:{ways})$", "examples": there}
         return {"anyOf": [tag, _NULL], "default": None, "description": f"BCP 47: {', '.join(there)}"}
 
     def _options(self, pipeline: Pipeline) -> Schema:
         properties: dict[str, Schema] = {}
-        for role, spec in self._specs(pipeline):
-            properties |= {name: _option(option) for name, option in spec.options.items()}
+        for role, specs in models_by_role(pipeline, self.catalog).items():
+            properties |= {name: _option(option) for spec in specs for name, option in spec.options.items()}
             if role in PER_UTTERANCE:
                 properties["seed"] = _option(SEED)
         return {"type": "object", "properties": properties, "additionalProperties": False, "default": {}}
 
     def _models(self, pipeline: Pipeline) -> Schema:
-        by_role: dict[str, list[str]] = {}
-        for role, spec in self._specs(pipeline):
-            by_role.setdefault(role.value, []).append(spec.name)
+        by_role = models_by_role(pipeline, self.catalog).items()
         return {
             "type": "object",
             "description": "Which model a step takes, by role; unset: the first that fits",
-            "properties": {role: {"enum": list(dict.fromkeys(names))} for role, names in by_role.items()},
+            "properties": {role.value: {"enum": [spec.name for spec in specs]} for role, specs in by_role},
             "additionalProperties": False,
             "default": {},
         }
@@ -231,21 +195,6 @@ class Bodies:
         return job
 
     # -- parts, and other requests
-
-    def _source(self, name: str, *ways: str) -> Schema:
-        declared = self.declared[name]
-        text = {"type": "string", "minLength": 1, "contentEncoding": "base64"}
-        properties = {
-            **declared["properties"],
-            "base64": {"anyOf": [text, _NULL], "default": None},
-            "url": {**declared["properties"]["url"], "anyOf": [_URL, _NULL]},
-        }
-        return {**declared, "properties": properties, "oneOf": exactly_one(*ways)}
-
-    def _webhook(self, name: str) -> Schema:
-        declared = self.declared[name]
-        url: Schema = _URL if "url" in declared.get("required", ()) else {"anyOf": [_URL, _NULL], "default": None}
-        return {**declared, "properties": {**declared["properties"], "url": url}}
 
     def _output(self) -> Schema:
         declared = self.declared["Output"]
@@ -267,11 +216,9 @@ class Bodies:
 
     def _voice_request(self) -> Schema:
         declared = self.declared["VoiceRequest"]
-        properties = dict(declared["properties"])
-        properties["recordings"] = {**properties["recordings"], "minItems": 1}
         names = {"type": "array", "items": {"enum": self._cloning()}, "minItems": 1, "maxItems": 32}
-        properties["pipelines"] = {**properties["pipelines"], "anyOf": [names, _NULL]}
-        return {**declared, "properties": properties, "required": ["name", "recordings"]}
+        pipelines = {**declared["properties"]["pipelines"], "anyOf": [names, _NULL]}
+        return {**declared, "properties": {**declared["properties"], "pipelines": pipelines}}
 
     def _preview(self) -> Schema:
         declared = self.declared["PreviewRequest"]
@@ -357,13 +304,6 @@ def _at_most(schema: Schema, most: int) -> Schema:
     """A declared integer or null that may be ``most`` at most."""
     ways: Sequence[Schema] = schema["anyOf"]
     return {**schema, "anyOf": [{**way, "maximum": most} if way.get("type") == "integer" else way for way in ways]}
-
-
-def _not_empty(schema: Schema) -> Schema:
-    return {
-        **schema,
-        "anyOf": [{**way, "minLength": 1} if way.get("type") == "string" else way for way in schema["anyOf"]],
-    }
 
 
 def _file(name: str) -> Schema:

@@ -1,7 +1,7 @@
 """``/openapi.json``: the description of the API (OpenAPI 3.1), built from the code when the app starts.
 
-Paths come from Flask's URL map, words from the docstrings of the view functions, shapes from pydantic models, and
-the rest from the table in `api.openapi.operations`.
+Paths come from Flask's URL map, what a view takes and responds with from its ``@operation``, words from docstrings,
+shapes from `schemas`, and what the catalog says of requests from `api.openapi.bodies`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from flask import Blueprint, Flask, Response, current_app, request
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from api.openapi.bodies import DOORS, Bodies, ref
-from api.openapi.operations import OPERATIONS, TAGS, Operation, Reply
-from api.openapi.parameters import HEADERS, LINKS, PATHS
+from api.openapi.bodies import Bodies, ref
+from api.openapi.operation import Operation, Reply, operation, operation_of
+from api.openapi.parameters import HEADERS, PATHS
+from core.errors import ChorusError
 from pipelines.connections import Connections
-from schemas import requests
-from schemas import responses as answers
-from schemas import webhook_responses as webhook_answers
+from schemas import requests, responses, webhook_responses
 from storage.objects.uploads import UPLOAD_SECONDS
 
 Document: TypeAlias = dict[str, Any]
@@ -41,26 +40,36 @@ problem documents (RFC 9457): decide by `code`, and try again where `retryable` 
 An upload may be used for {UPLOAD_SECONDS // 3600} hours.
 """
 
-_PROBLEMS = {
-    400: "The request cannot be parsed.",
-    401: "A valid API key is needed.",
-    403: "This API key does not allow that.",
-    404: "There is no such thing.",
-    409: "That cannot be done in the present state.",
-    413: "The request is larger than is accepted.",
-    416: "The audio has no such part.",
-    422: "The request holds a value that is not allowed.",
-    429: "Too many requests: wait a moment.",
-    503: "The service cannot take this now; try again shortly.",
+#: Tags in their order, what each is about, and the blueprints whose operations have it.
+TAGS = {
+    "Jobs": (
+        "Text to speech, and recordings to what is in them: submit, poll, listen, cancel, retry.",
+        ("jobs", "history", "following"),
+    ),
+    "Recordings": ("A recording in, what is in it out, in one call.", ("doors",)),
+    "Batches": ("Many jobs submitted and followed as one.", ("batches",)),
+    "Voices": ("The voices there are, and those made from recordings.", ("voices",)),
+    "Uploads": ("Recordings that are too large for a JSON body.", ("uploads",)),
+    "Webhooks": ("Who is told of what happens.", ("webhooks",)),
+    "What there is": ("Pipelines and models.", ("listing",)),
+    "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 
-_RETRIED = (429, 503)
-
-#: Operations as they are shown: in the order of the table.
-_ORDER = {operation.id: number for number, operation in enumerate(OPERATIONS.values())}
+#: The part of a path that takes the id of what a response shows: links lead to the operations that have it.
+_LINKED: dict[Any, str] = {
+    responses.Job: "job_id",
+    responses.AcceptedJob: "job_id",
+    responses.Batch: "batch_id",
+    responses.StoredVoice: "voice_id",
+    responses.Upload: "upload",
+    webhook_responses.WebhookEndpoint: "endpoint_id",
+    webhook_responses.NewWebhookEndpoint: "endpoint_id",
+    webhook_responses.Delivery: "delivery_id",
+}
 
 
 @routes.get("/openapi.json")
+@operation("getDescription", {200: Reply(text="This description.", media={"application/json": {"type": "object"}})})
 def document() -> Response:
     """This description of the API, in OpenAPI 3.1."""
     answer = Response(current_app.extensions["openapi"], content_type="application/json")
@@ -76,20 +85,50 @@ def publish(app: Flask) -> None:
     app.extensions["openapi"] = json.dumps(describe(app, context), ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A route, its view, and what the view says of itself."""
+
+    rule: Rule
+    view: Callable[..., Any]
+    operation: Operation
+    tag: str
+
+    @property
+    def path(self) -> str:
+        """The path as OpenAPI writes it."""
+        return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", self.rule.rule)
+
+    @property
+    def method(self) -> str:
+        [method] = (self.rule.methods or set()) - {"HEAD", "OPTIONS"}
+        return method.lower()
+
+    @property
+    def parameters(self) -> list[Mapping[str, Any]]:
+        """Those of its path first, as `PATHS` has them or the view itself."""
+        own = {parameter["name"] for parameter in self.operation.parameters}
+        in_path = [PATHS[name] for name in sorted(self.rule.arguments) if name not in own]
+        return [*in_path, *self.operation.parameters]
+
+    @property
+    def errors(self) -> dict[int, type[ChorusError]]:
+        """The errors that it may respond with, by status."""
+        public = not self.path.startswith("/v1/")
+        return self.operation.all_errors(public=public, in_path=bool(self.rule.arguments))
+
+
 def describe(app: Flask, context: Connections) -> Document:
     """The OpenAPI document of ``app``."""
-    declared = _declared()
+    published = list(_published(app, context))
+    declared = _declared(published)
     bodies = Bodies(declared=declared, catalog=context.catalog, pipelines=context.pipelines, settings=context.settings)
-    examples = bodies.examples()
-    published = sorted(_published(app, context), key=lambda found: _ORDER[found[1].id])
-    ids = {operation.id for _, operation in published}
-    used = {operation.tag for _, operation in published}
+    examples, targets = bodies.examples(), _targets(published)
     paths: dict[str, dict[str, Any]] = {}
-    for rule, operation in published:
-        path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-        [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        view = app.view_functions[rule.endpoint]
-        paths.setdefault(path, {})[method.lower()] = _operation(operation, rule, view, examples, ids)
+    for one in published:
+        paths.setdefault(one.path, {})[one.method] = _operation(one, examples, targets)
+    used = {one.tag for one in published}
+    errors = {status: error for one in published for status, error in one.errors.items()}
     document = {
         "openapi": "3.1.1",
         "info": {
@@ -101,7 +140,7 @@ def describe(app: Flask, context: Connections) -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"key": []}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
+        "tags": [{"name": name, "description": text} for name, (text, _) in TAGS.items() if name in used],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -109,57 +148,63 @@ def describe(app: Flask, context: Connections) -> Document:
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
             "schemas": {**declared, **bodies.schemas()},
-            "responses": {f"Problem{status}": _problem(status, text) for status, text in _PROBLEMS.items()},
+            "responses": {f"Problem{status}": _problem(errors[status]) for status in sorted(errors)},
         },
     }
     return _without_unused(document)
 
 
-def _declared() -> dict[str, Any]:
-    """Components of all models of requests and answers."""
-    found = [
-        model
-        for module in (requests, answers, webhook_answers)
-        for model in vars(module).values()
-        if inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == module.__name__
-    ]
-    _, schema = models_json_schema(
-        [(model, "validation") for model in found], ref_template="#/components/schemas/{model}"
-    )
+def _published(app: Flask, context: Connections) -> Iterator[_Published]:
+    """Operations in the order of the tags, and of the routes within each."""
+    rules = list(app.url_map.iter_rules())
+    for tag, (_, blueprints) in TAGS.items():
+        for rule in rules:
+            view = app.view_functions[rule.endpoint]
+            found = operation_of(view) if rule.endpoint.split(".")[0] in blueprints else None
+            if found and (found.pipeline is None or found.pipeline in context.pipelines):
+                yield _Published(rule, view, found, tag)
+
+
+def _declared(published: list[_Published]) -> dict[str, Any]:
+    """Components of all shapes that the operations name, and of those within."""
+    named: list[Any] = [requests.JobRequest, responses.Problem]
+    for one in published:
+        named += [one.operation.body] if isinstance(one.operation.body, type) else []
+        named += [shape for reply in one.operation.replies.values() for shape in reply.shapes]
+    adapters = [(shape, "validation", TypeAdapter(shape)) for shape in dict.fromkeys(named)]
+    _, schema = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     components: dict[str, Any] = schema["$defs"]
     return components
 
 
-def _published(app: Flask, context: Connections) -> Iterator[tuple[Rule, Operation]]:
-    for rule in app.url_map.iter_rules():
-        operation = OPERATIONS.get(rule.endpoint)
-        if operation is None:  # a test sees to it that there is none
-            continue
-        closed = operation.json in DOORS and DOORS[operation.json] not in context.pipelines
-        if not operation.hidden and not closed:
-            yield rule, operation
+def _targets(published: list[_Published]) -> dict[str, list[str]]:
+    """By part of a path, the operations that take what an id there names."""
+    found: dict[str, list[str]] = {}
+    for one in published:
+        for name in one.rule.arguments:
+            if PATHS[name] in one.parameters:
+                found.setdefault(name, []).append(one.operation.id)
+    return found
 
 
 def _operation(
-    operation: Operation, rule: Rule, view: Any, examples: Mapping[str, Mapping[str, Any]], ids: set[str]
+    one: _Published, examples: Mapping[str, Mapping[str, Any]], targets: Mapping[str, list[str]]
 ) -> Document:
-    summary, description = _words(view)
-    own = {parameter["name"] for parameter in operation.parameters}
-    in_path = [PATHS[name] for name in sorted(rule.arguments) if name not in own]
+    said = one.operation
+    summary, description = _words(one.view)
     found: Document = {
-        "operationId": operation.id,
-        "tags": [operation.tag],
+        "operationId": said.id,
+        "tags": [one.tag],
         "summary": summary,
         "description": description,
-        "parameters": [*in_path, *operation.parameters],
+        "parameters": one.parameters,
     }
-    if operation.has_body:
-        found["requestBody"] = _body(operation, examples)
-    if operation.public:
+    if said.body or said.file:
+        found["requestBody"] = {"required": not said.optional, "content": _content(said, examples)}
+    if not one.path.startswith("/v1/"):
         found["security"] = []
-    problems = operation.all_problems(in_path=bool(rule.arguments))
-    replies = {str(status): _reply(reply, ids) for status, reply in operation.replies.items()}
-    found["responses"] = replies | {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in problems}
+    problems = {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in one.errors}
+    found["responses"] = {str(status): _reply(reply, targets) for status, reply in said.replies.items()} | problems
     return found
 
 
@@ -170,61 +215,51 @@ def _words(view: Any) -> tuple[str, str]:
     return first.rstrip(".").replace("`", ""), text
 
 
-def _body(operation: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Document:
-    content: Document = {}
-    if operation.json:
-        content["application/json"] = {"schema": ref(operation.json)}
-        if operation.json in examples:
-            named = {name: {"value": value} for name, value in examples[operation.json].items()}
-            content["application/json"]["examples"] = named
-    if operation.form:
-        content["multipart/form-data"] = {"schema": ref(operation.form)}
-    if operation.data:
-        content["application/octet-stream"] = {}
-    return {"required": not operation.body_optional, "content": content}
+def _content(said: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Document:
+    if said.component is None:
+        return {"application/octet-stream": {}}
+    content: Document = {"application/json": {"schema": ref(said.component)}}
+    if said.component in examples:
+        named = {name: {"value": value} for name, value in examples[said.component].items()}
+        content["application/json"]["examples"] = named
+    if said.form:
+        content["multipart/form-data"] = {"schema": ref(said.component.removesuffix("Request") + "Form")}
+    return content
 
 
-def _reply(reply: Reply, ids: set[str]) -> Document:
-    found: Document = {"description": reply.text}
-    if reply.model is not None:
-        models = reply.model if isinstance(reply.model, tuple) else (reply.model,)
-        refs = [ref(model.__name__) for model in models]
+def _reply(reply: Reply, targets: Mapping[str, list[str]]) -> Document:
+    found: Document = {
+        "description": reply.text or (_words(reply.shapes[0])[0] + "." if reply.shapes else "It is gone.")
+    }
+    refs = [ref(shape.__name__) for shape in reply.shapes]
+    if refs:
         found["content"] = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}
     elif reply.media:
         found["content"] = {kind: {"schema": dict(schema)} if schema else {} for kind, schema in reply.media.items()}
     if reply.headers:
         found["headers"] = {name: HEADERS[name] for name in reply.headers}
-    if reply.links:
-        parameter, targets = LINKS[reply.links]
-        found["links"] = {
-            target: {"operationId": target, "parameters": {parameter: "$response.body#/id"}}
-            for target in targets
-            if target in ids
-        }
+    for part in dict.fromkeys(_LINKED[shape] for shape in reply.shapes if shape in _LINKED):
+        named = {part: "$response.body#/id"}
+        found["links"] = {target: {"operationId": target, "parameters": named} for target in targets[part]}
     return found
 
 
-def _problem(status: int, text: str) -> Document:
+def _problem(error: type[ChorusError]) -> Document:
+    text = " ".join((error.__doc__ or "").split())
     found: Document = {"description": text, "content": {"application/problem+json": {"schema": ref("Problem")}}}
-    if status == 401:
-        found["headers"] = {"WWW-Authenticate": HEADERS["WWW-Authenticate"]}
-    if status in _RETRIED:
-        found["headers"] = {"Retry-After": HEADERS["Retry-After"]}
+    header = "WWW-Authenticate" if error.status == 401 else "Retry-After" if error.retryable else None
+    if header:
+        found["headers"] = {header: HEADERS[header]}
     return found
 
 
 def _without_unused(document: Document) -> Document:
     """The document without components that nothing refers to."""
-    components = document["components"]
+    schemas = document["components"]["schemas"]
     while True:
-        referred = set(re.findall(r'"#/components/(\w+)/([\w.-]+)"', json.dumps(document)))
-        unused = [
-            (kind, name)
-            for kind in ("schemas", "responses")
-            for name in components[kind]
-            if (kind, name) not in referred
-        ]
+        referred = set(re.findall(r'"#/components/schemas/([\w.-]+)"', json.dumps(document)))
+        unused = schemas.keys() - referred
         if not unused:
             return document
-        for kind, name in unused:
-            del components[kind][name]
+        for name in unused:
+            del schemas[name]

@@ -10,13 +10,16 @@ import importlib.util
 from importlib.metadata import version
 from pathlib import Path
 
-from flask import Blueprint, Response, redirect, request, send_file, url_for
+from flask import Blueprint, Response, redirect, send_file, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as Answer
 
+from api.openapi.operation import Reply, operation, unpublished
 from core.errors import ConfigurationError, NotFound
 
 routes = Blueprint("docs", __name__)
+
+_TEXT = {"type": "string"}
 
 _WHEEL = "flask_openapi3_swagger"
 
@@ -45,56 +48,14 @@ _POLICY = "; ".join(
     )
 )
 
-_STYLE = """
-body { margin: 0; font-family: system-ui, sans-serif; }
-header { max-width: 1460px; margin: 0 auto; padding: 24px 20px 0; box-sizing: border-box; line-height: 1.5; }
-header h1 { margin: 0 0 8px; }
-header code { background: #f0f0f0; padding: 1px 4px; }
-.swagger-ui .info { margin: 16px 0; }
-"""
+_ASSETS = Path(__file__).parent / "assets"
 
-_START = """
-const here = document.getElementById("docs");
-window.ui = SwaggerUIBundle({
-  url: here.dataset.description,
-  domNode: here,
-  persistAuthorization: true,
-  deepLinking: true,
-  displayRequestDuration: true,
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
-});
-"""
-
-_OWN = {"start.js": ("text/javascript", _START), "page.css": ("text/css", _STYLE)}
-
-_PAGE = Markup("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Chorus: the API</title>
-<link rel="icon" href="{icon}">
-<link rel="stylesheet" href="{style}">
-<link rel="stylesheet" href="{own_style}">
-</head>
-<body>
-<header>
-<h1>Chorus</h1>
-<p>Text in, speech out, as jobs. Press <b>Authorize</b> and give an API key (<code>chorus keys create NAME</code> makes
-one; <code>chorus up</code> says the one that it made); this browser keeps it. Then open <b>POST /v1/jobs</b>, press
-<b>Try it out</b> and <b>Execute</b>, and follow the job with its id. The description itself is
-<a href="{description}">openapi.json</a>.</p>
-</header>
-<div id="docs" data-description="{description}"></div>
-<script src="{bundle}"></script>
-<script src="{start}"></script>
-</body>
-</html>
-""")
+#: Files of our own, by the name that they are served under.
+_OWN = ("start.js", "page.css")
 
 
 @routes.get("/")
+@unpublished
 def root() -> Answer:
     """Leads to the docs, and says where the description is (RFC 8631)."""
     answer = redirect(url_for("docs.page"))
@@ -104,9 +65,10 @@ def root() -> Answer:
 
 
 @routes.get("/docs")
+@operation("getDocs", {200: Reply(text="A page to read and to try.", media={"text/html; charset=utf-8": _TEXT})})
 def page() -> Response:
     """The description as a page to read and to try."""
-    text = _PAGE.format(
+    text = Markup((_ASSETS / "page.html").read_text()).format(  # noqa: S704
         description=url_for("openapi.document"),
         icon=_address("swagger.svg"),
         style=_address("swagger-ui.css"),
@@ -124,18 +86,16 @@ def page() -> Response:
 
 
 @routes.get("/docs/<name>")
+@unpublished
 def asset(name: str) -> Response:
     """A file of the page."""
     if name in _OWN:
-        kind, text = _OWN[name]
-        answer = Response(text, content_type=f"{kind}; charset=utf-8")
-        answer.cache_control.public, answer.cache_control.max_age = True, _KEPT
-        answer.add_etag()
-        answer.make_conditional(request)
+        path = _ASSETS / name
     elif name in _FILES:
-        answer = send_file(_folder() / _FILES[name], max_age=_KEPT)
+        path = _folder() / _FILES[name]
     else:
         raise NotFound("There is nothing at this address.")
+    answer = send_file(path, max_age=_KEPT)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 

@@ -16,22 +16,33 @@ from api.http.downloads import send
 from api.http.idempotency import fingerprint, once
 from api.http.json_body import read_json
 from api.http.query import only, page
-from api.job_views import root, views
+from api.job_views import views
+from api.openapi.operation import Reply, operation
+from api.openapi.parameters import IDEMPOTENCY_KEY, LOCATION, PAGE
 from api.streaming.archive import zip_stream
 from core import ids
-from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable
-from core.names import BatchState, JobState, Priority
+from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable, NotFound
+from core.names import BatchState, Priority
 from core.validation import parse_json
 from pipelines.submission import Submitter, estimated_load
+from schemas import responses
 from schemas.requests import MAX_ITEMS, BatchRequest
-from schemas.views import LINK_SECONDS
-from storage.ledger.batches import PLAN, Entry, new_items_name
+from storage.ledger.batches import PLAN, new_items_name
 from storage.ledger.records import Job, NewJob
 
 routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
 
+_LINES = {"type": "string", "contentMediaType": "application/x-ndjson", "description": "Each line a ManifestEntry"}
+
 
 @routes.post("")
+@operation(
+    "createBatch",
+    {202: Reply(responses.Batch, "It is taken in.", LOCATION)},
+    body=BatchRequest,
+    parameters=(IDEMPOTENCY_KEY,),
+    errors=(NotFound, Conflict),
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Takes a batch in and answers 202 at once. Its items are looked at one by one afterwards: one bad item does not
     sink it, unless it is strict."""
@@ -49,6 +60,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 
 @routes.get("")
+@operation("listBatches", {200: responses.BatchList}, parameters=PAGE)
 def list_batches() -> Response:
     """A page of batches, newest first. ``next`` is the cursor of the page behind it, null at the end."""
     only(("limit", "cursor"))
@@ -56,35 +68,47 @@ def list_batches() -> Response:
 
 
 @routes.get("/<batch_id>")
+@operation("getBatch", {200: responses.Batch})
 def get(batch_id: str) -> Response:
     """A batch: how many of its jobs are in each state, and the first hundred items that will not do."""
     return jsonify(views().batch(context().batches.get(owner(), batch_id)))
 
 
 @routes.get("/<batch_id>/manifest")
+@operation(
+    "getBatchManifest",
+    {200: Reply(text="A line for each item, as JSON Lines.", media={"application/x-ndjson": _LINES})},
+    errors=(Conflict,),
+)
 def manifest(batch_id: str) -> Response:
     """Every item with its job, state, file and error, as JSON Lines in the order of the items."""
     entries = context().batches.entries(context().batches.get(owner(), batch_id))
-    here = root()
-    lines = (json.dumps(entry_view(entry, here), ensure_ascii=False) + "\n" for entry in entries)
+    show = views().entry
+    lines = (json.dumps(show(entry), ensure_ascii=False) + "\n" for entry in entries)
     return Response(stream_with_context(lines), content_type="application/x-ndjson")
 
 
 @routes.get("/<batch_id>/zip")
+@operation(
+    "getBatchZip",
+    {200: Reply(text="The ZIP file.", headers=("Content-Disposition",), media={"application/zip": {}})},
+    errors=(Conflict,),
+)
 def zip_(batch_id: str) -> Response:
     """The audio of every job that has succeeded, and ``manifest.jsonl``, as one ZIP."""
     entries = context().batches.entries(context().batches.get(owner(), batch_id))
     headers = {"Content-Disposition": f'attachment; filename="{batch_id}.zip"'}
-    here, objects = root(), context().objects
+    show, objects = views().entry, context().objects
 
     def archive() -> Iterable[bytes]:
-        lines = ((entry, entry_view(entry, here)) for entry in entries)
+        lines = ((entry, show(entry)) for entry in entries)
         return stream_with_context(zip_stream(objects, lines))
 
     return send(archive, None, content_type="application/zip", headers=headers)
 
 
 @routes.post("/<batch_id>/cancel")
+@operation("cancelBatch", {200: responses.Batch}, errors=(Conflict,))
 def cancel(batch_id: str) -> Response:
     """Ends the batch and all its jobs at once; what has succeeded is kept."""
     batch = context().batches.get(owner(), batch_id)
@@ -95,6 +119,7 @@ def cancel(batch_id: str) -> Response:
 
 
 @routes.post("/<batch_id>/retry")
+@operation("retryBatch", {202: responses.Batch}, errors=(Conflict,))
 def retry(batch_id: str) -> tuple[Response, int]:
     """Begins the jobs anew that failed or were canceled. Items that were refused stay so: mend them in a new batch."""
     batch = context().batches.get(owner(), batch_id)
@@ -104,6 +129,7 @@ def retry(batch_id: str) -> tuple[Response, int]:
 
 
 @routes.delete("/<batch_id>")
+@operation("deleteBatch", {204: None}, errors=(Conflict,))
 def delete(batch_id: str) -> Response:
     """Takes the batch, its jobs and their results away at once."""
     context().batches.delete(context().batches.get(owner(), batch_id))
@@ -186,27 +212,3 @@ def _count(path: Path) -> int:
         detail = f"A batch has 1 to {MAX_ITEMS} items, not {items}."
         raise InvalidRequest(detail, code="invalid_value", fields=[FieldError("items", "invalid_value", detail)])
     return items
-
-
-def entry_view(entry: Entry, here: str) -> dict[str, Any]:
-    """A line of the manifest; ``here`` is the address of the API."""
-    job, audio = entry.job, None
-    if job is not None and job.result:
-        audio = job.result.get("audio")
-    error = entry.error or (job.error if job else None)
-    gone = job is None and entry.error is None
-    name = f"{entry.file}.{audio['format']}" if audio else None
-    url = None
-    if job is not None and audio:
-        link = context().objects.link(audio["object"], seconds=LINK_SECONDS, filename=name or "")
-        url = link or f"{here}/v1/jobs/{job.id}/audio"
-    state = job.state if job else JobState.EXPIRED if gone else JobState.FAILED
-    return {
-        "custom_id": entry.custom_id,
-        "job": job.id if job else None,
-        "state": state.value,
-        "file": name,
-        "url": url,
-        "duration": audio["duration"] if audio else None,
-        "error": error,
-    }

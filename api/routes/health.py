@@ -9,22 +9,28 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from api.context import context
-from core.errors import ChorusError
+from api.openapi.operation import Reply, operation
+from core.errors import ChorusError, Unavailable
 from core.work import CPU
 from pipelines.connections import Connections
+from schemas.responses import Alive, Ready
 from storage.ledger.registry import live_workers
 from storage.metrics import COUNTERS, read_counters
 
 routes = Blueprint("health", __name__)
 
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
 
 @routes.get("/healthz")
+@operation("isAlive", {200: Alive})
 def healthz() -> Response:
     """Answers as long as the process does."""
-    return jsonify({"status": "ok"})
+    return jsonify(Alive(status="ok"))
 
 
 @routes.get("/readyz")
+@operation("isReady", {200: Reply(Ready, "It can take jobs."), 503: Reply(Ready, "It cannot; the checks say why.")})
 def readyz() -> tuple[Response, int]:
     """Whether ledger, storage and workers are there; which is not, where one is not."""
     checks = {"ledger": _ledger, "storage": _storage, "cpu_worker": _cpu_worker}
@@ -36,7 +42,7 @@ def readyz() -> tuple[Response, int]:
         except ChorusError as error:
             found[name] = error.message
     ready = set(found.values()) == {"ok"}
-    return jsonify({"status": "ok" if ready else "unavailable", "checks": found}), 200 if ready else 503
+    return jsonify(Ready(status="ok" if ready else "unavailable", checks=found)), 200 if ready else 503
 
 
 def _ledger(ctx: Connections) -> None:
@@ -102,8 +108,11 @@ def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]
 
 
 @routes.get("/metrics")
+@operation(
+    "getMetrics", {200: Reply(text="Metrics as text.", media={_METRICS: {"type": "string"}})}, errors=(Unavailable,)
+)
 def metrics() -> Response:
     """All metrics in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(context()))
-    return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(generate_latest(registry), content_type=_METRICS)

@@ -12,7 +12,10 @@ from flask import Blueprint, Response, jsonify, request
 from api.context import context, owner
 from api.http.query import invalid, only, page_number
 from api.job_views import job_view
+from api.openapi.operation import operation
+from api.openapi.parameters import JOB_FILTERS
 from core.names import JobState
+from schemas.responses import JobList
 from storage.ledger.records import Job
 
 routes = Blueprint("history", __name__, url_prefix="/v1/jobs")
@@ -26,6 +29,7 @@ _FILTERS = {"state", "pipeline", "batch", "created_after", "created_before", "li
 
 
 @routes.get("")
+@operation("listJobs", {200: JobList}, parameters=JOB_FILTERS)
 def list_jobs() -> Response:
     """A page of jobs. ``next`` is the cursor of the page behind it, null at the end."""
     only(_FILTERS, prefix="metadata.")
@@ -42,7 +46,7 @@ def list_jobs() -> Response:
     else:
         cursor = None
     encoded = None if cursor is None else base64.urlsafe_b64encode(cursor.encode()).decode()
-    return jsonify({"object": "list", "data": [job_view(job) for job in found], "next": encoded})
+    return jsonify(JobList(object="list", data=[job_view(job) for job in found], next=encoded))
 
 
 class _Filter:

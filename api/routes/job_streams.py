@@ -8,6 +8,8 @@ from flask import Blueprint, Response, current_app, request
 
 from api.context import context
 from api.http.query import invalid
+from api.openapi.operation import Reply, operation
+from api.openapi.parameters import LAST_EVENT_ID
 from api.routes.jobs import find_job
 from api.streaming.audio import Wanted, finished_audio, follow_audio, source_rate
 from api.streaming.events import follow_events, is_told, read_event_id
@@ -22,6 +24,15 @@ routes = Blueprint("following", __name__, url_prefix="/v1/jobs")
 
 
 @routes.get("/<job_id>/events")
+@operation(
+    "streamJobEvents",
+    {
+        200: Reply(text="Server-sent events until the job's end.", media={"text/event-stream": {}}),
+        204: Reply(text="Nothing comes behind the last event: it was the job's end."),
+    },
+    parameters=(LAST_EVENT_ID,),
+    errors=(InvalidRequest,),
+)
 def events(job_id: str) -> Response:
     """What happens to the job, from its beginning or from behind ``Last-Event-ID``. 204: that was its end."""
     job = find_job(job_id)

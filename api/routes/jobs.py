@@ -16,7 +16,9 @@ from api.http.idempotency import fingerprint, once
 from api.http.json_body import read_json
 from api.http.prefer import wait_for_end
 from api.http.query import flag
-from api.job_views import accepted_view, job_view
+from api.job_views import job_view, views
+from api.openapi.operation import Reply, operation
+from api.openapi.parameters import DOWNLOAD, IDEMPOTENCY_KEY, LOCATION, OWN_ID, PREFER, STREAM
 from audio.encode import CONTENT_TYPES
 from core import ids
 from core.errors import (
@@ -30,6 +32,7 @@ from core.errors import (
 )
 from core.names import AudioFormat, JobState
 from pipelines.submission import Submitter, estimated_load
+from schemas import responses
 from schemas.requests import JobRequest
 from storage.ledger.records import Job
 from storage.objects.job_objects import folder, up_to
@@ -40,14 +43,35 @@ routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 _CHUNK = 64 * 1024
 _OWN_ID = re.compile(ids.OWN_ID)
 
+#: The responses to a new job.
+TAKEN_IN = {
+    202: Reply(
+        (responses.AcceptedJob, responses.Job),
+        "It is taken in; the whole job where it ended within the wait.",
+        LOCATION,
+    )
+}
+_FILES: dict[str, dict[str, Any]] = {kind: {} for kind in CONTENT_TYPES.values()}
+
 
 @routes.post("")
+@operation(
+    "createJob", TAKEN_IN, body=JobRequest, form=True, parameters=(IDEMPOTENCY_KEY, PREFER), errors=(NotFound, Conflict)
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Takes a job in and answers 202 at once."""
     return accepted(wait_for_end(create_once(*read_job())))
 
 
 @routes.put("/<job_id>")
+@operation(
+    "putJob",
+    {200: Reply(responses.Job, "The same job again.", LOCATION), **TAKEN_IN},
+    body=JobRequest,
+    form=True,
+    parameters=(OWN_ID, PREFER),
+    errors=(Conflict,),
+)
 def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Takes a job in under the client's own id: the same job again is the one that is there."""
     if not _OWN_ID.fullmatch(job_id) or ids.JOB.begins(job_id):
@@ -91,17 +115,19 @@ def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, 
 
 def accepted(job: Job) -> tuple[Response, int, dict[str, str]]:
     """The answer to a new job: the whole of it where it has ended already."""
-    view = job_view(job) if job.state.ended else accepted_view(job)
+    view = job_view(job) if job.state.ended else views().accepted(job)
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
 
 @routes.get("/<job_id>")
+@operation("getJob", {200: responses.Job}, parameters=(PREFER,))
 def get(job_id: str) -> Response:
     """The job as it stands, or as it ends within ``Prefer: wait=N`` seconds."""
     return jsonify(job_view(wait_for_end(find_job(job_id))))
 
 
 @routes.delete("/<job_id>")
+@operation("deleteJob", {204: None})
 def delete(job_id: str) -> Response:
     """Takes the job and its results away at once. Utterances that other jobs need stay."""
     job = find_job(job_id)
@@ -112,6 +138,18 @@ def delete(job_id: str) -> Response:
 
 
 @routes.get("/<job_id>/audio")
+@operation(
+    "getJobAudio",
+    {
+        200: Reply(
+            text="The audio.", headers=("Accept-Ranges", "Content-Disposition"), media={**_FILES, "audio/pcm": {}}
+        ),
+        206: Reply(text="A part of it.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
+        304: Reply(text="It is the same still.", headers=("ETag",)),
+    },
+    parameters=(*STREAM, *DOWNLOAD),
+    errors=(Conflict, RangeNotSatisfiable),
+)
 def audio(job_id: str) -> Response:
     """The finished audio: whole, or the part that ``Range`` names. With ``stream=1`` as it is made."""
     job = find_job(job_id)
@@ -128,6 +166,7 @@ def audio(job_id: str) -> Response:
 
 
 @routes.post("/<job_id>/cancel")
+@operation("cancelJob", {200: responses.Job}, errors=(Conflict,))
 def cancel(job_id: str) -> Response:
     """Ends the job at once. What still runs for it is discarded."""
     job = find_job(job_id)
@@ -137,6 +176,7 @@ def cancel(job_id: str) -> Response:
 
 
 @routes.post("/<job_id>/retry")
+@operation("retryJob", {202: responses.Job}, errors=(Conflict,))
 def retry(job_id: str) -> tuple[Response, int]:
     """Begins a job anew that failed or was canceled; only what is missing is rendered."""
     job = find_job(job_id)

@@ -5,12 +5,17 @@ Each is a job of the pipeline of that name; the answer waits for its end.
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
 
 from api.http.prefer import wait_for_end
 from api.job_views import job_view
-from api.routes.jobs import accepted, create_once, read_job
-from core.errors import FieldError, InvalidRequest
+from api.openapi.operation import Reply, View, operation
+from api.openapi.parameters import IDEMPOTENCY_KEY, LOCATION, PREFER
+from api.routes.jobs import TAKEN_IN, accepted, create_once, read_job
+from core.errors import Conflict, FieldError, InvalidRequest, NotFound
+from schemas import responses
 
 routes = Blueprint("doors", __name__, url_prefix="/v1")
 
@@ -18,25 +23,40 @@ routes = Blueprint("doors", __name__, url_prefix="/v1")
 PATIENCE = 30.0
 
 
+def _sync(pipeline: str) -> Callable[[View], View]:
+    return operation(
+        pipeline,
+        {200: Reply(responses.Job, "The job, which has ended.", LOCATION), **TAKEN_IN},
+        body=f"{pipeline.capitalize()}Request",
+        form=True,
+        pipeline=pipeline,
+        parameters=(PREFER, IDEMPOTENCY_KEY),
+        errors=(NotFound, Conflict),
+    )
+
+
 @routes.post("/embed")
-def embed() -> tuple[Response | dict[str, object], int, dict[str, str]]:
+@_sync("embed")
+def embed() -> tuple[Response, int, dict[str, str]]:
     """The speaker embedding of a recording: 200 with the job that has ended, or 202 while it has not."""
     return _through("embed")
 
 
 @routes.post("/vad")
-def vad() -> tuple[Response | dict[str, object], int, dict[str, str]]:
+@_sync("vad")
+def vad() -> tuple[Response, int, dict[str, str]]:
     """Where speech is in a recording: 200 with the job that has ended, or 202 while it has not."""
     return _through("vad")
 
 
 @routes.post("/transcribe")
-def transcribe() -> tuple[Response | dict[str, object], int, dict[str, str]]:
+@_sync("transcribe")
+def transcribe() -> tuple[Response, int, dict[str, str]]:
     """What is said in a recording: 200 with the job that has ended, or 202 while it has not."""
     return _through("transcribe")
 
 
-def _through(pipeline: str) -> tuple[Response | dict[str, object], int, dict[str, str]]:
+def _through(pipeline: str) -> tuple[Response, int, dict[str, str]]:
     body, files = read_job()
     if "pipeline" in body:
         detail = f"The pipeline is {pipeline!r} here: leave the field out, or POST /v1/jobs."
@@ -45,4 +65,4 @@ def _through(pipeline: str) -> tuple[Response | dict[str, object], int, dict[str
     if not job.state.ended:
         return accepted(job)
     view = job_view(job)
-    return view, 200, {"Location": view["links"]["self"]}
+    return jsonify(view), 200, {"Location": view["links"]["self"]}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from api.context import context, owner
 from api.job_views import root
-from core.errors import InvalidRequest, Malformed, TooLarge
+from api.openapi.operation import operation
+from core.errors import Conflict, InvalidRequest, Malformed, TooLarge
+from schemas.responses import Upload, Uploaded
 from schemas.views import rfc3339
 from storage.objects.uploads import FORM_SECONDS, UPLOAD_SECONDS
 
@@ -21,22 +22,24 @@ _CHUNK = 1 << 20
 
 
 @routes.post("")
+@operation("createUpload", {201: Upload})
 def create() -> tuple[Response, int]:
     """A place to PUT a recording to; where clients reach the storage, a form to POST it there."""
     upload, form = context().uploads.open(owner())
-    view: dict[str, Any] = {
-        "id": upload,
-        "method": "POST" if form else "PUT",
-        "url": form.url if form else f"{root()}/v1/uploads/{upload}",
-        "expires": rfc3339(time.time() + (FORM_SECONDS if form else UPLOAD_SECONDS)),
-        "max_bytes": context().settings.max_upload_bytes,
-    }
+    view = Upload(
+        id=upload,
+        method="POST" if form else "PUT",
+        url=form.url if form else f"{root()}/v1/uploads/{upload}",
+        expires=rfc3339(time.time() + (FORM_SECONDS if form else UPLOAD_SECONDS)),
+        max_bytes=context().settings.max_upload_bytes,
+    )
     if form:
         view["fields"] = dict(form.fields)
     return jsonify(view), 201
 
 
 @routes.put("/<upload>")
+@operation("putUpload", {200: Uploaded}, file=True, errors=(Conflict,))
 def put(upload: str) -> tuple[Response, int]:
     """Takes the recording's bytes in, until the upload is used."""
     uploads, limit = context().uploads, context().settings.max_upload_bytes
@@ -49,7 +52,7 @@ def put(upload: str) -> tuple[Response, int]:
         if not size:
             raise InvalidRequest("The request has no bytes.", code="upload_empty")
         uploads.put(owner(), upload, path)
-    return jsonify({"id": upload, "bytes": size}), 200
+    return jsonify(Uploaded(id=upload, bytes=size)), 200
 
 
 def _take(path: Path, limit: int) -> int:
@@ -67,6 +70,7 @@ def _take(path: Path, limit: int) -> int:
 
 
 @routes.delete("/<upload>")
+@operation("deleteUpload", {204: None})
 def delete(upload: str) -> tuple[str, int]:
     """Deletes an upload; what was made of it stays."""
     context().uploads.delete(owner(), upload)

@@ -13,16 +13,18 @@ from api.context import context, owner
 from api.http.forms import check_fields, json_object, no_such_file
 from api.http.json_body import read_json
 from api.http.prefer import wait_for_end
-from api.job_views import root
+from api.job_views import views
+from api.openapi.operation import Reply, operation
+from api.openapi.parameters import LOCATION, PREFER
 from api.routes.catalog import stock_voices
-from api.routes.jobs import accepted, submit
+from api.routes.jobs import TAKEN_IN, accepted, submit
 from core import ids
-from core.errors import FieldError, InvalidRequest, Malformed, NotFound
+from core.errors import Conflict, FieldError, InvalidRequest, Malformed, NotFound
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
 from pipelines.intake import Intake
+from schemas import responses
 from schemas.requests import MAX_RECORDINGS, PreviewRequest, RecordingInput, VoiceChange, VoiceRequest
-from schemas.views import rfc3339
 from storage.voices import StoredVoice, voice_folder
 
 routes = Blueprint("voices", __name__, url_prefix="/v1/voices")
@@ -32,13 +34,21 @@ SENTENCE = "This is how I sound. The quick brown fox jumps over the lazy dog."
 
 
 @routes.get("")
+@operation("listVoices", {200: responses.VoiceList})
 def list_voices() -> Response:
     """Every voice: those of the models, and those that the owner stored."""
-    stored = [voice_view(voice) for voice in context().voices.of(owner())]
-    return jsonify({"object": "list", "data": [*stock_voices(), *stored]})
+    stored = [_stored(voice) for voice in context().voices.of(owner())]
+    return jsonify(responses.VoiceList(object="list", data=[*stock_voices(), *stored]))
 
 
 @routes.post("")
+@operation(
+    "createVoice",
+    {202: Reply(responses.StoredVoice, "It is being made.", LOCATION)},
+    body=VoiceRequest,
+    form=True,
+    errors=(NotFound,),
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Makes a voice from one or more recordings: voice activity and embedding once, for each pipeline named."""
     body, files = _read_voice()
@@ -69,27 +79,30 @@ def create() -> tuple[Response, int, dict[str, str]]:
     except BaseException:
         ctx.objects.delete(*ctx.objects.names(f"{folder}/"))
         raise
-    view = voice_view(voice)
+    view = _stored(voice)
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
 
 @routes.get("/<voice_id>")
+@operation("getVoice", {200: Reply((responses.StockVoice, responses.StoredVoice), "The voice.")})
 def get(voice_id: str) -> Response:
     """A voice: whether it is ready, or why it failed."""
     for stock in stock_voices():
         if stock["id"] == voice_id:
             return jsonify(stock)
-    return jsonify(voice_view(context().voices.get(owner(), voice_id)))
+    return jsonify(_stored(context().voices.get(owner(), voice_id)))
 
 
 @routes.patch("/<voice_id>")
+@operation("renameVoice", {200: responses.StoredVoice}, body=VoiceChange)
 def rename(voice_id: str) -> Response:
     """Gives a stored voice another name."""
     asked = VoiceChange.model_validate(read_json())
-    return jsonify(voice_view(context().voices.rename(owner(), voice_id, asked.name)))
+    return jsonify(_stored(context().voices.rename(owner(), voice_id, asked.name)))
 
 
 @routes.delete("/<voice_id>")
+@operation("deleteVoice", {204: None})
 def delete(voice_id: str) -> Response:
     """Takes a stored voice away everywhere: its record, its recordings, and what was made from them."""
     context().voices.delete(owner(), voice_id)
@@ -97,6 +110,7 @@ def delete(voice_id: str) -> Response:
 
 
 @routes.post("/<voice_id>/preview")
+@operation("previewVoice", TAKEN_IN, body=PreviewRequest, optional=True, parameters=(PREFER,), errors=(Conflict,))
 def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
     """A job that lets the voice say a sentence."""
     asked = PreviewRequest.model_validate(read_json(b"{}"))
@@ -120,23 +134,8 @@ def _pipeline_of(voice_id: str) -> str:
     raise NotFound("There is no such voice.", code="voice_not_found")
 
 
-def voice_view(voice: StoredVoice) -> dict[str, Any]:
-    """A stored voice as the API shows it."""
-    state, error = context().voices.state(voice)
-    own = f"{root()}/v1/voices/{voice.id}"
-    return {
-        "id": voice.id,
-        "object": "voice",
-        "name": voice.name,
-        "state": state.value,
-        "pipelines": list(voice.models),
-        "models": sorted(set(voice.models.values())),
-        "consent": voice.consent,
-        "created": rfc3339(voice.created),
-        "recordings": [{"duration": r.get("duration"), "sha256": r.get("sha256")} for r in voice.recordings],
-        "error": error,
-        "links": {"self": own, "preview": f"{own}/preview"},
-    }
+def _stored(voice: StoredVoice) -> responses.StoredVoice:
+    return views().voice(voice, *context().voices.state(voice))
 
 
 def _read_voice() -> tuple[dict[str, Any], list[FileStorage]]:

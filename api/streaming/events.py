@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -118,13 +118,13 @@ class _Following:
         return told
 
 
-def _data(job: Job, event: Event) -> dict[str, Any]:
+def _data(job: Job, event: Event) -> Mapping[str, Any]:
     if event.step is None:
         return job_view(job)
     # What has happened since is told by the events behind this one.
     return {"name": event.step.name, "model": event.step.model, "state": event.type.removeprefix("step.")}
 
 
-def _message(kind: str, data: dict[str, Any], event_id: str | None = None) -> bytes:
+def _message(kind: str, data: Mapping[str, Any], event_id: str | None = None) -> bytes:
     lines = [f"event: {kind}", f"data: {json.dumps(data, separators=(',', ':'))}"]
     return "\n".join([*([f"id: {event_id}"] if event_id else []), *lines, "", ""]).encode()

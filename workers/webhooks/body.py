@@ -75,13 +75,14 @@ def _data(connections: Connections, views: Views, delivery: Delivery) -> dict[st
         return {"message": "This is a test."}
     if ids.BATCH.begins(delivery.job):
         try:
-            return views.batch(Batches(connections.ledger, connections.objects).get(delivery.owner, delivery.job))
+            batch = Batches(connections.ledger, connections.objects).get(delivery.owner, delivery.job)
+            return {**views.batch(batch)}
         except NotFound:
             return {"id": delivery.job, "state": "completed"}
     job = connections.ledger.get(delivery.job)
     if job is None or delivery.generation < job.origin:  # it was deleted, or has expired; another may have its id
         return {"id": delivery.job, "state": delivery.type.removeprefix("job.")}
-    return views.job(as_it_was(job, delivery), None)
+    return {**views.job(as_it_was(job, delivery), None)}
 
 
 def as_it_was(job: Job, delivery: Delivery) -> Job:

@@ -1,0 +1,27 @@
+"""Which models can do a step: one answer for planning, for the catalog's views and for the OpenAPI description."""
+
+from __future__ import annotations
+
+from core.names import Role, VadMode
+from models.base import ModelSpec
+from models.catalog import Catalog
+from pipelines.definitions import Pipeline, PipelineStep, family_role
+
+
+def candidates(step: PipelineStep, catalog: Catalog, vad: VadMode | None = None) -> list[ModelSpec]:
+    """The models that can do a step, in the order of the catalog.
+
+    ``vad`` is the job's way of finding speech. None means any way, for whoever asks what a pipeline can use."""
+    if step.role is Role.VAD:
+        # A way of finding speech has the name of a family.
+        ways = [way.value for way in VadMode] if vad is None else [vad.value]
+        return [model for model in catalog.models.values() if model.type in ways]
+    return catalog.of(family_role(step.role), step.type)
+
+
+def models_by_role(pipeline: Pipeline, catalog: Catalog) -> dict[Role, list[ModelSpec]]:
+    """The models that a pipeline can use, by the role of their step, each named once for a role."""
+    found: dict[Role, dict[str, ModelSpec]] = {}
+    for step in pipeline.steps:
+        found.setdefault(step.role, {}).update({model.name: model for model in candidates(step, catalog)})
+    return {role: list(models.values()) for role, models in found.items()}
