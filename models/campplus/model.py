@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from audio.samples import Samples
-from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
+from core.errors import ChorusError, WeightsError
 from models.base import Embedding, Item, Model, Output
 from models.shared import recordings
+from models.shared.embeddings import unit
+from models.shared.failures import together
 
 MAX_WINDOW = 20.0  #: seconds that go through the network as one
 
 _HOP, _FRAME = 160, 400  # samples of Kaldi's frames at 16 kHz
-_FRAMES_PER_SECOND = recordings.RATE // _HOP
 #: Mel energies at the top, above 5.9 kHz, that are passed over: AAC and its like cut there, and with them the same
 #: voice in AAC and in FLAC had a cosine of 0.94 only; without them 0.99, and the equal error rate stays 0.
 _DEAF = 9
@@ -47,26 +48,19 @@ class CampplusModel(Model):
         import torch
 
         from models.campplus.network import Network
+        from models.shared.torch import open_device, read_tensors
 
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigurationError("this torch sees no CUDA device")
         self.bounds = self.spec.bounds(device)
         self._torch = torch
-        self._device = torch.device(device)
-        try:
-            weights = torch.load(self.files("model"), map_location="cpu", weights_only=True)
-        except Exception as error:  # pickle, zipfile and torch raise classes of their own
-            raise WeightsError(f"{self.spec.name}: the model is no readable file of weights") from error
-        if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
-            raise WeightsError(f"{self.spec.name}: the model is no state dict")
-        self._network = Network(weights, self._device)
+        self._device = open_device(device)
+        self._network = Network(read_tensors(self.files("model"), self.spec.name), self._device)
         warm = self.run([Item({"samples": _hum(), "rate": recordings.RATE})])[0]
         if not isinstance(warm, Embedding):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 
     def cost(self, item: Item) -> int:
         """Frames of 10 ms that are heard at most."""
-        return max(1, math.ceil(recordings.seconds_heard(item) * _FRAMES_PER_SECOND))
+        return recordings.frames_heard(item)
 
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
         """One embedding per item, or why there is none."""
@@ -79,7 +73,7 @@ class CampplusModel(Model):
                 outcomes[place] = error
         found: dict[int, list[Samples]] = {}
         for group in self._groups(windows):
-            for window, vector in self._embed(group):
+            for window, vector in zip(group, together(group, self._embed), strict=True):
                 if isinstance(vector, ChorusError):
                     outcomes[window.place] = vector
                 else:
@@ -120,25 +114,14 @@ class CampplusModel(Model):
         if group:
             yield group
 
-    def _embed(self, group: Sequence[_Window]) -> list[tuple[_Window, Samples | ChorusError]]:
-        """Unit vectors. What fails in company is done again alone: one bad window spoils no other."""
-        try:
-            vectors = self._network.embed(self._features(group)).cpu().numpy()
-            return [(window, _unit(vector)) for window, vector in zip(group, vectors, strict=True)]
-        except ChorusError as error:
-            failure: ChorusError = error
-        except self._torch.OutOfMemoryError:
-            failure = OutOfMemory()
-        except RuntimeError as error:
-            failure = ModelFailed(f"{type(error).__name__}: {str(error)[:300]}")
-        if len(group) == 1:
-            return [(group[0], failure)]
-        return [outcome for window in group for outcome in self._embed([window])]
+    def _embed(self, group: Sequence[_Window]) -> list[Samples]:
+        """Unit vectors. Raises what torch raises."""
+        return [unit(vector) for vector in self._network.embed(self._features(group)).cpu().numpy()]
 
     def _embedding(self, vectors: Sequence[Samples]) -> Embedding | ChorusError:
         # Windows of one item have one length, so the plain mean is the weighted one.
         try:
-            return Embedding(_unit(np.mean(vectors, axis=0)), self.spec.name)
+            return Embedding(unit(np.mean(vectors, axis=0)), self.spec.name)
         except ChorusError as error:
             return error
 
@@ -148,13 +131,6 @@ def _cut(samples: Samples) -> list[Samples]:
     count = max(1, math.ceil(len(samples) / (MAX_WINDOW * recordings.RATE)))
     length = len(samples) // count
     return [samples[i * length : (i + 1) * length] for i in range(count)]
-
-
-def _unit(vector: Samples) -> Samples:
-    norm = float(np.linalg.norm(vector))
-    if not 1e-12 < norm < math.inf:  # nor is it NaN
-        raise ModelFailed("the embedding is not finite")
-    return (vector / norm).astype(np.float32)
 
 
 def _hum() -> Samples:

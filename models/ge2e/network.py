@@ -12,8 +12,8 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.errors import WeightsError
 from models.shared.recordings import RATE
+from models.shared.torch import load_strictly
 
 HOP = 160  #: samples of one frame: 10 ms
 PARTIAL = 160  #: frames
@@ -37,12 +37,8 @@ class Network(nn.Module):
         self.linear = nn.Linear(DIMENSIONS, DIMENSIONS)
         # The checkpoint also holds the loss's own scale and shift.
         own = {name: w for name, w in weights.items() if name.startswith(("lstm.", "linear."))}
-        try:
-            self.load_state_dict(own)
-        except RuntimeError as error:
-            raise WeightsError(f"these are not the weights of GE2E: {error}") from error
-        self.to(device, torch.float32).eval()
-        self.requires_grad_(False)
+        load_strictly(self, own, "GE2E")
+        self.to(device, torch.float32)
         self._window = torch.hann_window(_FRAME, device=device)
         # The mel filters of librosa's defaults, which the network was trained on.
         self._filters = torchaudio.functional.melscale_fbanks(

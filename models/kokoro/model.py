@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.samples import Samples
-from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
+from core.errors import ChorusError, ModelFailed, WeightsError
 from models.base import Item, Model, Output, Speech
 from models.kokoro import FAMILY, MAX_TOKENS, parse_voice
 from models.kokoro.frontend import read_vocabulary
+from models.shared.failures import failure
+from models.shared.onnx import RANDOM, open_session, read_graph
+from models.shared.options import numbers
 
 RATE = 24_000
 STYLE = 256  #: numbers of one style
 
 _HOP = 600  #: samples of one frame of the durations
 _PAD = 0
-_RANDOM = {"RandomNormalLike", "RandomNormal", "RandomUniformLike", "RandomUniform", "Bernoulli", "Multinomial"}
 
 
 class KokoroModel(Model):
@@ -38,7 +40,8 @@ class KokoroModel(Model):
             if name not in self.voices:
                 raise WeightsError(f"{self.spec.name}: the file of voices has no {name!r}")
         self._ids = frozenset(read_vocabulary(self.files("vocab")).values())
-        self._session = _session(self.files("model"), device)
+        graph = _with_durations(read_graph(self.files("model"), self.spec.name), self.spec.name)
+        self._session = open_session(graph, device, self.spec.name)
         names = {i.name for i in self._session.get_inputs()}
         if names != {"tokens", "style", "speed"}:
             raise WeightsError(f"{self.spec.name}: the model takes {sorted(names)}; Kokoro takes tokens, style, speed")
@@ -59,21 +62,20 @@ class KokoroModel(Model):
 
     def _run_one(self, item: Item) -> Output | ChorusError:
         try:
-            tokens = self._tokens(item)
-            feeds = {
-                "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
-                "style": self._style(item, len(tokens))[None],
-                "speed": np.array([_speed(item)], np.float32),
-            }
-            audio, durations = self._session.run(None, feeds)
-            return _speech(audio.reshape(-1), durations.reshape(-1), len(tokens))
-        except ChorusError as error:
-            return error
+            return self._speak(item)
         except Exception as error:  # ONNX Runtime's classes share no base but Exception
-            text = str(error)
-            if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text.lower():
-                return OutOfMemory()
-            return ModelFailed(f"{type(error).__name__}: {text[:300]}")
+            return failure(error)
+
+    def _speak(self, item: Item) -> Speech:
+        tokens = self._tokens(item)
+        speed = numbers(FAMILY.options, item.options).get("speed", 1.0)
+        feeds = {
+            "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
+            "style": self._style(item, len(tokens))[None],
+            "speed": np.array([speed], np.float32),
+        }
+        audio, durations = self._session.run(None, feeds)
+        return _speech(audio.reshape(-1), durations.reshape(-1), len(tokens))
 
     def _tokens(self, item: Item) -> list[int]:
         """The item's tokens, checked. Raises `core.errors.ModelFailed`."""
@@ -93,17 +95,6 @@ class KokoroModel(Model):
         styles = [weight * self.voices[name][tokens - 1].astype(np.float64) for name, weight in weights.items()]
         mixed: Samples = np.sum(styles, axis=0).astype(np.float32)
         return mixed
-
-
-def _speed(item: Item) -> float:
-    option = FAMILY.options["speed"]
-    speed = item.options.get("speed")
-    if speed is None:
-        return float(option.default)
-    low, high = option.minimum or 0.0, option.maximum or math.inf
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not low <= speed <= high:
-        raise ModelFailed(f"speed lies between {low} and {high}")
-    return float(speed)
 
 
 def _speech(audio: Samples, frames: NDArray[Any], tokens: int) -> Speech:
@@ -131,50 +122,19 @@ def _read_voices(path: Any) -> dict[str, Samples]:
     return {name: styles.reshape(MAX_TOKENS, STYLE) for name, styles in voices.items()}
 
 
-def _session(path: Any, device: str) -> Any:
-    """ONNX Runtime on one thread, giving the durations beside the audio."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Every utterance has another length: an arena would keep the longest one's memory for good.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    providers: list[Any] = ["CPUExecutionProvider"]
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda"):
-        raise ConfigurationError(f"Kokoro runs on cpu or cuda, not on {device!r}")
-    if kind == "cuda":
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-            raise ConfigurationError("this ONNX Runtime knows no CUDA: install onnxruntime-gpu")
-        cuda = {"device_id": index or "0", "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-        providers.insert(0, ("CUDAExecutionProvider", cuda))
-    graph = _with_durations(path)
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=providers)
-    except Exception as error:  # its classes share no base but Exception
-        raise WeightsError(f"ONNX Runtime cannot run this Kokoro: {str(error)[:300]}") from error
-
-
-def _with_durations(path: Any) -> bytes:
+def _with_durations(model: Any, name: str) -> bytes:
     """The graph, serialised, with the rounded durations (frames per token) as a second output.
 
     Raises `core.errors.WeightsError` where it is not Kokoro's, or draws noise."""
-    import onnx
+    from onnx import TensorProto, helper
 
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:  # onnx and protobuf raise classes of their own
-        raise WeightsError(f"{path} is no readable ONNX file") from error
     nodes = model.graph.node
-    if any(node.op_type in _RANDOM for node in nodes):
-        raise WeightsError("this Kokoro draws noise inside its graph: the same text would not sound the same")
-    rounded = {name for node in nodes if node.op_type == "Round" for name in node.output}
+    if any(node.op_type in RANDOM for node in nodes):
+        raise WeightsError(f"{name} draws noise inside its graph: the same text would not sound the same")
+    rounded = {made for node in nodes if node.op_type == "Round" for made in node.output}
     clipped = [node for node in nodes if node.op_type == "Clip" and node.input[0] in rounded]
     if len(clipped) != 1 or len(model.graph.output) != 1:
-        raise WeightsError(f"{path} is not the graph of Kokoro: it has no rounding of durations")
-    model.graph.output.append(onnx.helper.make_tensor_value_info(clipped[0].output[0], onnx.TensorProto.FLOAT, None))
+        raise WeightsError(f"{name}: the model is not the graph of Kokoro: it has no rounding of durations")
+    model.graph.output.append(helper.make_tensor_value_info(clipped[0].output[0], TensorProto.FLOAT, None))
     graph: bytes = model.SerializeToString()
     return graph

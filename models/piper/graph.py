@@ -22,14 +22,13 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from core.errors import WeightsError
+from models.shared.onnx import RANDOM
 
 TOKENS, LENGTHS, SCALES, SPEAKER = "input", "input_lengths", "scales", "sid"
 NOISE = "chorus_noise"  #: float32 [rows, 2, tokens]
 PRIOR = "chorus_prior"  #: float32 [rows, channels, frames]
 MASK = "chorus_mask"  #: float32 [rows, 1, frames]
 WEIGHTS, MEAN, LOG_DEVIATION, AUDIO = "chorus_weights", "chorus_mean", "chorus_log_deviation", "chorus_audio"
-
-_RANDOM = ("RandomNormalLike", "RandomNormal", "RandomUniformLike", "RandomUniform", "Bernoulli", "Multinomial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def _seams(graph: _Graph) -> _Seams:
     """Where to cut: the rounding of durations, the prior's statistics, its sample, the mask of frames."""
     rounding = graph.nodes[_one(graph.kinds(["Ceil"]), "roundings of durations")]
     frames = graph.after(rounding.output)
-    randoms = set(graph.kinds(_RANDOM))
+    randoms = set(graph.kinds(RANDOM))
     if any(graph.nodes[i].op_type != "RandomNormalLike" for i in randoms):
         raise WeightsError("not a Piper voice: its graph draws other noise than normal")
     second = _one(sorted(randoms & frames), "random nodes after the durations")

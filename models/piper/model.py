@@ -7,7 +7,6 @@ sums by 1e-5, which the vocoder makes 1e-4 of and which now and then rounds a du
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.samples import Samples
-from core.errors import ChorusError, ConfigurationError, ModelFailed, OutOfMemory, WeightsError
+from core.errors import ChorusError, ModelFailed, WeightsError
 from models.base import Item, Model, Output, Speech
 from models.piper import FAMILY
 from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
+from models.shared.devices import parse
+from models.shared.failures import failure, together
+from models.shared.noise import noise_of
+from models.shared.onnx import open_session, read_graph
+from models.shared.options import numbers
 
 MAX_SECONDS = 60.0  #: of one utterance: the vocoder takes about 20 MB a second
 
@@ -55,22 +59,16 @@ class PiperModel(Model):
 
         Raises `core.errors.WeightsError` where the files are no Piper voice, `core.errors.ConfigurationError`
         where ONNX Runtime has no such device."""
-        import onnx
-
         from models.piper.graph import split
 
+        kind, _ = parse(device)
         self.config = read_config(self.files("config"))
         self.bounds = self.spec.bounds(device)
-        self._at_once = _DECODED_AT_ONCE[_kind(device)]
-        try:
-            graph = onnx.load(str(self.files("model")))
-        except Exception as error:  # onnx and protobuf raise classes of their own
-            raise WeightsError(f"{self.spec.name}: the model is no readable ONNX file") from error
-        halves = split(graph, masked=self.bounds.padded)
-        del graph
+        self._at_once = _DECODED_AT_ONCE[kind]
+        halves = split(read_graph(self.files("model"), self.spec.name), masked=self.bounds.padded)
         self._stochastic, self._many, self.hop = halves.stochastic, halves.speakers, halves.hop
-        self._encoder = _session(halves.encoder, device)
-        self._decoder = _session(halves.decoder, device)
+        self._encoder = open_session(halves.encoder, device, self.spec.name)
+        self._decoder = open_session(halves.decoder, device, self.spec.name)
         del halves
         gc.collect()
         self._warm_up()
@@ -89,9 +87,9 @@ class PiperModel(Model):
                 self._encode(row)
                 rows.append(row)
             except Exception as error:  # whatever ONNX Runtime raises
-                outcomes[place] = _failure(error)
+                outcomes[place] = failure(error)
         for group in self._groups(rows):
-            outcomes |= self._decode(group)
+            outcomes.update(zip((row.place for row in group), together(group, self._decode), strict=True))
         return [outcomes[place] for place in range(len(items))]
 
     def _groups(self, rows: Sequence[_Row]) -> list[list[_Row]]:
@@ -106,22 +104,15 @@ class PiperModel(Model):
                 groups.append([row])
         return groups
 
-    def _decode(self, rows: list[_Row]) -> dict[int, Output | ChorusError]:
-        """Outcomes by place. What fails in company is done again alone: one bad row spoils no other."""
-        try:
-            audio = self._run_decoder(rows)
-            return {row.place: self._speech(row, audio[i]) for i, row in enumerate(rows)}
-        except Exception as error:  # whatever ONNX Runtime raises
-            if len(rows) == 1:
-                return {rows[0].place: _failure(error)}
-        return {place: outcome for row in rows for place, outcome in self._decode([row]).items()}
+    def _decode(self, rows: Sequence[_Row]) -> list[Speech | ChorusError]:
+        audio = self._run_decoder(rows)
+        return [self._speech(row, spoken) for row, spoken in zip(rows, audio, strict=True)]
 
     def _row(self, place: int, item: Item) -> _Row:
         """The item, checked. Raises `core.errors.ModelFailed`."""
         try:
             tokens = np.asarray(item.inputs["tokens"], np.int64)
             speaker = int(item.inputs.get("speaker", 0))
-            noise = np.random.Generator(np.random.PCG64(item.seed))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelFailed(f"the item's inputs cannot be read: {error}") from error
         if tokens.ndim != 1 or not 1 <= tokens.size <= MAX_TOKENS:
@@ -130,15 +121,15 @@ class PiperModel(Model):
             raise ModelFailed(f"tokens lie between 0 and {self.config.num_symbols - 1}")
         if not 0 <= speaker < self.config.num_speakers:
             raise ModelFailed(f"speakers lie between 0 and {self.config.num_speakers - 1}")
-        own = self.config.inference
+        own, options = self.config.inference, numbers(FAMILY.options, item.options)
         return _Row(
             place=place,
             tokens=tokens,
             speaker=speaker,
-            length_scale=np.float32(own.length_scale / _option(item, "speed", 1.0)),
-            noise_scale=np.float32(_option(item, "noise_scale", own.noise_scale)),
-            noise_w=np.float32(_option(item, "noise_w", own.noise_w)),
-            noise=noise,
+            length_scale=np.float32(own.length_scale / options.get("speed", 1.0)),
+            noise_scale=np.float32(options.get("noise_scale", own.noise_scale)),
+            noise_w=np.float32(options.get("noise_w", own.noise_w)),
+            noise=noise_of(item),
         )
 
     def _encode(self, row: _Row) -> None:
@@ -199,55 +190,3 @@ class PiperModel(Model):
 
 def _frames(row: _Row) -> int:
     return int(row.prior.shape[1])
-
-
-def _option(item: Item, name: str, default: float) -> float:
-    """One option of the item, within the family's bounds."""
-    given = item.options.get(name)
-    if given is None:
-        return default
-    option = FAMILY.options[name]
-    low, high = option.minimum or 0.0, option.maximum or math.inf
-    if isinstance(given, bool) or not isinstance(given, int | float) or not low <= given <= high:
-        raise ModelFailed(f"{name} lies between {low} and {high}")
-    return float(given)
-
-
-def _failure(error: Exception) -> ChorusError:
-    if isinstance(error, ChorusError):
-        return error
-    text = str(error)
-    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text.lower():
-        return OutOfMemory()
-    return ModelFailed(f"{type(error).__name__}: {text[:300]}")
-
-
-def _kind(device: str) -> str:
-    kind = device.split(":", maxsplit=1)[0]
-    if kind not in _DECODED_AT_ONCE:
-        raise ConfigurationError(f"Piper runs on cpu or cuda, not on {device!r}")
-    return kind
-
-
-def _session(graph: bytes, device: str) -> Any:
-    """ONNX Runtime on one thread: on a CPU there is one process per core."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Every utterance has another length: an arena would keep the longest one's memory for good.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if _kind(device) == "cuda":
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-            raise ConfigurationError("this ONNX Runtime knows no CUDA: install onnxruntime-gpu")
-        # float32 throughout, and no search for algorithms, which would make sums depend on the batch.
-        cuda = {"device_id": device.partition(":")[2] or "0", "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-        providers.insert(0, ("CUDAExecutionProvider", cuda))
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=providers)
-    except Exception as error:  # its classes share no base but Exception
-        raise WeightsError(f"ONNX Runtime cannot run this voice: {str(error)[:300]}") from error

@@ -6,6 +6,7 @@ that many short segments still make windows long enough to know a voice by.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -25,9 +26,9 @@ SILENCE = 1e-4  #: root mean square below which there is nothing to hear: -80 dB
 MAX_SEGMENTS = 100_000
 
 
-def seconds_heard(item: Item) -> float:
-    """At most how much of the recording is heard, told without reading it, in seconds."""
-    return float(min(MAX_SPEECH, len(item.inputs["samples"]) / RATE))
+def frames_heard(item: Item) -> int:
+    """At most how much of the recording is heard, told without reading it, in frames of 10 ms: at least 1."""
+    return max(1, math.ceil(min(MAX_SPEECH, len(item.inputs["samples"]) / RATE) * 100))
 
 
 def speech(item: Item) -> Samples:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio.samples import Samples
-from core.errors import ChorusError, ConfigurationError, ModelFailed, WeightsError
+from core.errors import ChorusError, ModelFailed, WeightsError
 from models.base import Item, Model, Output, Recording, Segments
+from models.shared.onnx import read_graph
+from models.shared.options import numbers
 from models.shared.recordings import RATE, recording_of
 from models.silero import FAMILY
 from models.silero.segments import WINDOW, Parameters, segments
@@ -33,12 +36,12 @@ class SileroModel(Model):
         """Raises `core.errors.WeightsError` where the file is not that of Silero VAD at 16 kHz."""
         import torch
 
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigurationError("this torch sees no CUDA device")
+        from models.shared.torch import open_device
+
         self.bounds = self.spec.bounds(device)
         self._torch = torch
-        self._device = torch.device(device)
-        self._network = _Network(torch, _read_weights(self.files("model")), self._device)
+        self._device = open_device(device)
+        self._network = _Network(torch, _read_weights(self.files("model"), self.spec.name), self._device)
         self.probabilities([Item({"samples": np.zeros(4 * WINDOW, np.float32), "rate": RATE})])
 
     def cost(self, item: Item) -> int:
@@ -48,17 +51,17 @@ class SileroModel(Model):
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
         """Segments per item, or `core.errors.ModelFailed` where its inputs cannot be heard."""
         outcomes: dict[int, Output | ChorusError] = {}
-        sound: dict[int, Item] = {}
+        sound: dict[int, Parameters] = {}
         for place, item in enumerate(items):
             try:
                 _samples(item)
-                _parameters(item.options)
-                sound[place] = item
+                sound[place] = Parameters(**numbers(FAMILY.options, item.options))
             except ChorusError as error:
                 outcomes[place] = error
-        for (place, item), found in zip(sound.items(), self.probabilities(list(sound.values())), strict=True):
-            samples = len(item.inputs["samples"])
-            outcomes[place] = Segments(segments(found, samples, _parameters(item.options)), samples / RATE)
+        probabilities = self.probabilities([items[place] for place in sound])
+        for (place, parameters), found in zip(sound.items(), probabilities, strict=True):
+            samples = len(items[place].inputs["samples"])
+            outcomes[place] = Segments(segments(found, samples, parameters), samples / RATE)
         return [outcomes[place] for place in range(len(items))]
 
     def probabilities(self, items: Sequence[Item]) -> list[Samples]:
@@ -172,31 +175,13 @@ def _samples(item: Item) -> Recording:
     return samples
 
 
-def _parameters(options: Mapping[str, Any]) -> Parameters:
-    """The item's options within the family's bounds. Raises `core.errors.ModelFailed`."""
-    given: dict[str, float] = {}
-    for name, option in FAMILY.options.items():
-        value = options.get(name)
-        if value is None:
-            continue
-        low, high = option.minimum or 0.0, option.maximum or math.inf
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ModelFailed(f"{name} lies between {low} and {high}")
-        given[name] = float(value)
-    return Parameters(**given)
-
-
-def _read_weights(path: Any) -> dict[str, NDArray[np.float32]]:
-    import onnx
+def _read_weights(path: Path, model: str) -> dict[str, Samples]:
     from onnx import numpy_helper
 
-    try:
-        found = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
-    except Exception as error:  # onnx and protobuf raise classes of their own
-        raise WeightsError(f"{path} is no readable ONNX file") from error
+    found = {t.name: numpy_helper.to_array(t) for t in read_graph(path, model).graph.initializer}
     for name, shape in _SHAPES.items():
         if name not in found or found[name].shape != shape:
-            raise WeightsError(f"{path} is not Silero VAD at 16 kHz: {name} is missing or has another shape")
+            raise WeightsError(f"{model} is not Silero VAD at 16 kHz: {name} is missing or has another shape")
     return {name: found[name].astype(np.float32) for name in _SHAPES}
 
 

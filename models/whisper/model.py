@@ -11,7 +11,9 @@ from typing import Any
 
 from audio.samples import Samples
 from core.errors import ChorusError, ModelFailed, WeightsError
+from core.names import Runtime
 from models.base import Item, Model, Output, Segment, Transcript
+from models.shared.devices import parse, usable
 from models.shared.recordings import RATE, recording_of
 from models.silero.model import SileroModel
 from models.silero.segments import Parameters, segments
@@ -43,7 +45,7 @@ class WhisperModel(Model):
     def load(self, device: str) -> None:
         from faster_whisper import WhisperModel as FasterWhisper
 
-        kind, _, index = device.partition(":")
+        kind, number = parse(device)
         # CTranslate2 wants its files side by side under their own names.
         folder = Path(tempfile.mkdtemp(prefix="chorus-whisper-"))
         try:
@@ -53,7 +55,7 @@ class WhisperModel(Model):
             self._model = FasterWhisper(
                 str(folder),
                 device=kind,
-                device_index=int(index or 0),
+                device_index=number,
                 compute_type="int8" if kind == "cpu" else "float16",
                 cpu_threads=1,
                 local_files_only=True,
@@ -63,7 +65,8 @@ class WhisperModel(Model):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self._vad = SileroModel(self.spec, lambda _: self.files("vad"))
-        self._vad.load(device)
+        # Its torch may be built for the CPU where CTranslate2 is not.
+        self._vad.load(device if kind == "cpu" or usable(Runtime.TORCH) > number else "cpu")
         self._vad.pause = self._pause
 
     def _pause(self) -> None:

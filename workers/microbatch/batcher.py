@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from core.errors import ChorusError, InternalError, ModelFailed, OutOfMemory, Poisoned, Unavailable
+from core.errors import ChorusError, InternalError, ModelFailed, Poisoned, Unavailable
 from core.failpoints import reach
 from core.names import Role
 from core.work import WHOLE_JOB, ItemRef
 from models.base import Bounds, Item, Model, Output
+from models.shared.failures import failure, is_out_of_memory
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
 from storage.metrics import Count
@@ -435,20 +436,10 @@ def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
         no_memory = is_out_of_memory(error)
         if len(items) == 1:
             log.warning("%s failed on an item", model.spec.name, exc_info=error)
-            if no_memory:
-                return [OutOfMemory()]
-            return [error if isinstance(error, ChorusError) else ModelFailed(f"{type(error).__name__}: {error}"[:500])]
+            return [failure(error)]
         half = len(items) // 2
         if no_memory and half < served.bounds.items:
             log.warning("%s ran out of memory on %d items: at most %d from now on", model.spec.name, len(items), half)
             served.bounds = replace(served.bounds, items=half)
     # Outside of the handler, so that the exception's traceback holds no memory any more.
     return bisect(served, items[:half]) + bisect(served, items[half:])
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a model ran out of memory: Python's, torch's (``OutOfMemoryError``) or ONNX Runtime's way to say so."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "failed to allocate memory" in text

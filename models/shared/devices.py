@@ -1,0 +1,94 @@
+"""Where a model runs: which CUDA devices there are, and what the installed runtimes can do with them.
+
+Light: a runtime is imported only where a device is there or asked for, and a model wants that runtime.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import ConfigurationError
+from core.names import Runtime
+from models.base import ModelSpec
+from models.families import family_of
+
+#: A runtime's name to people, and what to install for CUDA.
+_NAMES = {
+    Runtime.ONNX: ("ONNX Runtime", "onnxruntime-gpu"),
+    Runtime.TORCH: ("torch", "torch for CUDA"),
+    Runtime.CTRANSLATE2: ("CTranslate2", "ctranslate2 for CUDA"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The device of a model (``cpu``, ``cuda``, ``cuda:1``), and why it is that one."""
+
+    device: str
+    reason: str
+
+
+def parse(device: str) -> tuple[str, int]:
+    """Kind and number of a device: ``("cuda", 1)`` of ``cuda:1``. Raises `core.errors.ConfigurationError`."""
+    match = re.fullmatch(r"(cpu|cuda)(?::(\d{1,3}))?", device)
+    if match is None or (match[1] == "cpu" and match[2]):
+        raise ConfigurationError(f"{device!r} is no device: cpu, cuda or cuda:N")
+    return match[1], int(match[2] or 0)
+
+
+def place(spec: ModelSpec, process: str) -> Placement:
+    """The device for a model: its own ``device``, or that of the ``process``; ``auto`` is a CUDA device where its
+    family's runtime can use one, else the CPU.
+
+    Raises `core.errors.ConfigurationError` where a CUDA device is asked for by name and cannot be used."""
+    asked, who = (spec.device, "models.yaml") if spec.device else (process, "CHORUS_DEVICE")
+    runtime = family_of(spec.type).runtime
+    if asked == "cpu":
+        return Placement("cpu", f"{who} says cpu")
+    if runtime is None:
+        return Placement("cpu", f"models of type {spec.type} use no GPU")
+    if asked == "auto":
+        if not cuda_devices():
+            return Placement("cpu", "there is no CUDA device")
+        if not usable(runtime):
+            return Placement("cpu", f"a CUDA device is there, but {_lack(runtime)}")
+        return Placement("cuda", f"{_NAMES[runtime][0]} can use a CUDA device")
+    _, number = parse(asked)
+    if (count := usable(runtime)) <= number:
+        reason = f"{_NAMES[runtime][0]} sees {count} CUDA devices" if count else _lack(runtime)
+        raise ConfigurationError(f"{spec.name} cannot run on {asked}, as {who} says: {reason}.")
+    return Placement(asked, f"{who} says {asked}")
+
+
+def cuda_devices() -> int:
+    """CUDA devices that the driver shows this process; ``CUDA_VISIBLE_DEVICES`` is heeded."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    return 0 if failed else count.value
+
+
+def usable(runtime: Runtime) -> int:
+    """CUDA devices that the installed runtime can use; 0 where it is built for the CPU, or not installed."""
+    modules = {Runtime.ONNX: "onnxruntime", Runtime.TORCH: "torch", Runtime.CTRANSLATE2: "ctranslate2"}
+    try:
+        module: Any = importlib.import_module(modules[runtime])
+        if runtime is Runtime.ONNX:
+            return cuda_devices() if "CUDAExecutionProvider" in module.get_available_providers() else 0
+        if runtime is Runtime.TORCH:
+            return int(module.cuda.device_count()) if module.cuda.is_available() else 0
+        return int(module.get_cuda_device_count())
+    except (ImportError, OSError, RuntimeError):  # a library of CUDA is missing, or the driver is too old for it
+        return 0
+
+
+def _lack(runtime: Runtime) -> str:
+    name, package = _NAMES[runtime]
+    return f"the installed {name} cannot use it: install {package}"

@@ -1,0 +1,18 @@
+"""Speaker embeddings of unit length."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from audio.samples import Samples
+from core.errors import ModelFailed
+
+
+def unit(vector: Samples) -> Samples:
+    """The vector at length 1, float32 [n]. Raises `core.errors.ModelFailed` where it has no direction."""
+    norm = float(np.linalg.norm(vector))
+    if not 1e-12 < norm < math.inf:  # nor is it NaN
+        raise ModelFailed("the embedding is not finite")
+    return (vector / norm).astype(np.float32)
