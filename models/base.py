@@ -208,6 +208,7 @@ class Model(ABC):
     def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
         self.spec = spec
         self.files = files  #: path of one of ``spec.weights`` by name, fetched if need be
+        self.device = "cpu"  #: the one it is loaded on
         self.bounds = spec.bounds("cpu")
         self.pause: Callable[[], None] = _no_pause
 

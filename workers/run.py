@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
@@ -19,8 +19,9 @@ from core.names import Role
 from core.pulse import Pulse
 from core.settings import Settings
 from core.work import CPU
-from models.base import Bounds
+from models.base import Bounds, Model
 from models.catalog import model_class
+from models.shared.devices import place
 from pipelines.connections import Connections
 from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
 from workers.microbatch.batcher import MicroBatcher, Served
@@ -110,13 +111,25 @@ def room(bounds: Bounds) -> int:
     return AHEAD * bounds.items if bounds.padded else bounds.items + max(1, bounds.items // 2)
 
 
-def resolve_device(asked: str) -> str:
-    """``auto`` is a CUDA device where onnxruntime or torch has one, else the CPU."""
-    if asked != "auto":
-        return asked
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "" or not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
-        return "cpu"
-    return "cuda"
+def load_models(connections: Connections, names: Sequence[str], roles: Collection[Role], device: str) -> list[Model]:
+    """The named models, each loaded on its device: its entry's, or the process's ``device``.
+
+    Raises `ConfigurationError` where a model has no such device, or does what none of ``roles`` is."""
+    specs = [connections.catalog.get(name) for name in dict.fromkeys(names)]
+    for spec in specs:
+        if spec.role not in roles:
+            raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {spec.name}.")
+    placements = [place(spec, device) for spec in specs]
+    for spec, placement in zip(specs, placements, strict=True):
+        log.info("%s runs on %s in %s: %s", spec.name, placement.device, spec.precision, placement.reason)
+    models = []
+    for spec, placement in zip(specs, placements, strict=True):
+        model = model_class(spec)(spec, connections.files(spec))
+        model.device, model.bounds = placement.device, spec.bounds(placement.device)
+        model.load(placement.device)
+        log.info("%s is loaded", spec.name)
+        models.append(model)
+    return models
 
 
 def stations(connections: Connections) -> dict[Role, Station]:
@@ -157,18 +170,9 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     """Loads the named models once, then drains their queues until told to stop; the exit code."""
     connections = Connections.connect(settings)
-    device = resolve_device(settings.device)
     by_role = stations(connections)
-    served: dict[str, Served] = {}
-    for name in dict.fromkeys(names):
-        spec = connections.catalog.get(name)
-        if spec.role not in by_role:
-            raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {name}.")
-        model = model_class(spec)(spec, connections.files(spec))
-        model.bounds = spec.bounds(device)
-        model.load(device)
-        served[name] = Served(model=model, bounds=model.bounds)
-        log.info("%s is loaded on %s", name, device)
+    models = load_models(connections, names, by_role, settings.device)
+    served = {model.spec.name: Served(model=model, bounds=model.bounds) for model in models}
     settlements = Settlements()
     batcher = MicroBatcher(connections, served, by_role, settlements.put)
     rooms = {name: room(s.model.bounds) for name, s in served.items()}
@@ -184,7 +188,8 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     app.steps["consumer"].add(micro_batch_step(batcher, settlements, PATIENCE))
     app.steps["consumer"].add(lease_step(settings.lease))
     batcher.start()
-    heartbeat = Heartbeat(connections, worker_name("-".join(served)), rooms, device, batcher.pace)
+    devices = ",".join(dict.fromkeys(model.device for model in models))
+    heartbeat = Heartbeat(connections, worker_name("-".join(served)), rooms, devices, batcher.pace)
     return _run_celery(app, heartbeat, pool="solo", concurrency=1)
 
 

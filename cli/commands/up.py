@@ -22,6 +22,7 @@ from cli.local.supervisor import Backoff, Process, State, Status, Supervisor, ki
 from core.errors import ConfigurationError
 from core.settings import load_settings
 from models.catalog import load_catalog
+from models.shared.devices import place
 
 # -- what the user sees
 
@@ -160,14 +161,21 @@ def _lay_out(
         home.keep_port("api", port)
     wanted = {} if port == 0 else {"api": settings.api_port}
     ports, notes = home.ports(("api", "valkey", *SEAWEEDFS_PORTS), wanted, {"api": host})
+    models = tuple(dict.fromkeys(models)) or tuple(load_catalog().models)
     layout = Layout(
         host=host,
         ports=ports,
         bucket=settings.s3_bucket,
-        models=tuple(dict.fromkeys(models)) or tuple(load_catalog().models),
-        model_workers=count or default_model_workers(),
+        models=models,
+        model_workers=count or default_model_workers(devices=_devices(models, settings.device)),
     )
     return layout, notes
+
+
+def _devices(models: Sequence[str], device: str) -> set[str]:
+    """Where the models run that want one process per core."""
+    specs = [load_catalog().get(name) for name in models]
+    return {place(spec, device).device for spec in specs if spec.per_core}
 
 
 def _raise_exit(*_: object) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,15 @@ class Layout:
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.ports['api']}"
 
 
-def default_model_workers(cores: int | None = None, memory: int | None = None) -> int:
-    """Piper processes for this machine: one per core (ONNX Runtime gains little from a second thread
-    on sentences), as far as physical memory (bytes) reaches, and at least one."""
+def default_model_workers(
+    cores: int | None = None, memory: int | None = None, devices: Collection[str] = ("cpu",)
+) -> int:
+    """Processes for the models that want one per core, which run on ``devices``.
+
+    On a CPU one per core (ONNX Runtime gains little from a second thread on sentences), as far as physical memory
+    (bytes) reaches, and at least one. On GPUs alone one, whatever the cores: a micro-batch fills the GPU."""
+    if "cpu" not in devices:
+        return 1
     if cores is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if memory is None:

@@ -293,6 +293,8 @@ def test_ctrl_c_typed_on_a_terminal(tmp_path: Path) -> None:
 )
 def test_as_many_piper_workers_as_suit_the_machine(cores: int, gigabytes: int, workers: int) -> None:
     assert default_model_workers(cores, gigabytes * 2**30) == workers
+    assert default_model_workers(cores, gigabytes * 2**30, {"cpu", "cuda"}) == workers
+    assert default_model_workers(cores, gigabytes * 2**30, {"cuda:0", "cuda:1"}) == 1
 
 
 def test_every_process_has_one_thread_and_a_name(tmp_path: Path) -> None:
