@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.errors import ChorusError, ModelFailed, NoSpeech, OutOfMemory, Unavailable
-from models.base import Item, Option
+from models.base import Bounds, Item, Model, Option, Output
+from models.catalog import load_catalog
 from models.shared.embeddings import unit
 from models.shared.failures import failure, is_out_of_memory, together
 from models.shared.noise import noise_of
 from models.shared.options import numbers
-from workers.microbatch import batcher
+from workers.microbatch.batcher import Served, bisect
 
 
 class OutOfMemoryError(RuntimeError):
@@ -51,9 +53,28 @@ def test_torch_says_it_by_that_name() -> None:
     assert is_out_of_memory(torch.OutOfMemoryError("x"))
 
 
-def test_the_batcher_asks_the_same() -> None:
-    assert batcher.is_out_of_memory is is_out_of_memory
-    assert batcher.failure is failure
+class Full(Model):
+    """Runs out of memory in one way."""
+
+    error: Exception
+
+    def load(self, device: str) -> None: ...
+
+    def cost(self, item: Item) -> int:
+        return 1
+
+    def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=repr)
+def test_the_batcher_knows_it_too(error: Exception) -> None:
+    model = Full(load_catalog().get("silero"), Path)
+    model.error = error
+    served = Served(model=model, bounds=Bounds(items=4, cost=100))
+    outcomes = bisect(served, [Item({})] * 4)
+    assert [type(outcome) for outcome in outcomes] == [OutOfMemory] * 4
+    assert served.bounds.items == 1
 
 
 class Halves:
