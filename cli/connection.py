@@ -1,4 +1,4 @@
-"""Where the commands find a running Chorus: the environment, else the home of ``chorus up``."""
+"""How the commands find a running Chorus: from the environment, else from the folder of ``chorus up``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings import Settings, load_settings
 
 
 def ledger_client() -> redis.Redis:
-    """The ledger that ``CHORUS_REDIS_URL`` names, else that of the stack in ``CHORUS_HOME``."""
+    """A client for the ledger at ``CHORUS_REDIS_URL``, else for that of the stack in ``CHORUS_HOME``."""
     settings = load_settings()
     url = settings.redis_url
     if "CHORUS_REDIS_URL" not in os.environ and settings.home.exists():
@@ -21,7 +21,7 @@ def ledger_client() -> redis.Redis:
 
 
 def api_address(url: str | None, key: str | None) -> tuple[str, str]:
-    """URL and key of the API: as given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``, else the stack at home."""
+    """URL and key of the API: as given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``, else of ``chorus up``."""
     url = url or os.environ.get("CHORUS_URL")
     key = key or os.environ.get("CHORUS_API_KEY")
     if url and key is not None:
@@ -31,7 +31,7 @@ def api_address(url: str | None, key: str | None) -> tuple[str, str]:
 
 
 def stack_settings() -> Settings:
-    """The settings of the environment, with what the stack in ``CHORUS_HOME`` adds where there is one."""
+    """The settings of the environment, completed by those of the stack in ``CHORUS_HOME`` if it exists."""
     settings = load_settings()
     if "CHORUS_REDIS_URL" not in os.environ and settings.home.exists():
         for name, value in Home(settings.home).environment().items():

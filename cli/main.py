@@ -1,4 +1,4 @@
-"""The ``chorus`` command: each subcommand is imported when it is called, so that ``--help`` is quick."""
+"""The ``chorus`` command. Each subcommand is imported only when it is called, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import click
 
 from core.errors import ChorusError
 
-#: Subcommand: module and attribute, and what ``--help`` says of it.
+#: Subcommand: module and attribute, and its line in ``--help``.
 COMMANDS = {
-    "up": ("cli.commands.up:up", "Run the whole of Chorus on this machine."),
-    "demo": ("cli.commands.demo:demo", "Speak a few sentences through a stack of its own."),
-    "submit": ("cli.commands.submit:submit", "Submit a job, follow it, save what it gives."),
+    "up": ("cli.commands.up:up", "Run all of Chorus on this machine."),
+    "demo": ("cli.commands.demo:demo", "Synthesize a few sentences on a temporary stack."),
+    "submit": ("cli.commands.submit:submit", "Submit a job, wait for it, and save its result."),
     "status": ("cli.commands.jobs:status", "Show a job."),
     "jobs": ("cli.commands.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
-    "batch": ("cli.commands.batches:batch", "Submit and follow many jobs as one."),
-    "voices": ("cli.commands.voices:voices", "List voices, and make them from recordings."),
-    "webhooks": ("cli.commands.webhooks:webhooks", "Webhook endpoints, deliveries, redelivery."),
+    "batch": ("cli.commands.batches:batch", "Submit and follow many jobs as one batch."),
+    "voices": ("cli.commands.voices:voices", "List voices, and create them from recordings."),
+    "webhooks": ("cli.commands.webhooks:webhooks", "Manage webhook endpoints and their deliveries."),
     "api": ("cli.commands.serve:api", "Run the API."),
-    "worker": ("cli.commands.serve:worker", "Run a worker: 'cpu', or models by name."),
-    "reaper": ("cli.commands.serve:reaper", "Run a reaper."),
-    "sender": ("cli.commands.serve:sender", "Run a sender of webhooks."),
+    "worker": ("cli.commands.serve:worker", "Run a worker for the CPU steps or for models."),
+    "reaper": ("cli.commands.serve:reaper", "Run a reaper, which recovers lost work."),
+    "sender": ("cli.commands.serve:sender", "Run a sender, which sends webhooks."),
     "keys": ("cli.commands.keys:keys", "Create, list and revoke API keys."),
-    "sweep": ("cli.commands.sweep:sweep", "Delete objects that nobody needs."),
-    "weights": ("cli.commands.weights:weights", "Fetch, list and check model weights."),
+    "sweep": ("cli.commands.sweep:sweep", "Delete unused objects from the storage."),
+    "weights": ("cli.commands.weights:weights", "Download, list and check model weights."),
 }
 
 
@@ -50,19 +50,19 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chorus-speech", prog_name="chorus")
 def chorus() -> None:
-    """Chorus, a batch service for speech: jobs in, audio out.
+    """Chorus is a batch service for speech.
 
     \b
-    Begin here:
-      chorus up                                  everything on this machine
-      chorus submit --text "Hello." -o hello.wav    speak, in a second terminal
+    Start here:
+      chorus up                                     run everything
+      chorus submit --text "Hello." -o hello.wav    in a second terminal
 
-    Settings are environment variables CHORUS_*; docs/settings.md lists them.
+    Settings are environment variables named CHORUS_*. docs/settings.md lists them.
     """
 
 
 def main() -> None:
-    """The entry point: errors of ours are one line on standard error and exit code 2."""
+    """The entry point. A `ChorusError` is printed as one line on standard error; the exit code is then 2."""
     try:
         chorus(standalone_mode=True)
     except ChorusError as error:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 @contextlib.contextmanager
 def progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar that is told a description, and how many of how many are done; of 0 is not known yet."""
+    """A progress bar. Yields a function ``(description, done, total)``; a total of 0 means unknown."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -31,7 +31,7 @@ def progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def counts(job: Job) -> tuple[int, int]:
-    """How much of a job is done, and of how much: utterances, or steps where it speaks none."""
+    """How much of a job is done, and the total: in utterances, or in steps if it has no utterances."""
     if job.progress.total:
         return job.progress.done, job.progress.total
     return sum(step.state == "done" for step in job.steps), len(job.steps)

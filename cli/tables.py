@@ -1,4 +1,4 @@
-"""Tables and times for the terminal: what is told fits 80 columns."""
+"""Tables and times for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 
 def listing(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table whose first column, of ids, is never cut, since that is what the next command is given.
+    """A table whose first column, the id, is never truncated, since users copy it into the next command.
 
-    Strings are shown as they are: brackets in a name are no markup."""
+    Strings are shown literally: brackets in a name are not markup."""
     table = Table(box=None, pad_edge=False)
     for name in columns:
         table.add_column(name, **({"no_wrap": True} if name == columns[0] else {"overflow": "fold"}))
@@ -27,7 +27,7 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Tab
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:
-    """How far a time (RFC 3339) lies from now: ``2 min ago``, ``in 3 h``."""
+    """The distance of a time (RFC 3339) from now: ``2 min ago``, ``in 3 h``."""
     if not moment:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""``chorus batch``: many jobs as one, from a file of JSON Lines."""
+"""``chorus batch``: submit many jobs as one batch, from a JSON Lines file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chorus_client import Batch, Client
 from rich.console import Console
 from rich.markup import escape
 
-from cli.commands.jobs import client, key_option, told, url_option
+from cli.commands.jobs import client, key_option, reported, url_option
 from cli.files import OutputFile, encoding_option, read_text
 from cli.progress import progress
 
 
 @click.group()
 def batch() -> None:
-    """Submit and follow many jobs as one.
+    """Submit and follow many jobs as one batch.
 
     \b
-    A file of JSON Lines has one item a line:
+    The JSON Lines file has one item per line:
       {"custom_id": "l1", "job": {"text": "The first line."}}
       {"custom_id": "l2", "job": {"text": "The second line.", "voice": "joe"}}
     chorus batch submit lines.jsonl --pipeline piper --format flac -o lines.zip
@@ -32,12 +32,12 @@ def batch() -> None:
 @batch.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @encoding_option
-@click.option("--pipeline", help="For every item that names none.")
-@click.option("--voice", help="For every item that names none.")
-@click.option("--format", "format_", help="For every item that names none.")
-@click.option("--strict", is_flag=True, help="One bad item fails the batch.")
-@click.option("-o", "--output", type=OutputFile(), help="Save the ZIP here.")
-@click.option("--no-wait", is_flag=True, help="Print the batch's id and leave.")
+@click.option("--pipeline", help="Pipeline of items that name none.")
+@click.option("--voice", help="Voice of items that name none.")
+@click.option("--format", "format_", help="Audio format of items that name none.")
+@click.option("--strict", is_flag=True, help="Fail the batch if any item is invalid.")
+@click.option("-o", "--output", type=OutputFile(), help="File for the ZIP of all audio.")
+@click.option("--no-wait", is_flag=True, help="Print the batch's id and exit without waiting.")
 @url_option
 @key_option
 def submit(
@@ -52,7 +52,7 @@ def submit(
     url: str | None,
     api_key: str | None,
 ) -> None:
-    """Submit the items in FILE, follow them, save their audio."""
+    """Submit the items in FILE, wait for them, and save their audio."""
     defaults: dict[str, Any] = {}
     if pipeline:
         defaults["pipeline"] = pipeline
@@ -60,7 +60,7 @@ def submit(
         defaults["voice"] = voice
     if format_:
         defaults["output"] = {"format": format_}
-    with told(), client(url, api_key) as chorus:
+    with reported(), client(url, api_key) as chorus:
         made = chorus.create_batch(read_text(file, encoding).encode(), defaults=defaults, strict=strict)
         click.echo(made.id)
         if no_wait:
@@ -99,12 +99,12 @@ def _show(batch: Batch) -> None:
 
 @batch.command()
 @click.argument("batch_id")
-@click.option("--json", "as_json", is_flag=True, help="Print the batch as the API has it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the batch as the API returns it.")
 @url_option
 @key_option
 def status(batch_id: str, as_json: bool, url: str | None, api_key: str | None) -> None:
-    """Show the batch BATCH_ID."""
-    with told(), client(url, api_key) as chorus:
+    """Show the state of the batch BATCH_ID."""
+    with reported(), client(url, api_key) as chorus:
         found = chorus.batch(batch_id)
     if as_json:
         click.echo(json.dumps(found.raw, indent=2))
@@ -117,20 +117,20 @@ def status(batch_id: str, as_json: bool, url: str | None, api_key: str | None) -
 @url_option
 @key_option
 def manifest(batch_id: str, url: str | None, api_key: str | None) -> None:
-    """Print what became of each item, one JSON object a line."""
-    with told(), client(url, api_key) as chorus:
+    """Print the result of each item, one JSON object per line."""
+    with reported(), client(url, api_key) as chorus:
         for line in chorus.manifest(batch_id):
             click.echo(json.dumps(line, ensure_ascii=False))
 
 
 @batch.command("zip")
 @click.argument("batch_id")
-@click.option("-o", "--output", type=OutputFile(), required=True)
+@click.option("-o", "--output", type=OutputFile(), required=True, help="File for the ZIP.")
 @url_option
 @key_option
 def zip_(batch_id: str, output: Path, url: str | None, api_key: str | None) -> None:
-    """Save every finished file, and the manifest, as one ZIP."""
-    with told(), client(url, api_key) as chorus:
+    """Save all finished files and the manifest as a ZIP."""
+    with reported(), client(url, api_key) as chorus:
         chorus.save_zip(batch_id, output)
 
 
@@ -139,8 +139,8 @@ def zip_(batch_id: str, output: Path, url: str | None, api_key: str | None) -> N
 @url_option
 @key_option
 def cancel(batch_id: str, url: str | None, api_key: str | None) -> None:
-    """End the batch BATCH_ID and all its jobs at once."""
-    with told(), client(url, api_key) as chorus:
+    """Cancel the batch BATCH_ID and all its jobs at once."""
+    with reported(), client(url, api_key) as chorus:
         _show(chorus.cancel_batch(batch_id))
 
 
@@ -149,6 +149,6 @@ def cancel(batch_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def retry(batch_id: str, url: str | None, api_key: str | None) -> None:
-    """Begin the jobs anew that failed or were canceled."""
-    with told(), client(url, api_key) as chorus:
+    """Retry the failed and canceled jobs of BATCH_ID."""
+    with reported(), client(url, api_key) as chorus:
         _show(chorus.retry_batch(batch_id))

@@ -1,4 +1,4 @@
-"""``chorus demo``: a stack of its own, a real job through it, and what a recogniser hears in the result."""
+"""``chorus demo``: start a temporary stack, run a job on it, and transcribe the result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.files import OutputFile
 if TYPE_CHECKING:
     from chorus_client import Client
 
-#: What the stack serves.
+#: Models that the stack serves.
 MODELS = ("piper-joe", "silero", "campplus")
 
 SENTENCES = (
@@ -29,18 +29,18 @@ SENTENCES = (
 
 @click.command()
 @click.option("-o", "--output", type=OutputFile(), default=Path("chorus-demo.wav"),
-              show_default=True, help="Where the audio goes.")  # fmt: skip
+              show_default=True, help="File for the audio.")  # fmt: skip
 @click.option("--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A recorded voice to match (default: the audio that the demo has just made).")  # fmt: skip
-@click.option("--keep", is_flag=True, help="Keep the stack's data and logs, and say where they are.")
+              help="A recorded voice to match (default: the audio that the demo has just created).")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep the stack's data and logs, and print their folder.")
 def demo(output: Path, reference: Path | None, keep: bool) -> None:
-    """Speak a few sentences through a stack of its own, read them back, and match a recorded voice.
+    """Synthesize a few sentences on a temporary stack, transcribe them, and match a recorded voice.
 
-    Starts broker, storage, API, workers and reaper in a temporary folder, submits a job, follows it, saves its
-    audio, and lets Whisper (tiny.en) say what it hears. Then finds the stock voice that is nearest to a recording
-    (VAD, speaker embedding, match, synthesis). Ends all of it again.
+    Starts broker, storage, API, workers and reaper in a temporary folder, submits a job, waits for it, saves its
+    audio, and transcribes it with Whisper (tiny.en). Then finds the stock voice that is nearest to a recording
+    (VAD, speaker embedding, match, synthesis). Stops everything at the end.
     """
-    from cli.commands.jobs import client, told
+    from cli.commands.jobs import client, reported
     from cli.commands.weights import pull_models
     from cli.local.stack import Stack
 
@@ -53,16 +53,16 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
         with Stack(home, model_workers=1, models=MODELS) as stack, contextlib.ExitStack() as closing:
             stack.wait_ready(180)
             chorus = closing.enter_context(client(stack.url, stack.api_key))
-            closing.enter_context(told())
-            console.print(f"The API listens at {stack.url}. POST /v1/jobs with {len(SENTENCES)} characters of text:")
+            closing.enter_context(reported())
+            console.print(f"The API listens on {stack.url}. POST /v1/jobs with {len(SENTENCES)} characters of text:")
             audio = _run(chorus, {"pipeline": "piper", "text": SENTENCES}, output, console)["audio"]
             console.print(f"[bold]{output}[/]: {audio['duration']:.1f} s of speech at {audio['sample_rate']} Hz")
             heard = hear(output)
-            console.print(f"Whisper hears: {heard}")
+            console.print(f"Transcript: {heard}")
             rate = word_error_rate(SENTENCES, heard)
             console.print(f"Word error rate: {rate:.3f}")
             if rate > 0.1:
-                raise click.ClickException("that is more than 0.1")
+                raise click.ClickException("The word error rate is above 0.1.")
             _match(chorus, reference or output, output, console)
     finally:
         if keep:
@@ -72,14 +72,14 @@ def demo(output: Path, reference: Path | None, keep: bool) -> None:
 
 
 def _run(chorus: Client, body: dict[str, Any], output: Path, console: Console) -> dict[str, Any]:
-    """Submits a job, shows its way, saves its audio; its result."""
+    """Submit a job, print its steps, save its audio; return its result."""
     from cli.commands.jobs import follow
 
     job = follow(chorus, chorus.create(**body).id, console)
     for step in job.steps:
         console.print(f"  {step.name:<12}{step.model or 'cpu':<16}{step.state}")
     if job.state != "succeeded" or job.result is None:
-        raise click.ClickException(f"the job {job.state}: {job.error}")
+        raise click.ClickException(f"The job is {job.state}. {job.error.message if job.error else ''}")
     chorus.save(job, output)
     return dict(job.result.raw)
 
@@ -95,7 +95,7 @@ def _match(chorus: Client, reference: Path, output: Path, console: Console) -> N
 
 
 def hear(path: Path) -> str:
-    """What Whisper tiny.en hears in an audio file."""
+    """Transcribe an audio file with Whisper tiny.en."""
     from audio.decode import decode
     from core.errors import ChorusError
     from core.settings import settings
@@ -114,7 +114,7 @@ def hear(path: Path) -> str:
 
 
 def word_error_rate(said: str, heard: str) -> float:
-    """Wrong, missing and added words over the words that were said, without case and punctuation."""
+    """Substituted, missing and added words over the words of ``said``, ignoring case and punctuation."""
     import jiwer
 
     plain = jiwer.Compose(

@@ -1,4 +1,4 @@
-"""``chorus status``, ``chorus jobs``: jobs from the command line, over the client."""
+"""``chorus status`` and ``chorus jobs``: jobs on the command line, through the Python client."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ key_option = click.option("--api-key", help="API key (CHORUS_API_KEY; default: t
 
 
 def client(url: str | None = None, api_key: str | None = None) -> Client:
-    """The API as the commands use it: as given, else the environment's, else that of the stack at home."""
+    """A client for the API: the given address and key, else the environment's, else those of ``chorus up``."""
     address, key = api_address(url, api_key)
     return Client(address, key)
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Turns what the client raises into the command's one line on standard error."""
+def reported() -> Iterator[None]:
+    """Report the client's exceptions as one line on standard error."""
     try:
         yield
     except ConnectionFailed as error:
-        raise Unavailable(f"No Chorus answers: is 'chorus up' running? ({error})") from error
+        raise Unavailable(f"The API does not respond. Is 'chorus up' running? ({error})") from error
     except JobFailed as error:
         raise click.ClickException(str(error)) from error
     except ApiError as error:
         raise click.ClickException(f"{error.message} ({error.code})") from error
     except BrokenClient as error:
         raise click.ClickException(str(error)) from error
-    except OSError as error:  # a disk that is full, a file that may not be read
+    except OSError as error:  # for example a full disk or a file without read permission
         raise click.ClickException(f"{error.filename or 'A file'}: {error.strerror or error}") from error
 
 
 def follow(chorus: Client, job_id: str, console: Console) -> Job:
-    """Waits for a job's end, with a progress bar; the job as it ended."""
+    """Wait for the end of a job, with a progress bar. Returns the job as it ended."""
     with progress(console) as show:
 
         def tell(job: Job) -> None:
@@ -60,26 +60,26 @@ def follow(chorus: Client, job_id: str, console: Console) -> Job:
 
 @click.command()
 @click.argument("job_id")
-@click.option("--json", "as_json", is_flag=True, help="Print the job as the API has it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the job as the API returns it.")
 @url_option
 @key_option
 def status(job_id: str, as_json: bool, url: str | None, api_key: str | None) -> None:
-    """Show the job JOB_ID: its state, its steps, its result or error."""
-    with told(), client(url, api_key) as chorus:
+    """Show the state, the steps and the errors of the job JOB_ID."""
+    with reported(), client(url, api_key) as chorus:
         job = chorus.get(job_id)
     if as_json:
         click.echo(json.dumps(job.raw, indent=2))
         return
     console, (done, total) = Console(), counts(job)
     console.print(f"{escape(job.id)}  {escape(job.pipeline or '')}  [bold]{job.state}[/]  {done}/{total}")
-    console.print(listing(("step", "model", "state", "began", "took"), step_rows(job)))
+    console.print(listing(("step", "model", "state", "started", "took"), step_rows(job)))
     for error in [job.error, *job.errors]:
         if error:
             console.print(f"[red]{error.code}[/] at {error.step}: {escape(error.message)}")
 
 
 def step_rows(job: Job, now: datetime | None = None) -> list[Sequence[str]]:
-    """The table of a job's steps."""
+    """The rows of the table of a job's steps."""
     return [
         (step.name, step.model or "", step.state, ago(step.started, now), took(step.started, step.ended))
         for step in job.steps
@@ -87,7 +87,7 @@ def step_rows(job: Job, now: datetime | None = None) -> list[Sequence[str]]:
 
 
 def job_rows(found: Iterable[Job], now: datetime | None = None) -> list[Sequence[str]]:
-    """The table of jobs."""
+    """The rows of the table of jobs."""
     return [
         (job.id, job.pipeline or "", job.state, "{}/{}".format(*counts(job)), ago(job.created, now)) for job in found
     ]
@@ -104,17 +104,17 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--state", help="queued, running, succeeded, failed or canceled.")
-@click.option("--pipeline")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--state", help="Only jobs in this state, such as failed.")
+@click.option("--pipeline", help="Only jobs of this pipeline.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Jobs to list, at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @url_option
 @key_option
 def list_(
     state: str | None, pipeline: str | None, limit: int, as_json: bool, url: str | None, api_key: str | None
 ) -> None:
     """List jobs, newest first."""
-    with told(), client(url, api_key) as chorus:
+    with reported(), client(url, api_key) as chorus:
         found = itertools.islice(chorus.jobs(state=state, pipeline=pipeline, limit=min(limit, 100)), limit)
         if not as_json:
             Console().print(listing(("id", "pipeline", "state", "done", "created"), job_rows(found)))
@@ -128,8 +128,8 @@ def list_(
 @url_option
 @key_option
 def cancel(job_id: str, url: str | None, api_key: str | None) -> None:
-    """End the job JOB_ID at once."""
-    with told(), client(url, api_key) as chorus:
+    """Cancel the job JOB_ID at once."""
+    with reported(), client(url, api_key) as chorus:
         click.echo(chorus.cancel(job_id).state)
 
 
@@ -138,8 +138,8 @@ def cancel(job_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def retry(job_id: str, url: str | None, api_key: str | None) -> None:
-    """Begin the job JOB_ID anew; what is rendered already is not rendered again."""
-    with told(), client(url, api_key) as chorus:
+    """Retry the job JOB_ID; rendered utterances are kept."""
+    with reported(), client(url, api_key) as chorus:
         click.echo(chorus.retry(job_id).state)
 
 
@@ -148,8 +148,8 @@ def retry(job_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def delete(job_id: str, url: str | None, api_key: str | None) -> None:
-    """Take the job JOB_ID and its results away."""
-    with told(), client(url, api_key) as chorus:
+    """Delete the job JOB_ID and its results."""
+    with reported(), client(url, api_key) as chorus:
         chorus.delete(job_id)
 
 
@@ -158,21 +158,26 @@ def delete(job_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def events(job_id: str, url: str | None, api_key: str | None) -> None:
-    """Print what happens to the job JOB_ID until it ends, one JSON object a line."""
-    with told(), client(url, api_key) as chorus:
+    """Print the events of the job JOB_ID as JSON Lines."""
+    with reported(), client(url, api_key) as chorus:
         for event in chorus.events(job_id):
             click.echo(json.dumps({"id": event.id, "type": event.type, "data": event.data}))
 
 
 @jobs.command()
 @click.argument("job_id")
-@click.option("--format", "format_", type=click.Choice(["wav", "mp3", "opus", "pcm"]), help="As the job's, if it can.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["wav", "mp3", "opus", "pcm"]),
+    help="Audio format (default: the job's, or wav).",
+)
 @click.option("-o", "--output", type=click.File("wb"), required=True, help="A file, or - for standard output.")
 @url_option
 @key_option
 def stream(job_id: str, format_: str | None, output: BinaryIO, url: str | None, api_key: str | None) -> None:
-    """Write the audio of the job JOB_ID as it is made."""
-    with told(), client(url, api_key) as chorus:
+    """Stream the audio of the job JOB_ID while it is rendered."""
+    with reported(), client(url, api_key) as chorus:
         for chunk in chorus.stream(job_id, format_):
             output.write(chunk)
             output.flush()

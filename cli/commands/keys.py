@@ -16,17 +16,19 @@ from storage.keys import create_key, list_keys, revoke_key
 def keys() -> None:
     """Create, list and revoke API keys.
 
-    The keys lie hashed in the ledger; CHORUS_REDIS_URL says where that is, else the stack of 'chorus up' in
-    CHORUS_HOME (default .chorus).
+    Keys are stored hashed in Redis: at CHORUS_REDIS_URL, or else in the stack of 'chorus up' in CHORUS_HOME
+    (default .chorus).
     """
 
 
 @keys.command()
 @click.argument("owner")
-@click.option("--name", default="", help="What the key is for; shown in lists.")
-@click.option("--max-expires-in", type=click.IntRange(60), help="Seconds that its jobs' results are kept at most.")
+@click.option("--name", default="", help="Purpose of the key; shown in lists.")
+@click.option(
+    "--max-expires-in", type=click.IntRange(60), help="Seconds that results of its jobs may be kept, at most."
+)
 def create(owner: str, name: str, max_expires_in: int | None) -> None:
-    """Make a key for OWNER and print it. It is shown this once."""
+    """Create a key for OWNER and print it. It is shown only once."""
     click.echo(create_key(ledger_client(), owner, name, max_expires_in=max_expires_in))
 
 
@@ -43,6 +45,6 @@ def list_() -> None:
 @keys.command()
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """End the key KEY_ID (key_...) at once."""
+    """Revoke the key KEY_ID (key_...) at once."""
     key = revoke_key(ledger_client(), key_id)
-    click.echo(f"{key.id} of {key.owner} is revoked.")
+    click.echo(f"Revoked {key.id} of {key.owner}.")

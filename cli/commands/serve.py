@@ -1,4 +1,4 @@
-"""``chorus api``, ``worker``, ``reaper`` and ``sender``: one process each, as a supervisor runs them."""
+"""``chorus api``, ``worker``, ``reaper`` and ``sender``: single processes, for a supervisor to run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _settings() -> Settings:
 def api(host: str | None, port: int | None, processes: int) -> None:
     """Run the API.
 
-    It does not start without an API key ('chorus keys create OWNER'), unless CHORUS_AUTH=off and it listens on
-    loopback.
+    It does not start until an API key exists ('chorus keys create OWNER'), unless CHORUS_AUTH=off and it listens
+    on loopback.
     """
     if host:
         os.environ["CHORUS_API_HOST"] = host
@@ -47,8 +47,8 @@ def api(host: str | None, port: int | None, processes: int) -> None:
 def worker(models: tuple[str, ...], processes: int | None) -> None:
     """Run a worker.
 
-    'chorus worker cpu' does the CPU steps of all jobs. 'chorus worker piper-joe' loads that model once and
-    drains its queue in micro-batches; several models may share one process. 'chorus weights list' names them.
+    'chorus worker cpu' runs the CPU steps of all jobs. 'chorus worker piper-joe' loads that model once and processes
+    its queue in micro-batches; one process can serve several models. 'chorus weights list' lists them.
     """
     settings = _settings()
     from workers import run
@@ -56,13 +56,13 @@ def worker(models: tuple[str, ...], processes: int | None) -> None:
     if models == ("cpu",):
         sys.exit(run.run_cpu_worker(settings, processes or os.cpu_count() or 1))
     if "cpu" in models:
-        raise ConfigurationError("'cpu' is a worker of its own: start models in another.")
+        raise ConfigurationError("'cpu' cannot share a worker with models. Start the models in another worker.")
     sys.exit(run.run_model_worker(settings, models))
 
 
 @click.command()
 def reaper() -> None:
-    """Run a reaper: it ends what is overdue and finds what was lost. Any number may run."""
+    """Run a reaper. It ends jobs past their deadline and recovers lost items. Any number can run."""
     settings = _settings()
     from workers.run import run_reaper_process
 
@@ -71,7 +71,7 @@ def reaper() -> None:
 
 @click.command()
 def sender() -> None:
-    """Run a sender: it brings events to webhook endpoints. Any number may run; without one, events wait."""
+    """Run a sender. It sends events to webhook endpoints. Any number can run; without one, events wait."""
     settings = _settings()
     from workers.run import run_sender_process
 

@@ -1,4 +1,4 @@
-"""``chorus submit``: a job from what the user has at hand to the file that is asked for."""
+"""``chorus submit``: submit a job, wait for it, and save its result."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ from chorus_client import Client, Job
 from rich.console import Console
 from rich.markup import escape
 
-from cli.commands.jobs import client, follow, key_option, told, url_option
+from cli.commands.jobs import client, follow, key_option, reported, url_option
 from cli.files import OutputFile, encoding_option, read_text, text_of
 from core.names import AudioFormat
 
-#: What a file may end in, by what the pipeline gives where that is no audio.
+#: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
 
 
 def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
-        raise click.BadParameter("It must be a number.")
+        raise click.BadParameter("It must be a finite number.")
     return value
 
 
 @click.command()
-@click.option("--text", help="What to speak; - reads standard input.")
-@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A text file.")
+@click.option("--text", help="Text to speak; - reads standard input.")
+@click.option(
+    "--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Text file to speak."
+)
 @encoding_option
-@click.option("--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recorded voice.")
-@click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recording to hear.")
-@click.option("--pipeline", default="piper", show_default=True)
-@click.option("--voice", help="One of GET /v1/voices.")
-@click.option("--language", help="BCP 47, such as en or en-US.")
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the pipeline.")
+@click.option(
+    "--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Recording of a voice to match."
+)
+@click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Recording to process.")
+@click.option("--pipeline", default="piper", show_default=True, help="Pipeline to run.")
+@click.option("--voice", help="Voice; 'chorus voices list' lists them.")
+@click.option("--language", help="Language (BCP 47), such as en or en-US.")
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the pipeline; can be repeated."
+)
 @click.option(
     "--format",
     "format_",
     default=None,
-    help="wav, flac, mp3, opus or m4a (default: as OUTPUT ends, else wav).",
+    help="wav, flac, mp3, opus or m4a (default: the extension of OUTPUT, else wav).",
 )
-@click.option("--loudness", type=float, callback=_finite, help="LUFS over the whole.")
-@click.option("-o", "--output", type=OutputFile(), help="Save the audio here; a transcript as .txt or .json.")
-@click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
+@click.option("--loudness", type=float, callback=_finite, help="Target loudness in LUFS.")
+@click.option("-o", "--output", type=OutputFile(), help="File for the audio, or for a transcript (.txt or .json).")
+@click.option("--no-wait", is_flag=True, help="Print the job's id and exit without waiting.")
 @url_option
 @key_option
 def submit(
@@ -65,7 +71,7 @@ def submit(
     url: str | None,
     api_key: str | None,
 ) -> None:
-    """Submit a job, follow it, save what it gives.
+    """Submit a job, wait for it, and save its result.
 
     \b
     chorus submit --text "Hello, world." -o hello.wav
@@ -74,7 +80,7 @@ def submit(
     chorus submit --pipeline transcribe --recording talk.mp3 -o talk.txt
     """
     if no_wait and output:
-        raise click.UsageError("With --no-wait there is nothing to save yet: give --format instead of --output.")
+        raise click.UsageError("--output cannot be used with --no-wait. Use --format instead.")
     body: dict[str, Any] = {
         "pipeline": pipeline,
         "text": _text(text, file, encoding, recording),
@@ -85,7 +91,7 @@ def submit(
         "options": dict(map(_option, options)),
     }
     shape = {"format": format_, "loudness": loudness}
-    with told(), client(url, api_key) as chorus:
+    with reported(), client(url, api_key) as chorus:
         if output:
             shape["format"] = format_ or _format(output, chorus, pipeline)
         body["output"] = {name: value for name, value in shape.items() if value is not None} or None
@@ -97,42 +103,42 @@ def submit(
 
 
 def _text(text: str | None, file: Path | None, encoding: str | None, recording: Path | None) -> str | None:
-    """What is to be spoken, from where the user says it is."""
+    """The text to speak, from --text, --file or standard input."""
     if (text is not None and file is not None) or (text is None and file is None and recording is None):
-        raise click.UsageError("Give --text or --file, or a --recording.")
+        raise click.UsageError("Use exactly one of --text and --file, or use --recording.")
     if file is not None:
         return read_text(file, encoding)
     if text == "-":
         return text_of(sys.stdin.buffer.read(), "standard input", encoding)
     if encoding is not None:
-        raise click.UsageError("--encoding is that of --file, or of standard input.")
+        raise click.UsageError("--encoding applies only to --file and to standard input.")
     try:
         (text or "").encode()
     except UnicodeEncodeError as error:
-        raise click.UsageError("--text is not UTF-8.") from error
+        raise click.UsageError("--text is not valid UTF-8.") from error
     return text
 
 
 def _format(output: Path, chorus: Client, pipeline: str) -> str | None:
-    """The audio format that a file's name asks for; None where the pipeline gives no audio.
+    """The audio format of a file's extension; None if the pipeline's result is not audio.
 
-    Raises `click.UsageError` where what the pipeline gives cannot be saved under that name."""
+    Raises `click.UsageError` if the result cannot be saved under that extension."""
     gives = next((str(p["gives"]) for p in chorus.pipelines() if p["id"] == pipeline), "speech")
     ending = output.suffix.lower()
     if gives != "speech":
         fitting = _SAVED.get(gives, (".json",))
         if ending not in fitting:
             names = " or ".join(fitting)
-            raise click.UsageError(f"{output}: pipeline {pipeline!r} gives {gives} and no audio; end it in {names}.")
+            raise click.UsageError(f"{output}: pipeline {pipeline!r} returns {gives}, not audio. Use {names}.")
         return None
     if ending and ending[1:] not in list(AudioFormat):
         names = ", ".join(f".{one.value}" for one in AudioFormat)
-        raise click.UsageError(f"{output}: audio is saved as {names}; or say which it is with --format.")
+        raise click.UsageError(f"{output}: use one of the extensions {names}, or set --format.")
     return ending[1:] or None
 
 
 def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> None:
-    """Saves a job's audio, or saves or prints what else it gave."""
+    """Save a job's audio, or save or print its other result."""
     if job.state != "succeeded" or job.result is None:
         console.print(f"[red]{job.state}[/]: {escape(job.error.message) if job.error else ''}")
         sys.exit(1)
@@ -153,8 +159,8 @@ def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> 
 def _option(pair: str) -> tuple[str, Any]:
     name, equals, value = pair.partition("=")
     if not equals:
-        raise click.UsageError(f"--option takes NAME=VALUE, not {pair!r}.")
+        raise click.UsageError(f"--option must be NAME=VALUE, not {pair!r}.")
     try:
-        return name, json.loads(value, parse_constant=str)  # NaN is no number in JSON
+        return name, json.loads(value, parse_constant=str)  # NaN is not a number in JSON
     except ValueError:
         return name, value

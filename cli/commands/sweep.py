@@ -1,4 +1,4 @@
-"""``chorus sweep``: what lies in storage and nobody needs."""
+"""``chorus sweep``: delete unused objects."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cli.tables import listing
 
 @click.command()
 @click.option("--older-than", type=click.FloatRange(0), default=86_400.0, show_default=True, metavar="SECONDS",
-              help="Leave alone what is younger: it may belong to work in progress.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only count.")
+              help="Keep objects younger than this: they may belong to running work.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only count the objects.")
 def sweep(older_than: float, dry_run: bool) -> None:
-    """Delete objects that no job, voice or upload needs.
+    """Delete objects that no job, voice or upload uses.
 
-    A reaper does the same every hour (CHORUS_SWEEP_INTERVAL). Ledger and storage are those of CHORUS_REDIS_URL and
-    CHORUS_S3_*, else those of 'chorus up'.
+    The reaper does the same every hour (CHORUS_SWEEP_INTERVAL). Uses the ledger and storage of CHORUS_REDIS_URL and
+    CHORUS_S3_*, or else those of 'chorus up'.
     """
     from pipelines.connections import Connections
     from workers.upkeep.sweep import Sweep
@@ -27,5 +27,5 @@ def sweep(older_than: float, dry_run: bool) -> None:
     if not dry_run:
         rows.append(("unfinished uploads", str(swept.uploads)))
     console = Console()
-    console.print(f"{swept.looked_at} objects looked at")
+    console.print(f"{swept.looked_at} objects checked")
     console.print(listing(("kind", "would be deleted" if dry_run else "deleted"), rows))

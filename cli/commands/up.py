@@ -1,4 +1,4 @@
-"""``chorus up``: broker, storage, API and workers of one machine, kept running until it is told to end."""
+"""``chorus up``: run broker, storage, API and workers on one machine until it is stopped."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class _View:
             self._live.update(_table(supervisor.statuses()), refresh=True)
 
     def save(self, *, ended: bool = False) -> None:
-        """Writes what runs now to ``state.json``."""
+        """Write the state of all processes to ``state.json``."""
         supervisor = self.supervisor
         if supervisor is None:
             return
@@ -122,7 +122,7 @@ def _welcome(home: Home, layout: Layout) -> str:
     key = home.api_key_file
     return (
         f"\nChorus listens on {layout.url}\n"
-        f"API key:  {key}\nLogs:     {home.logs}\nEnd it with Ctrl-C.\n\n"
+        f"API key:  {key}\nLogs:     {home.logs}\nStop it with Ctrl-C.\n\n"
         f"Try:  curl -H \"Authorization: Bearer $(cat '{key}')\" -H 'Content-Type: application/json' \\\n"
         f"           -d '{body}' {layout.url}/v1/jobs\n"
     )
@@ -134,7 +134,7 @@ def _welcome(home: Home, layout: Layout) -> str:
 def end_leftovers(home: Home, patience: float = 5.0) -> list[str]:
     """Ends the processes of an earlier ``chorus up`` that was killed, and returns their names.
 
-    The kernel has asked them to end already; on the same data two servers must not run."""
+    The kernel has already sent them SIGTERM; two servers must never run on the same data."""
     found = [p for p in (home.state() or {}).get("processes", []) if is_alive(p.get("pid"), p.get("created"))]
     for entry in found:
         with contextlib.suppress(ProcessLookupError):
@@ -155,9 +155,9 @@ def _lay_out(
     host = host or settings.api_host
     if port is None and "api_port" in settings.model_fields_set:
         port = settings.api_port
-    if port:  # asked for by name: another one would not do
+    if port:  # requested explicitly: do not choose another one
         if not port_is_free(port, host):
-            raise ConfigurationError(f"Port {port} of {host} is taken by another program.", code="port_taken")
+            raise ConfigurationError(f"Port {port} of {host} is in use by another program.", code="port_taken")
         home.keep_port("api", port)
     wanted = {} if port == 0 else {"api": settings.api_port}
     ports, notes = home.ports(("api", "valkey", *SEAWEEDFS_PORTS), wanted, {"api": host})
@@ -201,9 +201,9 @@ def run(
     parts: Sequence[Process] | None = None,
     backoff: Backoff | None = None,
 ) -> None:
-    """Runs the layout, or these ``parts`` of it, until a signal.
+    """Run the layout, or these ``parts`` of it, until a signal.
 
-    Raises `ConfigurationError` where a part never comes up."""
+    Raises `ConfigurationError` if a part never becomes ready."""
     view = _View(home, layout, console)
     chosen = processes(home, layout) if parts is None else parts
     view.supervisor = Supervisor(chosen, on_change=view.change, on_tick=view.tick, backoff=backoff)
@@ -217,21 +217,23 @@ def run(
 
 @click.command()
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of data, ports and keys [.chorus]."
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder for data, ports and keys [.chorus]."
 )
-@click.option("--host", help="Address that the API listens on [127.0.0.1].")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the API; 0 takes any [8080, or a free one].")
-@click.option("--models", multiple=True, metavar="NAME", help="Model to serve; may be given again [all].")
-@click.option("--model-workers", type=click.IntRange(1, 256), help="Processes of models that want one per core.")
+@click.option("--host", help="Address on which the API listens [127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the API; 0 chooses any [8080, or a free one].")
+@click.option("--models", multiple=True, metavar="NAME", help="Model to serve; can be repeated [all].")
+@click.option(
+    "--model-workers", type=click.IntRange(1, 256), help="Processes for models that use one process per core."
+)
 def up(
     home: Path | None, host: str | None, port: int | None, models: tuple[str, ...], model_workers: int | None
 ) -> None:
-    """Run the whole service on this machine, until Ctrl-C."""
+    """Run all of Chorus on this machine until Ctrl-C."""
     console = Console()
     place = Home(home or load_settings().home)
     with place.locked():
         for name in end_leftovers(place):
-            click.echo(f"{name} was left over from an earlier run; it was ended.")
+            click.echo(f"Stopped {name}, which was left over from an earlier run.")
         layout, notes = _lay_out(place, host, port, models, model_workers)
         for note in notes:
             click.echo(note)

@@ -1,4 +1,4 @@
-"""``chorus webhooks``: endpoints, and what became of the events that were sent to them."""
+"""``chorus webhooks``: webhook endpoints and their deliveries."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from chorus_client import Client, WebhookEndpoint
 from rich.console import Console
 from rich.text import Text
 
-from cli.commands.jobs import client, key_option, told, url_option
+from cli.commands.jobs import client, key_option, reported, url_option
 from cli.tables import ago, listing
 
 
 @click.group()
 def webhooks() -> None:
-    """Make webhook endpoints, and see and repeat deliveries.
+    """Manage webhook endpoints and their deliveries.
 
     \b
     chorus webhooks create https://example.com/chorus --event job.succeeded --event job.failed
@@ -30,8 +30,8 @@ def webhooks() -> None:
 @url_option
 @key_option
 def list_(url: str | None, api_key: str | None) -> None:
-    """List endpoints, and which of them are failing or were disabled."""
-    with told(), client(url, api_key) as chorus:
+    """List endpoints and their states."""
+    with reported(), client(url, api_key) as chorus:
         rows = [(e.id, e.url, "\n".join(e.events), _state(e)) for e in chorus.webhooks()]
     Console().print(listing(("id", "url", "events", "state"), rows))
 
@@ -47,15 +47,20 @@ def _state(endpoint: WebhookEndpoint) -> Text:
 
 @webhooks.command()
 @click.argument("address")
-@click.option("--event", "events", multiple=True, help="Such as job.succeeded (default: all ends of jobs and batches).")
-@click.option("--description", help="For you.")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    help="Event type; can be repeated (default: the end of jobs and batches).",
+)
+@click.option("--description", help="Description for your own use.")
 @url_option
 @key_option
 def create(
     address: str, events: tuple[str, ...], description: str | None, url: str | None, api_key: str | None
 ) -> None:
-    """Make an endpoint at ADDRESS. Its secret is printed this once."""
-    with told(), client(url, api_key) as chorus:
+    """Create an endpoint for the URL ADDRESS. Its secret is printed only once."""
+    with reported(), client(url, api_key) as chorus:
         made = chorus.create_webhook(address, events or None, description)
     click.echo(f"{made.id} {made.secret}")
 
@@ -65,8 +70,8 @@ def create(
 @url_option
 @key_option
 def rotate(webhook_id: str, url: str | None, api_key: str | None) -> None:
-    """Print a new secret for WEBHOOK_ID; the old one stays good for a day."""
-    with told(), client(url, api_key) as chorus:
+    """Replace and print a secret; the old one stays valid for a day."""
+    with reported(), client(url, api_key) as chorus:
         click.echo(chorus.rotate_webhook(webhook_id))
 
 
@@ -74,8 +79,8 @@ def rotate(webhook_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def secret(url: str | None, api_key: str | None) -> None:
-    """Print the secret for URLs that jobs bring."""
-    with told(), client(url, api_key) as chorus:
+    """Print the secret for URLs that jobs name."""
+    with reported(), client(url, api_key) as chorus:
         click.echo(chorus.webhook_secret())
 
 
@@ -84,8 +89,8 @@ def secret(url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def enable(webhook_id: str, url: str | None, api_key: str | None) -> None:
-    """Let events go to WEBHOOK_ID again."""
-    with told(), client(url, api_key) as chorus:
+    """Enable WEBHOOK_ID again."""
+    with reported(), client(url, api_key) as chorus:
         chorus.change_webhook(webhook_id, enabled=True)
 
 
@@ -94,8 +99,8 @@ def enable(webhook_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def disable(webhook_id: str, url: str | None, api_key: str | None) -> None:
-    """Send nothing to WEBHOOK_ID from now on."""
-    with told(), client(url, api_key) as chorus:
+    """Disable WEBHOOK_ID: it receives no events."""
+    with reported(), client(url, api_key) as chorus:
         chorus.change_webhook(webhook_id, enabled=False)
 
 
@@ -104,8 +109,8 @@ def disable(webhook_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def delete(webhook_id: str, url: str | None, api_key: str | None) -> None:
-    """Take WEBHOOK_ID away, with its log."""
-    with told(), client(url, api_key) as chorus:
+    """Delete WEBHOOK_ID and its log."""
+    with reported(), client(url, api_key) as chorus:
         chorus.delete_webhook(webhook_id)
 
 
@@ -114,8 +119,8 @@ def delete(webhook_id: str, url: str | None, api_key: str | None) -> None:
 @url_option
 @key_option
 def test(webhook_id: str, url: str | None, api_key: str | None) -> None:
-    """Send a test event to WEBHOOK_ID, and say what became of it."""
-    with told(), client(url, api_key) as chorus:
+    """Send a test event to WEBHOOK_ID, and print the result."""
+    with reported(), client(url, api_key) as chorus:
         found = chorus.wait_delivery(chorus.test_webhook(webhook_id)["id"], timeout=60.0)
     _show([found])
     if found["attempts"] and found["state"] != "delivered":
@@ -124,23 +129,23 @@ def test(webhook_id: str, url: str | None, api_key: str | None) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id")
-@click.option("--failed", is_flag=True, help="Only those that failed for good.")
+@click.option("--failed", is_flag=True, help="Only deliveries whose attempts are exhausted.")
 @url_option
 @key_option
 def deliveries(webhook_id: str, failed: bool, url: str | None, api_key: str | None) -> None:
-    """Show what became of the events for WEBHOOK_ID, newest first."""
-    with told(), client(url, api_key) as chorus:
+    """List the deliveries to WEBHOOK_ID, newest first."""
+    with reported(), client(url, api_key) as chorus:
         _show(_of(chorus, webhook_id, failed=failed))
 
 
 @webhooks.command()
 @click.argument("name", metavar="DELIVERY_ID | WEBHOOK_ID")
-@click.option("--failed", is_flag=True, help="All those of the endpoint WEBHOOK_ID that failed for good.")
+@click.option("--failed", is_flag=True, help="All failed deliveries of the endpoint WEBHOOK_ID.")
 @url_option
 @key_option
 def redeliver(name: str, failed: bool, url: str | None, api_key: str | None) -> None:
-    """Send an event once more, under the same id."""
-    with told(), client(url, api_key) as chorus:
+    """Send a delivery again, with the same id."""
+    with reported(), client(url, api_key) as chorus:
         names = [one["id"] for one in _of(chorus, name, failed=True)] if failed else [name]
         for delivery in names:
             click.echo(chorus.redeliver(delivery)["id"])
@@ -157,4 +162,4 @@ def _show(found: Any) -> None:
         answer = " ".join(str(last[key]) for key in ("status", "code") if last.get(key))
         attempts = str(len(one["attempts"]))
         rows.append((one["id"], one["type"], one["state"], attempts, answer, ago(one["next"])))
-    Console().print(listing(("id", "event", "state", "tries", "answer", "next"), rows))
+    Console().print(listing(("id", "event", "state", "tries", "response", "next"), rows))

@@ -1,4 +1,4 @@
-"""``chorus weights``: fetch, list and check model weights."""
+"""``chorus weights``: download, list and check model weights."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def weights() -> None:
-    """Fetch, list and check model weights.
+    """Download, list and check model weights.
 
-    They are kept below CHORUS_CACHE (default ~/.cache/chorus) and named after their sha256.
+    They are stored under CHORUS_CACHE (default ~/.cache/chorus) and named after their sha256.
     """
 
 
 @weights.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 def pull(models: Sequence[str]) -> None:
-    """Fetch the weights of each MODEL, or of all of models.yaml."""
+    """Download the weights of each MODEL (default: all)."""
     pull_models(models, Console())
 
 
 @weights.command("list")
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 def list_(models: Sequence[str]) -> None:
-    """List the models, and whether their weights are here; of each MODEL, its files and where they come from."""
+    """List models, or the weights files of each MODEL."""
     cache = _cache()
     if not models:
         rows = [_row(spec, cache) for spec in _chosen(())]
@@ -63,9 +63,9 @@ def _bytes(cache: WeightsCache, file: WeightsFile) -> int:
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.pass_context
 def check(ctx: click.Context, models: Sequence[str]) -> None:
-    """Read the weights of each MODEL, or all that are here, and compare their sha256.
+    """Verify the sha256 of each MODEL's weights (default: all present).
 
-    Ends with 1 where one is wrong, or is missing of a MODEL that was named.
+    The exit code is 1 if a file is wrong, or if a file of a named MODEL is missing.
     """
     cache, wrong = _cache(), 0
     for spec in _chosen(models):
@@ -75,14 +75,14 @@ def check(ctx: click.Context, models: Sequence[str]) -> None:
             wrong += not fine or (missing and bool(models))
             click.echo(f"{'missing' if missing else 'ok' if fine else 'WRONG'}  {spec.name}/{file.name}")
             if not fine:
-                click.echo(f"       delete {cache.place(file)} and pull again", err=True)
+                click.echo(f"       Delete {cache.place(file)} and run 'chorus weights pull' again.", err=True)
     ctx.exit(1 if wrong else 0)
 
 
 def pull_models(models: Sequence[str], console: Console) -> None:
-    """Fetch the weights of ``models`` (all where empty) with a progress bar; what is there already is quick.
+    """Download the weights of ``models`` (default: all) with a progress bar. Files that are present are skipped.
 
-    Raises `core.errors.InvalidRequest` for an unknown model, `core.errors.WeightsError` where one fails."""
+    Raises `core.errors.InvalidRequest` for an unknown model, `core.errors.WeightsError` if a download fails."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), DownloadColumn(), TransferSpeedColumn())
     specs = _chosen(models)
     with Progress(*columns, console=console) as progress:
@@ -99,11 +99,11 @@ def pull_models(models: Sequence[str], console: Console) -> None:
             for spec, file in missing:
                 cache.path(spec.name, file)
     names = ", ".join(spec.name for spec in specs)
-    console.print(f"{names}: {len(missing)} files fetched." if missing else f"{names}: all weights are here.")
+    console.print(f"{names}: Downloaded {len(missing)} files." if missing else f"{names}: all weights are present.")
 
 
 def _chosen(names: Iterable[str]) -> list[ModelSpec]:
-    """Models by name, or all. Raises `core.errors.InvalidRequest` that lists those there are."""
+    """Models by name, or all. Raises `core.errors.InvalidRequest` that lists the known ones."""
     from models.catalog import load_catalog
 
     catalog = load_catalog()

@@ -1,1 +1,1 @@
-"""What ``chorus up`` runs on one machine."""
+"""The processes that ``chorus up`` runs on one machine."""

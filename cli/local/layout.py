@@ -1,4 +1,4 @@
-"""What ``chorus up`` runs: which processes, with which commands, in which order."""
+"""The processes of ``chorus up``: their commands and the order in which they start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BY_ITSELF = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What ``chorus up`` runs: where the API listens, and how many processes serve which model."""
+    """The layout of ``chorus up``: address and ports, models, and the number of model workers."""
 
     host: str
     ports: Mapping[str, int]
@@ -68,7 +68,7 @@ def default_model_workers(
 def program(*arguments: str) -> list[str]:
     """The command that runs ``chorus`` with ``arguments`` under this interpreter.
 
-    ``-P``: a folder named ``api`` or ``cli`` where the user stands is not ours."""
+    ``-P``: a folder named ``api`` or ``cli`` in the working directory must not be imported."""
     return [sys.executable, "-P", "-m", "cli.main", *arguments]
 
 
@@ -91,7 +91,7 @@ def _serves(url: str) -> bool:
 
 
 class _Registration:
-    """A worker is ready once it entered itself in the registry after this start, not an earlier one."""
+    """A worker is ready once it has registered after this start, not after an earlier one."""
 
     def __init__(self, redis_url: str, name: str) -> None:
         self._url = redis_url
@@ -111,7 +111,7 @@ class _Registration:
 
 
 def _free(redis_url: str, worker: str) -> None:
-    """Has what a worker that has ended held run elsewhere at once; where Redis is away its leases run out."""
+    """Return the items of a worker that has ended at once. If Redis is unavailable, its leases expire instead."""
     from broker.holders import give_back
     from core.redis import connect
 
@@ -120,7 +120,7 @@ def _free(redis_url: str, worker: str) -> None:
 
 
 def ensure_api_key(home: Home, redis_url: str) -> None:
-    """Makes the owner ``local`` a key where the home keeps none that is still valid.
+    """Create an API key for the owner ``local`` unless the home folder has a valid one.
 
     Raises `LedgerUnavailable`."""
     from core.redis import connect
@@ -197,7 +197,7 @@ def processes(home: Home, layout: Layout) -> list[Process]:
 
 
 def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str, ...]]]:
-    """The model workers: a name and the models that it serves.
+    """The model workers: the name and the models of each.
 
     ``count`` processes are shared by the models that want one per core, evenly, the first ones more, none
     without. Every other synthesizer has one of its own, and so has each model that transcribes, since that may take

@@ -1,4 +1,4 @@
-"""A whole ``chorus up`` in a process of its own, as tests, benchmarks and the demo run it."""
+"""``chorus up`` in a child process, for tests, benchmarks and the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_MODELS = ("piper-joe",)
 
 
 class Stack:
-    """A whole ``chorus up`` in a process of its own, for tests and the demo.
+    """``chorus up`` in a child process.
 
     ``with Stack(folder) as stack: stack.wait_ready(); ... stack.url, stack.api_key``. ``home`` outlives
     it; ``env`` is added to the environment. It ends when this process does.
@@ -45,7 +45,7 @@ class Stack:
         return self.home.logs / "up.log"
 
     def start(self) -> None:
-        """Starts it and returns at once. Call it from the main thread."""
+        """Start it and return at once. Call this from the main thread."""
         self.home.state_file.unlink(missing_ok=True)
         self.process = spawn(program("up", *self._options), env=self._env, log=self.log)
 
@@ -59,7 +59,7 @@ class Stack:
         return {entry["name"]: entry for entry in (self.home.state() or {}).get("processes", [])}
 
     def wait_ready(self, timeout: float = 180.0) -> None:
-        """Waits until every process is ready. Raises `ConfigurationError` with the log's end where one
+        """Wait until every process is ready. Raises `ConfigurationError` with the end of the log if one
         never is, or after ``timeout`` seconds."""
         end = time.monotonic() + timeout
         while self.state() != "ready":
@@ -84,7 +84,7 @@ class Stack:
         return self.home.environment()["CHORUS_REDIS_URL"]
 
     def stop(self, timeout: float = 15.0) -> int | None:
-        """Ends it with SIGTERM, after ``timeout`` seconds by force; returns its exit code."""
+        """Stop it with SIGTERM, and with SIGKILL after ``timeout`` seconds. Returns its exit code."""
         if self.process is None:
             return None
         if self.process.poll() is None:

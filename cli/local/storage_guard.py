@@ -1,4 +1,4 @@
-"""What closes the side doors of SeaweedFS: tokens for its filer and volumes, a certificate for all else."""
+"""Protects the ports of SeaweedFS: tokens for its filer and volumes, a certificate for everything else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _YEARS = 50
 
 
 def guard(secret: str, pem: Path) -> Mapping[str, str]:
-    """The environment that has SeaweedFS ask for tokens made from ``secret``, and for the certificate ``pem``.
+    """The environment with which SeaweedFS requires tokens derived from ``secret``, and the certificate ``pem``.
 
-    The master's HTTP port knows no tokens: it takes no one without the certificate, as every gRPC port does."""
+    The master's HTTP port does not support tokens; it requires the certificate, as every gRPC port does."""
     path = str(pem)
     tls = {"WEED_GRPC_CA": path, "WEED_HTTPS_MASTER_CA": path}
     for part in ("HTTPS_MASTER", *(f"GRPC_{part}" for part in _PARTS)):
@@ -32,9 +32,9 @@ def guard(secret: str, pem: Path) -> Mapping[str, str]:
 
 
 def certificate(path: Path) -> None:
-    """Makes a certificate that signs itself, with its key, for this user alone; one that is there stays.
+    """Create a self-signed certificate with its key, readable only by this user, unless it exists.
 
-    Raises `ConfigurationError` without the wheel."""
+    Raises `ConfigurationError` if the wheel is not installed."""
     if path.exists():
         return
     try:
@@ -42,8 +42,10 @@ def certificate(path: Path) -> None:
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
-        hint = "install it with: pip install 'chorus-speech[embedded]'"
-        raise ConfigurationError(f"cryptography is missing: {hint}", code="embedded_missing") from error
+        hint = "Install it with: pip install 'chorus-speech[embedded]'"
+        raise ConfigurationError(
+            f"The package cryptography is not installed. {hint}", code="embedded_missing"
+        ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "chorus")])
     hosts = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK)), x509.DNSName("localhost")])

@@ -1,4 +1,4 @@
-"""Starts processes, restarts what dies, and ends them all: one poll loop, no threads.
+"""Starts processes, restarts those that die, and stops them all, in one poll loop without threads.
 
 Each child leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone and the
 children end in order: a process is asked to end once all that stand on it (``after``) are gone.
@@ -149,9 +149,9 @@ def _lives(pid: int) -> bool:
 
 
 def kill_session(leader: int, patience: float = 2.0) -> list[int]:
-    """SIGKILL for a whole session, again and again until nobody in it lives; returns who still does.
+    """Send SIGKILL to a whole session until no process in it lives; return the pids that still do.
 
-    ``leader`` must not be reaped yet, so that its number cannot be another's."""
+    ``leader`` must not be reaped yet, so that its pid cannot belong to another process."""
     end = time.monotonic() + patience
     while left := members(leader):
         for pid in left:
@@ -164,7 +164,7 @@ def kill_session(leader: int, patience: float = 2.0) -> list[int]:
 
 
 def tail(log: Path, lines: int = 5) -> str:
-    """The last few lines of a log."""
+    """The last lines of a log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
@@ -174,7 +174,7 @@ def tail(log: Path, lines: int = 5) -> str:
 
 
 class _Child:
-    """One process through its lives."""
+    """One process and its restarts."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -204,7 +204,7 @@ class _Child:
         )
 
     def start(self) -> None:
-        """Raises `ChorusError` where it cannot be started."""
+        """Raises `ChorusError` if it cannot be started."""
         process = self.process
         if process.before_start is not None:
             process.before_start()
@@ -224,7 +224,7 @@ class _Child:
         self.due = 0.0
 
     def stalled(self, now: float) -> bool:
-        """Whether its pulse has stopped for too long."""
+        """Whether its pulse file has not been touched for too long."""
         file = self.process.pulse
         if file is None:
             return False
@@ -234,7 +234,7 @@ class _Child:
         return now - self.felt > self.process.stall_timeout
 
     def died(self) -> bool:
-        """Whether it ended. It is not reaped yet: as a zombie it keeps its number for `bury`."""
+        """Whether it has ended. It is not reaped yet: as a zombie it keeps its pid until `bury`."""
         return self.popen is not None and not _lives(self.popen.pid)
 
     def ask_to_end(self) -> None:
@@ -248,7 +248,7 @@ class _Child:
         self.due = time.monotonic() + self.process.stop_timeout
 
     def bury(self) -> str:
-        """Ends what is left of its session, reaps it, and says how it ended."""
+        """Kill the rest of its session, reap it, and return how it ended."""
         if self.popen is None:
             return ""
         kill_session(self.popen.pid)
@@ -272,7 +272,7 @@ def _rotate(log: Path) -> None:
 
 
 class Supervisor:
-    """Runs ``processes``; ``on_change`` hears of every change, ``on_tick`` is called at every look.
+    """Runs ``processes``. ``on_change`` is called at every change, ``on_tick`` at every iteration.
 
     Raises `ConfigurationError` where two have one name, or ``after`` names none that stands before it.
     """
@@ -288,7 +288,9 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         for process in processes:
             if process.name in self._children or not set(process.after) <= set(self._children):
-                raise ConfigurationError(f"The process {process.name!r} is named twice, or stands before its needs.")
+                raise ConfigurationError(
+                    f"The process {process.name!r} is a duplicate, or precedes a process it needs."
+                )
             self._children[process.name] = _Child(process)
         self._on_change = on_change
         self._on_tick = on_tick
@@ -302,7 +304,7 @@ class Supervisor:
     # -- from outside
 
     def statuses(self) -> list[Status]:
-        """Where each process stands, in order."""
+        """The status of each process, in order."""
         return [child.status() for child in self._children.values()]
 
     @property
@@ -318,13 +320,13 @@ class Supervisor:
         return all(child.state is State.STOPPED for child in self._children.values())
 
     def stop(self) -> None:
-        """Ends all in order; asked a second time, at once. Safe in a signal handler."""
+        """Stop all processes in order; on a second call, at once. Safe in a signal handler."""
         self._stops += 1
 
     def run(self) -> None:
         """Runs until a signal (SIGINT, SIGTERM, SIGHUP) or `stop`, and returns when no process is left.
 
-        Raises `ConfigurationError` where a process never came to be ready, with the end of its log."""
+        Raises `ConfigurationError` with the end of its log if a process never becomes ready."""
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, lambda *_: self.stop()) for number in signals}
         try:
@@ -339,14 +341,14 @@ class Supervisor:
             raise self._failure
 
     def kill(self) -> None:
-        """SIGKILL for everything, now."""
+        """Send SIGKILL to all processes now."""
         for child in reversed(self._children.values()):
             if child.state is not State.STOPPED:
                 child.bury()
                 self._enter(child, State.STOPPED)
 
     def step(self) -> None:
-        """One look at every child; never waits longer than a readiness question takes."""
+        """Check every child once. Never waits longer than a readiness check takes."""
         now = time.monotonic()
         if self._stops > 1 and not self._killed:
             self._killed = True
@@ -366,14 +368,14 @@ class Supervisor:
             self._on_tick()
 
     def _feel_pulses(self, now: float) -> None:
-        """Kills what has stopped or hangs, so that another is started."""
+        """Kill processes that are stopped or hang, so that they are restarted."""
         pause, self._pulses_at = now - self._pulses_at, now
         for child in self._children.values():
             if pause > HELD:
                 child.felt += pause
             if child.state is State.READY and child.stalled(now):
                 child.bury()
-                self._ended(child, f"no sign of life for {child.process.stall_timeout:g} s")
+                self._ended(child, f"unresponsive for {child.process.stall_timeout:g} s")
 
     # -- one child at a time
 
@@ -425,8 +427,8 @@ class Supervisor:
             child.failures = 1
         if not child.was_ready and child.failures >= self._backoff.attempts:
             self._failure = ConfigurationError(
-                f"{child.process.name} ended {child.failures} times and never served ({how}). "
-                f"Its log, {child.process.log}, ends:\n{tail(child.process.log)}",
+                f"{child.process.name} ended {child.failures} times and never became ready ({how}). "
+                f"The end of its log, {child.process.log}:\n{tail(child.process.log)}",
                 code="start_failed",
             )
             self._enter(child, State.STOPPED, how)

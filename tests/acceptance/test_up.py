@@ -124,7 +124,7 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Yesterday:
 def test_signals_end_everything_and_the_next_start_goes_on(yesterday: Yesterday) -> None:
     home, key, spoken = yesterday.home, yesterday.key, yesterday.spoken
     assert Home(home).state()["state"] == "stopped"  # type: ignore[index]
-    with pytest.raises(ConfigurationError, match="No stack runs"):
+    with pytest.raises(ConfigurationError, match="No stack is running"):
         Home.load(home)
 
     with started(home) as second:

@@ -115,14 +115,14 @@ def test_byte_order_decides_between_utf_16s() -> None:
 
 def test_other_encodings_are_asked_for() -> None:
     content = "“Käfer”".encode("cp1252")
-    with pytest.raises(click.ClickException, match=r"a\.txt is no UTF-8: byte 0x93 at place 0.*--encoding"):
+    with pytest.raises(click.ClickException, match=r"a\.txt is not valid UTF-8: byte 0x93 at offset 0.*--encoding"):
         text_of(content, "a.txt")
     assert text_of(content, "a.txt", "cp1252") == "“Käfer”"
-    with pytest.raises(click.ClickException, match="no encoding"):
+    with pytest.raises(click.ClickException, match="not a known encoding"):
         text_of(content, "a.txt", "klingon")
-    with pytest.raises(click.ClickException, match="no ascii"):
+    with pytest.raises(click.ClickException, match="not valid ascii"):
         text_of(content, "a.txt", "ascii")
-    with pytest.raises(click.ClickException, match="no text encoding"):
+    with pytest.raises(click.ClickException, match="not a text encoding"):
         text_of(content, "a.txt", "base64")
 
 
@@ -137,9 +137,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--text", "Hi.", "-o", "no/such/x.wav"], "The folder no/such is not there."),
+        (["--text", "Hi.", "-o", "no/such/x.wav"], "The folder no/such does not exist."),
         (["--text", "Hi.", "-o", "x.wav", "--no-wait"], "--no-wait"),
-        (["--text", "caf\udce9"], "is not UTF-8"),
+        (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--text", "Hi.", "--loudness", "nan"], "loudness"),
         (["--text", "Hi.", "--option", "speed"], "NAME=VALUE"),
     ],

@@ -111,7 +111,7 @@ def test_what_is_stopped_is_replaced(rig: Rig) -> None:
     first = rig.pid("a")
     os.kill(first, signal.SIGSTOP)
     assert rig.until(lambda: rig.of("a").restarts == 1) > 0.5
-    assert "no sign of life" in rig.changes[-2].detail
+    assert "unresponsive" in rig.changes[-2].detail
     assert gone(first) and rig.pid("a") != first
     rig.until(lambda: supervisor.ready and (rig.folder / "a.pulse").exists())
 
