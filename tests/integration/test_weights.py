@@ -158,8 +158,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(weights, ["check", "piper-joe"]).exit_code == 1
 
     pulled = run(weights, ["pull", "piper-joe"])
-    assert pulled.exit_code == 0 and "2 files fetched" in pulled.output
-    assert "all weights are here" in run(weights, ["pull", "piper-joe"]).output
+    assert pulled.exit_code == 0 and "Downloaded 2 files" in pulled.output
+    assert "all weights are present" in run(weights, ["pull", "piper-joe"]).output
     assert "63.2 MB" in run(weights, ["list"]).output
     assert run(weights, ["check", "piper-joe"]).exit_code == 0
     assert run(weights, ["check"]).exit_code == 0
