@@ -57,7 +57,7 @@ def check_start(settings: Settings, client: redis.Redis) -> None:
         return
     if not list_keys(client):
         raise ConfigurationError(
-            "There is no API key yet: make one with 'chorus keys create OWNER', or set CHORUS_AUTH=off on loopback."
+            "There is no API key. Create one with 'chorus keys create OWNER', or set CHORUS_AUTH=off on loopback."
         )
 
 

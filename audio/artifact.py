@@ -35,7 +35,7 @@ def pack(samples: Samples, rate: int, facts: Mapping[str, Any]) -> bytes:
     if samples.ndim != 1 or not 0 < rate <= MAX_RATE:
         raise InternalError(f"Samples of shape {samples.shape} at {rate} Hz cannot be packed.")
     if not np.isfinite(samples).all():
-        raise ModelFailed("The model gave samples that are not finite.")
+        raise ModelFailed("The model returned samples that are not finite.")
     scale = float(np.abs(samples).max(initial=0.0)) or 1.0
     comment = _to_json({**facts, "scale": scale, "frames": len(samples)})
     whole = np.rint(samples.astype(np.float64) * (FULL_SCALE / scale)).astype(np.int32) << 8
@@ -70,14 +70,14 @@ def _to_json(facts: Mapping[str, Any]) -> str:
     try:
         return json.dumps(facts, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
-        raise InternalError("The facts of an artifact are not JSON.") from error
+        raise InternalError("The metadata of an artifact is not JSON.") from error
 
 
 def _plain(value: object) -> Any:
     """NumPy's numbers and arrays as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    raise InternalError(f"A {type(value).__name__} among the facts of an artifact is not JSON.")
+    raise InternalError(f"The metadata of an artifact contains a {type(value).__name__}, which is not JSON.")
 
 
 def _broken() -> ArtifactMissing:

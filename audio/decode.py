@@ -91,7 +91,7 @@ def probe(data: bytes | Path) -> Probe:
             raise _nothing(container, audio)
         context = audio.codec_context
         if not sounds and not sum(frame.samples for frame in _flushed(context)):
-            raise _too_short() if decoded else _unreadable("Nothing in it decodes.")
+            raise _too_short() if decoded else _unreadable("It contains no audio that can be decoded.")
         seconds = walk.seconds()
         if not seconds or walk.packets == PROBED_PACKETS:
             seconds = max(seconds, _declared(container, audio))
@@ -183,14 +183,14 @@ def _open(data: bytes | Path) -> Iterator[tuple[Any, Any]]:
                 },
             )
         except _failures() as error:
-            raise _unreadable("It is in no container that is known, or damaged.") from error
+            raise _unreadable("Its container format is unknown or damaged.") from error
         with container:
             streams = container.streams.audio
             if not streams:
-                raise InvalidAudio("The file holds no audio.", code="no_audio_stream")
+                raise InvalidAudio("The file contains no audio.", code="no_audio_stream")
             audio = streams[0]
             if audio.codec_context is None:
-                raise _unreadable("Its codec is not known.")
+                raise _unreadable("Its codec is unknown.")
             if audio.codec_context.sample_rate:
                 _plausible(audio.codec_context.sample_rate, audio.codec_context.channels)
             audio.codec_context.thread_count = 1
@@ -209,11 +209,11 @@ def _file(data: bytes | Path) -> Iterator[IO[bytes]]:
             file.seek(0)
             yield file
     except FileNotFoundError as error:
-        raise _unreadable("There is no such file.") from error
+        raise _unreadable("The file does not exist.") from error
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Never:
-    raise PermissionError("an audio file may not open another")
+    raise PermissionError("An audio file must not open another file.")
 
 
 @lru_cache(maxsize=1)
@@ -332,7 +332,7 @@ class _Budget:
 
 def _nothing(container: Any, audio: Any) -> InvalidAudio:
     """The error of a file without packets: damaged where it promises sound, else of zero length."""
-    return _unreadable("It holds nothing that decodes.") if _declared(container, audio) else _too_short()
+    return _unreadable("It contains no audio that can be decoded.") if _declared(container, audio) else _too_short()
 
 
 def _values(frame: Any, channels: int) -> NDArray[np.floating]:
@@ -340,7 +340,7 @@ def _values(frame: Any, channels: int) -> NDArray[np.floating]:
     try:
         values = frame.to_ndarray()
     except _failures() as error:
-        raise _unreadable("Its sample format is not known.") from error
+        raise _unreadable("Its sample format is unknown.") from error
     values = values if frame.format.is_planar else values.reshape(-1, channels).T
     if values.dtype.kind in "iu":
         half = float(2 ** (8 * values.dtype.itemsize - 1))

@@ -65,7 +65,7 @@ def check_rate(format: AudioFormat, rate: int) -> None:
     if rate in rates if rates else LOWEST_RATE <= rate <= HIGHEST_RATE:
         return
     allowed = ", ".join(map(str, rates)) if rates else f"{LOWEST_RATE} to {HIGHEST_RATE}"
-    detail = f"{format.value} can have {allowed} Hz, not {rate}."
+    detail = f"{format.value} supports {allowed} Hz, not {rate}."
     raise InvalidRequest(
         f"The sample rate is not supported: {detail}",
         code="unsupported_sample_rate",
@@ -111,7 +111,7 @@ class Intake:
     def add(self, samples: Samples) -> Iterator[Samples]:
         """What can be encoded once float32 [n] is there. Raises `ModelFailed` where they are not finite."""
         if not np.isfinite(samples).all():
-            raise ModelFailed("The audio holds samples that are not finite.")
+            raise ModelFailed("The audio contains samples that are not finite.")
         for at in range(0, len(samples), CHUNK):
             chunk = np.ascontiguousarray(samples[at : at + CHUNK], np.float32)
             self.taken += len(chunk)
@@ -184,7 +184,7 @@ class Encoder:
     def _encode(self, chunks: Iterator[Samples]) -> None:
         for samples in chunks:
             if self.format is AudioFormat.WAV and 2 * self._intake.given > MAX_WAV_BYTES:
-                raise InvalidRequest("A WAV holds at most 4 GB: ask for flac.", code="audio_too_long")
+                raise InvalidRequest("A WAV file holds at most 4 GB. Use flac.", code="audio_too_long")
             with encoding_errors():
                 self._sink.write(samples)
 

@@ -65,8 +65,8 @@ def check_releases() -> None:
     if found != WRITTEN_FOR:
         here, wanted = (" and ".join(f"{name} {of[name]}" for name in WRITTEN_FOR) for of in (found, WRITTEN_FOR))
         raise ConfigurationError(
-            f"Chorus's transport was written for {wanted}, but {here} are installed. "
-            "CHORUS_TRANSPORT=redis uses Celery's stock transport instead.",
+            f"Chorus's transport requires {wanted}, but {here} are installed. "
+            "Set CHORUS_TRANSPORT=redis to use Celery's own transport instead.",
             code="transport_release",
         )
 

@@ -95,7 +95,7 @@ class QoS(virtual.QoS):
         try:
             self.ack_many([delivery_tag])
         except RedisError as error:
-            log.info("an acknowledgement waits: %s", error)
+            log.info("An acknowledgement is delayed: %s", error)
             self._late.add(delivery_tag)
 
     def catch_up(self) -> None:
@@ -113,7 +113,7 @@ class QoS(virtual.QoS):
             self.catch_up()
             self.give_back(list(self._delivered) if tags is None else tags)
         except RedisError as error:
-            log.warning("messages are not given back, their leases run out: %s", error)
+            log.warning("Messages could not be returned; their leases will expire: %s", error)
             self.let_go(list(self._delivered) if tags is None else tags)
         return []
 
@@ -126,7 +126,7 @@ class QoS(virtual.QoS):
             restored, unread = self._leases(lease, list(self._delivered))
             self._tended = now
             if restored or unread:
-                log.warning("leases ran out: %d messages went back, %d cannot be read", restored, unread)
+                log.warning("Leases expired: %d messages were returned, %d are unreadable", restored, unread)
         except RedisError as error:
             self.channel.pause(error)
 
@@ -173,7 +173,7 @@ class Channel(stock.Channel):
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None:  # an error that Celery logs, where kombu's AttributeError ends the worker
-            raise redis.ConnectionError("this channel is closed")
+            raise redis.ConnectionError("This channel is closed.")
         return super()._connparams(asynchronous)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:

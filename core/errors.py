@@ -1,9 +1,9 @@
-"""Everything that Chorus raises across a package border.
+"""The exceptions that cross package borders.
 
 ::
 
     ChorusError
-    ├── RequestError                  the caller can mend it            4xx
+    ├── RequestError                  the caller can correct it         4xx
     │   ├── InvalidRequest            422  invalid_request
     │   │   ├── InvalidText           422  invalid_text
     │   │   ├── InvalidAudio          422  invalid_audio
@@ -22,7 +22,7 @@
     │   └── Overloaded                503  overloaded           retryable
     ├── ConfigurationError            500  configuration
     │   └── WeightsError              500  weights
-    └── StepError                     what ends an item or a job        500
+    └── StepError                     fails an item or a job            500
         ├── ModelFailed               500  model_failed
         ├── OutOfMemory               500  out_of_memory
         ├── Poisoned                  500  poisoned
@@ -32,8 +32,8 @@
         ├── ArtifactsLost             500  artifacts_lost
         └── InternalError             500  internal_error
 
-Each class has a stable ``code``, an HTTP ``status`` and says whether trying again may help;
-its docstring is its default message. A narrower ``code`` may be given to one instance.
+Each class has a stable ``code``, an HTTP ``status``, and ``retryable``: whether a retry may succeed.
+Its docstring is its default message. An instance can have a more specific ``code``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field of a request; ``field`` is a dotted path such as ``output.format``."""
+    """An error in one field of a request; ``field`` is a dotted path such as ``output.format``."""
 
     field: str
     code: str
@@ -53,7 +53,7 @@ class FieldError:
 
 
 class ChorusError(Exception):
-    """Chorus met an error."""
+    """An error occurred."""
 
     code: str = "error"
     status: int = 500
@@ -95,14 +95,14 @@ class ChorusError(Exception):
 
 
 class RequestError(ChorusError):
-    """The request cannot be served as it stands."""
+    """The request is invalid."""
 
     code = "bad_request"
     status = 400
 
 
 class InvalidRequest(RequestError):
-    """The request holds a value that is not allowed."""
+    """The request has an invalid value."""
 
     code = "invalid_request"
     status = 422
@@ -121,7 +121,7 @@ class InvalidAudio(InvalidRequest):
 
 
 class RangeNotSatisfiable(InvalidRequest):
-    """The part that was asked for begins behind the end."""
+    """The requested range starts after the end of the audio."""
 
     code = "range_not_satisfiable"
     status = 416
@@ -132,7 +132,7 @@ class RangeNotSatisfiable(InvalidRequest):
 
 
 class Unroutable(InvalidRequest):
-    """No chain of steps leads from what was given to what was asked for."""
+    """No sequence of steps leads from the inputs to the requested result."""
 
     code = "unroutable"
 
@@ -144,14 +144,14 @@ class Malformed(RequestError):
 
 
 class TooLarge(RequestError):
-    """The request is larger than is accepted."""
+    """The request is too large."""
 
     code = "too_large"
     status = 413
 
 
 class Unauthorized(RequestError):
-    """A valid API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."""
+    """A valid API key is required. Send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."""
 
     code = "unauthorized"
     status = 401
@@ -165,21 +165,21 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """There is no such thing."""
+    """Not found."""
 
     code = "not_found"
     status = 404
 
 
 class Conflict(RequestError):
-    """That cannot be done in the present state."""
+    """The operation is not possible in the current state."""
 
     code = "conflict"
     status = 409
 
 
 class RateLimited(RequestError):
-    """Too many requests: wait a moment."""
+    """Too many requests. Try again later."""
 
     code = "rate_limited"
     status = 429
@@ -187,7 +187,7 @@ class RateLimited(RequestError):
 
 
 class Unavailable(ChorusError):
-    """The service cannot take this now; try again shortly."""
+    """The service is temporarily unavailable. Try again shortly."""
 
     code = "unavailable"
     status = 503
@@ -195,31 +195,31 @@ class Unavailable(ChorusError):
 
 
 class LedgerUnavailable(Unavailable):
-    """The ledger (Redis) cannot be reached; try again shortly."""
+    """The ledger (Redis) is unavailable. Try again shortly."""
 
     code = "ledger_unavailable"
 
 
 class StorageUnavailable(Unavailable):
-    """The object storage (S3) cannot be reached; try again shortly."""
+    """The object storage (S3) is unavailable. Try again shortly."""
 
     code = "storage_unavailable"
 
 
 class Overloaded(Unavailable):
-    """There is too much unfinished work; try again later."""
+    """There is too much unfinished work. Try again later."""
 
     code = "overloaded"
 
 
 class ConfigurationError(ChorusError):
-    """A setting or configuration file is wrong."""
+    """A setting or configuration file is invalid."""
 
     code = "configuration"
 
 
 class WeightsError(ConfigurationError):
-    """Model weights cannot be fetched, or are not what was expected."""
+    """Model weights cannot be downloaded or have the wrong content."""
 
     code = "weights"
 
@@ -237,46 +237,46 @@ class ModelFailed(StepError):
 
 
 class OutOfMemory(StepError):
-    """This item does not fit into the device's memory, even alone."""
+    """The item does not fit into the device's memory, even alone."""
 
     code = "out_of_memory"
 
 
 class Poisoned(StepError):
-    """This item ended its worker's process each time that it ran alone."""
+    """The item killed its worker process each time it ran alone."""
 
     code = "poisoned"
 
 
 class NoSpeech(StepError):
-    """The recording holds no speech."""
+    """The recording contains no speech."""
 
     code = "no_speech"
     status = 422
 
 
 class DeadlineExceeded(StepError):
-    """The job did not end before its deadline."""
+    """The job did not finish before its deadline."""
 
     code = "deadline_exceeded"
     status = 504
 
 
 class ArtifactMissing(StepError):
-    """An artifact that this step needs is gone."""
+    """An artifact that this step needs is missing."""
 
     code = "artifact_missing"
     retryable = True
 
 
 class ArtifactsLost(StepError):
-    """Storage lost what was rendered again and again."""
+    """Rendered artifacts were lost repeatedly."""
 
     code = "artifacts_lost"
 
 
 class InternalError(StepError):
-    """Chorus failed in a way that it did not foresee; the log of the worker says more."""
+    """An unexpected error occurred. See the worker's log for details."""
 
     code = "internal_error"
 

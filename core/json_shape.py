@@ -35,7 +35,7 @@ def check_shape(data: bytes) -> int:
         elif mark in b"}]":
             depth -= 1
     if deepest > MAX_DEPTH:
-        raise Malformed(f"JSON is nested at most {MAX_DEPTH} deep.", code="not_json")
+        raise Malformed(f"The JSON is nested more than {MAX_DEPTH} levels deep.", code="not_json")
     return len(marks)
 
 
@@ -46,4 +46,4 @@ def check_shapes(parts: Iterable[bytes]) -> None:
 
 
 def _too_many() -> TooLarge:
-    return TooLarge(f"JSON of more than {MAX_VALUES} values is not read.", code="json_too_large")
+    return TooLarge(f"The JSON has more than {MAX_VALUES} values.", code="json_too_large")

@@ -42,7 +42,7 @@ def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
             retry=Retry(NoBackoff(), 1),
         )
     except ValueError as error:
-        raise ConfigurationError(f"CHORUS_REDIS_URL is no address of a Redis: {error}") from error
+        raise ConfigurationError(f"CHORUS_REDIS_URL is not a valid Redis URL: {error}") from error
 
 
 @contextmanager
@@ -54,5 +54,5 @@ def redis_errors() -> Iterator[None]:
         raise LedgerUnavailable from error
     except redis.exceptions.ResponseError as error:
         if isinstance(error, _REFUSING) or _REFUSED.search(str(error)):
-            raise LedgerUnavailable("The ledger (Redis) refuses writes now; try again shortly.") from error
+            raise LedgerUnavailable("The ledger (Redis) does not accept writes. Try again shortly.") from error
         raise InternalError(f"A ledger script failed: {error}") from error

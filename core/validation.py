@@ -22,7 +22,7 @@ MAX_DIGITS = 18
 def from_validation(error: ValidationError) -> InvalidRequest:
     """What pydantic found, with a code for each field; no field is named where the mistakes are too many to tell."""
     if error.error_count() > _TOLD:
-        return InvalidRequest(f"The body has {error.error_count()} mistakes.", code="invalid_value")
+        return InvalidRequest(f"The body has {error.error_count()} errors.", code="invalid_value")
     fields = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         name = ".".join(str(part) for part in item["loc"])[:200]
@@ -56,19 +56,19 @@ def parse_json(data: bytes, *, bounded: bool = True) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise Malformed(f"{constant} is not JSON, and no number is as large.", code="not_json")
+    raise Malformed(f"{constant} is not a valid JSON number.", code="not_json")
 
 
 def _integer(text: str) -> int:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise Malformed(f"A number has {len(text)} digits; {MAX_DIGITS} are read.", code="number_out_of_range")
+        raise Malformed(f"A number has {len(text)} digits; the maximum is {MAX_DIGITS}.", code="number_out_of_range")
     return int(text)
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise Malformed(f"{text[:40]} is too large a number.", code="number_out_of_range")
+        raise Malformed(f"The number {text[:40]} is too large.", code="number_out_of_range")
     return value
 
 

@@ -36,7 +36,7 @@ class ItemRef:
             job, generation, step, index = text.split("/")
             return ItemRef(job, int(generation), int(step), int(index))
         except ValueError as error:
-            raise InternalError(f"{text!r} is no reference to an item") from error
+            raise InternalError(f"{text!r} is not a valid item reference.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ class YamlFile:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             self._note(node, ())
@@ -41,7 +41,7 @@ class YamlFile:
             for key, value in node.value:
                 inner = (*where, key.value)
                 if inner in self._lines:
-                    raise self._error(key.start_mark.line + 1, f"{key.value!r} stands there twice")
+                    raise self._error(key.start_mark.line + 1, f"duplicate key {key.value!r}")
                 self._lines[inner] = key.start_mark.line + 1
                 self._note(value, inner)
         elif isinstance(node, yaml.SequenceNode):

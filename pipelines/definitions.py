@@ -131,5 +131,5 @@ def get_pipeline(name: str, pipelines: Mapping[str, Pipeline]) -> Pipeline:
     """The pipeline of that name. Raises `InvalidRequest` (``unknown_pipeline``) naming those there are."""
     if name not in pipelines:
         there = ", ".join(pipelines)
-        raise InvalidRequest(f"There is no pipeline {name!r}; there are {there}.", code="unknown_pipeline")
+        raise InvalidRequest(f"The pipeline {name!r} does not exist. Available: {there}.", code="unknown_pipeline")
     return pipelines[name]

@@ -25,7 +25,7 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
     for name in names or ():
         get_pipeline(name, pipelines)
         if name not in able:
-            detail = f"Pipeline {name!r} takes no stored voice; {', '.join(able) or 'none'} does."
+            detail = f"Pipeline {name!r} does not support stored voices. Supported by: {', '.join(able) or 'none'}."
             raise InvalidRequest(
                 detail, code="no_stored_voices", fields=[FieldError("pipelines", "no_stored_voices", detail)]
             )
@@ -34,7 +34,7 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
         step = _plan(pipelines[name], catalog).find(Role.EMBED)
         found[name] = step.station if step else ""
     if not found:
-        raise InvalidRequest("No pipeline here takes a stored voice.", code="no_stored_voices")
+        raise InvalidRequest("No pipeline supports stored voices.", code="no_stored_voices")
     return found
 
 
@@ -87,5 +87,5 @@ def _speaks(pipeline: Pipeline) -> bool:
 def _plan(pipeline: Pipeline, catalog: Catalog) -> Plan:
     beginning = _to_embedding(pipeline)
     if beginning is None:
-        raise InvalidRequest(f"Pipeline {pipeline.name!r} takes no stored voice.", code="no_stored_voices")
+        raise InvalidRequest(f"Pipeline {pipeline.name!r} does not support stored voices.", code="no_stored_voices")
     return route(Wish(pipeline=beginning, given=frozenset({Gift.REFERENCE})), catalog).plan

@@ -96,7 +96,7 @@ class Intake:
             embedding = _embedding(given)
             if embedding.model != model:
                 raise InvalidRequest(
-                    f"This embedding is of {embedding.model[:100]!r}; here one of {model!r} is needed.",
+                    f"The embedding was computed by {embedding.model[:100]!r}; one of {model!r} is required.",
                     code="embedding_of_another_model",
                 )
         data = pack_embedding(embedding)
@@ -137,7 +137,7 @@ def _base64(text: str) -> bytes:
             return base64.b64decode(text, altchars=b"-_", validate=True)
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidAudio("This is not base64.", code="not_base64") from error
+        raise InvalidAudio("The value is not valid base64.", code="not_base64") from error
 
 
 def _embedding(given: EmbeddingInput | str) -> StoredEmbedding:

@@ -89,7 +89,10 @@ def needed_steps(pipeline: Pipeline, given: frozenset[Gift]) -> list[PipelineSte
         chosen.append(step)
         wanted = (wanted - {step.gives}) | set(step.needs)
     if not chosen:
-        raise Unroutable(f"Nothing is left to do: {pipeline.gives.value} is given already.", code="nothing_to_do")
+        raise Unroutable(
+            f"There is nothing to do: the request already contains the result, {pipeline.gives.value}.",
+            code="nothing_to_do",
+        )
     missing = sorted(wanted - given - SAID)
     if missing:
         fields = [FieldError(g.value, f"missing_{g.value}", f"{g.value} is missing.") for g in missing]
@@ -111,11 +114,11 @@ def _check_use(wish: Wish, needed: Sequence[PipelineStep]) -> None:
     """What is given and of no use would be passed over in silence; it is refused instead."""
     used = {gift for step in needed for gift in step.needs}
     if Gift.VOICE not in used and wish.voice is not None:
-        raise _invalid("voice", "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for a voice here.")
+        raise _invalid("voice", "unused_input", f"Pipeline {wish.pipeline.name!r} does not use a voice here.")
     if Gift.BASE_VOICE not in used and wish.base_voice is not None:
-        raise _invalid("base_voice", "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for a base voice.")
+        raise _invalid("base_voice", "unused_input", f"Pipeline {wish.pipeline.name!r} does not use a base voice.")
     for gift in sorted(wish.given - used):
-        raise _invalid(gift.value, "unused_input", f"Pipeline {wish.pipeline.name!r} has no use for {gift.value} here.")
+        raise _invalid(gift.value, "unused_input", f"Pipeline {wish.pipeline.name!r} does not use {gift.value} here.")
     for role in wish.models:
         if role not in {step.role for step in needed}:
             raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")
@@ -137,11 +140,13 @@ def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec
         named = catalog.get(asked)
         if named not in candidates:
             field_name = f"models.{step.role.value}"
-            raise _invalid("models", "unsuitable_model", f"{asked!r} cannot do {step.role.value} here.", field_name)
+            raise _invalid(
+                "models", "unsuitable_model", f"{asked!r} cannot be used for the step {step.role.value}.", field_name
+            )
         candidates = [named]
     if not candidates:
         what = step.type or step.role.value
-        raise Unroutable(f"No model of type {what} is in the catalog.", code="no_model")
+        raise Unroutable(f"The catalog has no model of type {what}.", code="no_model")
     if step.role is Role.TRANSCRIBE and wish.language is not None:
         candidates = _hearing(candidates, wish.language)
     if step.role is Role.SYNTHESIZE:
@@ -156,7 +161,7 @@ def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
     fitting = [m for m in candidates if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
     if not fitting:
         there = ", ".join(sorted({own for m in candidates for own in m.languages}))
-        detail = f"No model here hears {language!r}; there is {there}."
+        detail = f"No model understands {language!r}. Available: {there}."
         raise _invalid("language", "unknown_language", detail)
     return fitting
 
@@ -168,7 +173,7 @@ def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field
         there = ", ".join(sorted({v.language for _, v in fitting}))
         fitting = [(m, v) for m, v in fitting if speaks(v.language, wish.language)]
         if not fitting:
-            detail = f"No voice here speaks {wish.language!r}; there is {there}."
+            detail = f"No voice speaks {wish.language!r}. Available: {there}."
             raise _invalid("language", "unknown_language", detail)
     if asked is None:
         return fitting[0]
@@ -179,7 +184,7 @@ def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field
         if mixed := resolve_voice(spec, asked):
             return spec, mixed
     there = ", ".join(v.name for _, v in fitting)
-    raise _invalid(field_name, "unknown_voice", f"There is no voice {asked!r} here; there is {there}.")
+    raise _invalid(field_name, "unknown_voice", f"The voice {asked!r} is not available. Available: {there}.")
 
 
 def _with_cpu_steps(steps: list[PlanStep], wish: Wish) -> list[PlanStep]:
@@ -209,9 +214,7 @@ def _options(given: Mapping[str, Any], models: Sequence[ModelSpec]) -> dict[str,
         option = declared.get(name)
         if option is None:
             there = ", ".join(sorted(declared)) or "none"
-            errors.append(
-                FieldError(f"options.{name}", "unknown_option", f"There is no such option; there is {there}.")
-            )
+            errors.append(FieldError(f"options.{name}", "unknown_option", f"Unknown option. Available: {there}."))
         elif reason := wrong_option(option, value):
             errors.append(FieldError(f"options.{name}", "invalid_option", reason))
         else:

@@ -100,7 +100,7 @@ class Submitter:
         _check_pipeline(body, files)
         found = self._route(body, _given(body, files))
         if found.language and chapters and not any(is_readable(part["text"], found.language) for part in chapters):
-            detail = f"A voice of {found.language} cannot read this text's script."
+            detail = f"A voice of {found.language} cannot read the script of this text."
             raise _wrong_text("chapters" if body.chapters else "text", "unspeakable_text", detail)
         if body.output.sample_rate is not None:
             check_rate(body.output.format, body.output.sample_rate)
@@ -159,7 +159,7 @@ class Submitter:
         """Seconds that results are kept. Raises `InvalidRequest` (``expires_in_too_long``) past the key's ceiling."""
         most = min(ceiling or self.connections.settings.max_expires_in, self.connections.settings.max_expires_in)
         if asked is not None and asked > most:
-            detail = f"Results may be kept for {most} seconds at most."
+            detail = f"Results can be kept for at most {most} seconds."
             fields = [FieldError("expires_in", "expires_in_too_long", detail)]
             raise InvalidRequest(detail, code="expires_in_too_long", fields=fields)
         return asked or min(self.connections.settings.expires_in, most)
@@ -214,7 +214,7 @@ class Submitter:
     def _chapters(self, body: JobRequest) -> list[dict[str, str]]:
         """The text by chapter; none where the job has none."""
         if body.text is not None and body.chapters is not None:
-            raise _wrong_text("chapters", "two_texts", "Give either text or chapters.")
+            raise _wrong_text("chapters", "two_texts", "Send either text or chapters, not both.")
         if body.text is None and body.chapters is None:
             return []
         chapters = body.chapters or []
@@ -223,11 +223,11 @@ class Submitter:
         limit = self.connections.settings.max_text_characters
         characters = sum(len(part["text"]) for part in parts)
         if characters > limit:
-            raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; {limit} are allowed.")
+            raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; the maximum is {limit}.")
         if not any(part["text"].strip() for part in parts):
             raise _wrong_text(name, "empty_text", "The text is empty.")
         if not any(has_word(part["text"]) for part in parts):
-            raise _wrong_text(name, "no_words", "The text has no word in it.")
+            raise _wrong_text(name, "no_words", "The text contains no words.")
         return parts
 
 
@@ -242,7 +242,7 @@ def _with_stored_voice(body: JobRequest) -> JobRequest:
     if body.voice is None or not ids.VOICE.begins(body.voice):
         return body
     if body.reference is not None:
-        detail = "Give either a stored voice or a reference."
+        detail = "Send either a stored voice or a reference, not both."
         raise InvalidRequest(detail, code="two_voices", fields=[FieldError("voice", "two_voices", detail)])
     with of_field("voice"):
         return body.model_copy(update={"voice": None, "reference": ReferenceInput.stored(body.voice)})
@@ -253,11 +253,11 @@ def _check_pipeline(body: JobRequest, files: Files) -> None:
         return
     if body.reference is not None or "reference" in files:
         detail = (
-            "No cloning model is installed, so a reference needs a pipeline that is named. 'voice_match' speaks with"
-            " the stock voice that is nearest to the reference; it does not clone."
+            "No cloning model is installed, so a job with a reference must name a pipeline. 'voice_match' speaks with"
+            " the stock voice nearest to the reference; it does not clone."
         )
         raise Unroutable(detail, code="no_cloning_model", fields=[FieldError("pipeline", "no_cloning_model", detail)])
-    detail = "Field required"
+    detail = "This field is required."
     raise InvalidRequest(
         f"pipeline: {detail}", code="missing_field", fields=[FieldError("pipeline", "missing_field", detail)]
     )

@@ -76,7 +76,7 @@ def _bounded(metadata: dict[str, str]) -> dict[str, str]:
     size = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     if size > MAX_METADATA_BYTES:
         values = {"size": size, "most": MAX_METADATA_BYTES}
-        raise PydanticCustomError("too_large", "Metadata has {size} bytes in UTF-8; {most} are kept", values)
+        raise PydanticCustomError("too_large", "Metadata has {size} bytes in UTF-8; the maximum is {most}.", values)
     return metadata
 
 
@@ -121,7 +121,7 @@ class RecordingInput(BaseModel):
         """Exactly one way in."""
         ways = list(type(self).model_fields)
         if sum(getattr(self, way) is not None for way in ways) != 1:
-            raise PydanticCustomError("one_of", "give one of {ways}", {"ways": ", ".join(ways)})
+            raise PydanticCustomError("one_of", "Send exactly one of {ways}.", {"ways": ", ".join(ways)})
         return self
 
 
@@ -148,7 +148,7 @@ class ReferenceInput(RecordingInput):
         try:
             return cls(voice=voice)
         except ValidationError as error:
-            raise InvalidRequest("There is no such voice.", code="voice_not_found") from error
+            raise InvalidRequest("The voice does not exist.", code="voice_not_found") from error
 
 
 class SegmentInput(BaseModel):
@@ -162,7 +162,7 @@ class SegmentInput(BaseModel):
     def forwards(self) -> SegmentInput:
         """It ends after it starts."""
         if self.end <= self.start:
-            raise PydanticCustomError("backwards", "a segment ends after it starts")
+            raise PydanticCustomError("backwards", "A segment must end after it starts.")
         return self
 
 
@@ -255,7 +255,7 @@ class BatchRequest(BaseModel):
     def one_way(self) -> BatchRequest:
         """Exactly one way in."""
         if (self.items is None) == (self.upload is None):
-            raise PydanticCustomError("one_of", "give one of items or upload")
+            raise PydanticCustomError("one_of", "Send either items or upload.")
         return self
 
 

@@ -49,7 +49,9 @@ def create_key(client: redis.Redis, owner: str, name: str = "", *, max_expires_i
 
     Raises `InvalidRequest` where the owner's name could not begin an object name."""
     if not _OWNER.fullmatch(owner):
-        raise InvalidRequest("An owner's name is 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit.")
+        raise InvalidRequest(
+            "An owner's name must have 1 to 63 of a-z, 0-9, - and _, and start with a letter or digit."
+        )
     secret = "chorus_" + secrets.token_urlsafe(32)
     digest = _digest(secret)
     pipe = client.pipeline()
@@ -92,4 +94,4 @@ def revoke_key(client: redis.Redis, key_id: str) -> ApiKey:
                 client.delete(key("key", digest))
                 client.srem(key("keys"), digest)
                 return _read(digest, record)  # type: ignore[arg-type]
-    raise NotFound(f"There is no API key {key_id!r}.")
+    raise NotFound(f"The API key {key_id!r} does not exist.")

@@ -76,7 +76,7 @@ class Voices:
         """The owner's voice of that id. Raises `NotFound`."""
         found = self._read(voice) if ids.VOICE.matches(voice) else None
         if found is None or found.owner != owner:
-            raise NotFound("There is no such voice.", code="voice_not_found")
+            raise NotFound("The voice does not exist.", code="voice_not_found")
         return found
 
     def exists(self, voice: str) -> bool:
@@ -163,4 +163,4 @@ class Voices:
 def _why(job: Job | None) -> Mapping[str, Any]:
     if job is not None and job.error:
         return job.error
-    return ChorusError("Its preparation ended before it was done.", code="voice_failed").to_dict()
+    return ChorusError("Its preparation was canceled.", code="voice_failed").to_dict()

@@ -58,7 +58,7 @@ def phonemize(text: str, voice: str) -> str:
     `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``), after `MAX_CRASHES`, or for a word
     that espeak-ng has no sound for."""
     if len(text) > MAX_CHARACTERS:
-        raise InvalidText(f"at most {MAX_CHARACTERS} characters are phonemized at once", code="text_too_long")
+        raise InvalidText(f"At most {MAX_CHARACTERS} characters can be phonemized at once.", code="text_too_long")
     cleaned, name = _clean(text, voice), voice.strip().casefold().replace("_", "-")
     pieces = _MARKS.split(cleaned)  # marks are the odd ones
     clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
@@ -82,7 +82,7 @@ def _check_heard(text: str, voice: str) -> None:
     rare = sorted({part for word in words for part in _safe(word)})
     for word, ipa in zip(rare, _speak(rare, voice), strict=True):
         if not ipa.strip() and has_word(word):
-            raise InvalidText(f"espeak-ng has no sound for {word!r}")
+            raise InvalidText(f"espeak-ng has no sound for {word!r}.")
 
 
 def unheard(ipa: str, known: Container[str]) -> str | None:
@@ -168,7 +168,7 @@ def _speak(clauses: list[str], voice: str) -> list[str]:
             return spoken
         crashes += 1
         if crashes > MAX_CRASHES:
-            raise InvalidText("espeak-ng cannot read this text")
+            raise InvalidText("espeak-ng cannot read this text.")
         if len(parts) > 1:
             return [ipa for part in parts for ipa in attempt([part])]
         smaller = parts[0].split()
@@ -179,7 +179,7 @@ def _speak(clauses: list[str], voice: str) -> list[str]:
         if smaller != parts:
             return [" ".join(" ".join(attempt(smaller)).split())]
         if has_word(parts[0]):
-            raise InvalidText(f"espeak-ng cannot read {parts[0]!r}")
+            raise InvalidText(f"espeak-ng cannot read {parts[0]!r}.")
         return [""]
 
     return attempt(clauses)
@@ -204,7 +204,7 @@ class _Espeak:
                 self._stop()
                 return None
         if "unknown" in answer:
-            raise InvalidRequest(f"espeak-ng has no voice {voice[:40]!r}", code="unknown_language")
+            raise InvalidRequest(f"espeak-ng has no voice {voice[:40]!r}.", code="unknown_language")
         ipa = [str(line) for line in answer["ipa"]]
         return ipa if len(ipa) == len(clauses) else None
 
@@ -238,10 +238,10 @@ class _Espeak:
                 bufsize=0,
             )
         except OSError as error:
-            raise ConfigurationError(f"espeak-ng cannot be started: {error}") from error
+            raise ConfigurationError(f"espeak-ng cannot be started: {error}.") from error
         if self._exchange({"voice": "en-us", "clauses": []}) is None:
             self._stop()
-            raise ConfigurationError("espeak-ng does not run: are phonemizer and espeakng-loader installed?")
+            raise ConfigurationError("espeak-ng does not run. Are phonemizer and espeakng-loader installed?")
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any] | None:
         assert self._child and self._child.stdin and self._child.stdout

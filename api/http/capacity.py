@@ -24,9 +24,9 @@ class Places:
         """One of ``most`` places. Raises `Overloaded` (``too_many_…``) where there is none, or none for ``owner``."""
         with self._lock:
             if self.open >= most:
-                raise self._refusal(f"There are too many {self._what}; try again later.")
+                raise self._refusal(f"There are too many {self._what}. Try again later.")
             if self._owners[owner] >= most_of_owner:
-                raise self._refusal(f"You have {self._owners[owner]} {self._what} open; end one first.")
+                raise self._refusal(f"You have {self._owners[owner]} {self._what} open. Close one first.")
             self.open += 1
             self._owners[owner] += 1
         return Place(self, owner)

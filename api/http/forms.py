@@ -35,12 +35,12 @@ def json_value(name: str, value: str) -> Any:
     with of_field(name[:100]):
         found = parse_json(b'{"value": %s}' % value.encode())
         if len(found) != 1:
-            raise Malformed("This is not JSON.", code="not_json")
+            raise Malformed("The value is not valid JSON.", code="not_json")
         return found["value"]
 
 
 def no_such_file(name: str) -> InvalidRequest:
     """The error of a file under a name that takes none."""
-    detail = "There is no such file field."
+    detail = "Unknown file field."
     fields = [FieldError(name[:100], "unknown_field", detail)]
     return InvalidRequest(f"{name[:100]}: {detail}", code="unknown_field", fields=fields)

@@ -389,7 +389,7 @@ def _mute(one: Any) -> bool:
 
 
 def _turn_away(connection: socket.socket) -> None:
-    error = RateLimited("This address has too many connections open.", code="too_many_connections")
+    error = RateLimited("Too many connections are open from this address.", code="too_many_connections")
     body = document(error)
     head = (
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\nRetry-After: 5\r\n"

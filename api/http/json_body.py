@@ -23,6 +23,6 @@ def read_json(empty: bytes = b"", *, bounded: bool = True) -> dict[str, Any]:
     except RequestEntityTooLarge as error:
         if (request.content_length or 0) > context().settings.max_body_bytes:
             raise  # as any body of that size
-        detail = f"JSON of more than {most} bytes is not read: send recordings as multipart/form-data or as an upload."
+        detail = f"The JSON body has more than {most} bytes. Send recordings as multipart/form-data or as an upload."
         raise TooLarge(detail, code="json_too_large") from error
     return parse_json(data or empty, bounded=bounded)

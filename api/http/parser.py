@@ -62,7 +62,7 @@ class Problem(Error):
         if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return Problem(TooLarge("The request's body is larger than is accepted."))
         if error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Problem(InternalError("The API failed in a way that it did not foresee."))
+            return Problem(InternalError("An unexpected error occurred in the API."))
         return malformed(HTTPStatus.BAD_REQUEST if error.code == HTTPStatus.NOT_IMPLEMENTED else error.code)
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -77,7 +77,7 @@ class Problem(Error):
 
 def malformed(status: int) -> Problem:
     """The problem of what is no HTTP."""
-    return Problem(Malformed("The request is not valid HTTP, or larger than is accepted."), status)
+    return Problem(Malformed("The request is not valid HTTP or is too large."), status)
 
 
 class _Refused(ParsingError):

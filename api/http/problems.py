@@ -77,7 +77,7 @@ def _http_error(error: HTTPException) -> ChorusError:
     if isinstance(error, RequestEntityTooLarge):
         return TooLarge("The request's body is larger than is accepted.")
     if status == 404:
-        return NotFound("There is nothing at this address.")
+        return NotFound("There is no resource at this address.")
     if 400 <= status < 500:
         phrase = HTTPStatus(status).phrase
         found = RequestError(error.description or phrase, code=phrase.lower().replace(" ", "_").replace("-", "_"))
@@ -109,5 +109,5 @@ def add_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
-        log.exception("a request failed", exc_info=error)
-        return problem(InternalError("The API failed in a way that it did not foresee."))
+        log.exception("A request failed.", exc_info=error)
+        return problem(InternalError("An unexpected error occurred in the API."))

@@ -31,7 +31,7 @@ def only(names: Collection[str], prefix: str | None = None) -> None:
     """Refuses every filter but ``names`` and those that begin with ``prefix``. Raises `InvalidRequest`."""
     for name in request.args:
         if name not in names and not (prefix and name.startswith(prefix)):
-            raise invalid(name, "unknown_field", "There is no such filter.")
+            raise invalid(name, "unknown_field", "Unknown filter.")
 
 
 def page_number(name: str, default: int, least: int, most: int) -> int:
@@ -40,7 +40,7 @@ def page_number(name: str, default: int, least: int, most: int) -> int:
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not least <= int(text) <= most:
-        raise invalid(name, "invalid_value", f"It must be an integer from {least} to {most}.")
+        raise invalid(name, "invalid_value", f"The value must be an integer from {least} to {most}.")
     return int(text)
 
 
@@ -48,7 +48,7 @@ def flag(name: str) -> bool:
     """A yes or no of the query. Raises `InvalidRequest`."""
     value = request.args.get(name, "0")
     if value not in _FLAGS:
-        raise invalid(name, "invalid_value", "It must be 1 or 0.")
+        raise invalid(name, "invalid_value", "The value must be 1 or 0.")
     return _FLAGS[value]
 
 

@@ -77,7 +77,7 @@ class Server:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        log.info("the API listens on %s", sock.getsockname()[:2])
+        log.info("The API listens on %s", sock.getsockname()[:2])
         front.run()
 
 
@@ -138,7 +138,7 @@ class _Prefork:
             return
         self._children.discard(pid)
         if not self._stopping:
-            log.warning("an API process ended (%s); another is started", os.waitstatus_to_exitcode(status))
+            log.warning("An API process ended (%s); starting another", os.waitstatus_to_exitcode(status))
             time.sleep(0.5)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:

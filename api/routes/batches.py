@@ -113,7 +113,7 @@ def cancel(batch_id: str) -> Response:
     """Ends the batch and all its jobs at once; what has succeeded is kept."""
     batch = context().batches.get(owner(), batch_id)
     if batch.state not in (BatchState.QUEUED, BatchState.RUNNING):
-        raise Conflict(f"The batch is {batch.state.value} already.", code=f"batch_{batch.state.value}")
+        raise Conflict(f"The batch is already {batch.state.value}.", code=f"batch_{batch.state.value}")
     context().batches.cancel(batch)
     return jsonify(views().batch(context().batches.get(owner(), batch_id)))
 
@@ -124,7 +124,7 @@ def retry(batch_id: str) -> tuple[Response, int]:
     """Begins the jobs anew that failed or were canceled. Items that were refused stay so: mend them in a new batch."""
     batch = context().batches.get(owner(), batch_id)
     if not context().batches.retry(batch, load=1):
-        raise Conflict("No job of this batch has failed or was canceled.", code=f"batch_{batch.state.value}")
+        raise Conflict("No job of this batch has failed or been canceled.", code=f"batch_{batch.state.value}")
     return jsonify(views().batch(context().batches.get(owner(), batch_id))), 202
 
 
@@ -199,7 +199,7 @@ def _load(size: int, items: int, defaults: Mapping[str, Any]) -> int:
     shared = len(json.dumps(defaults, ensure_ascii=False).encode())
     load, most = items + estimated_load(size + items * shared), context().settings.max_utterances
     if load > most:
-        detail = f"The batch may come to {load} utterances, {most} are taken at once: send it in parts."
+        detail = f"The batch could have {load} utterances; the maximum is {most}. Submit it in parts."
         raise InvalidRequest(detail, code="batch_too_large", fields=[FieldError("items", "batch_too_large", detail)])
     return load
 
@@ -209,6 +209,6 @@ def _count(path: Path) -> int:
     with path.open("rb") as file:
         items = sum(1 for line in file if line.strip())
     if not 1 <= items <= MAX_ITEMS:
-        detail = f"A batch has 1 to {MAX_ITEMS} items, not {items}."
+        detail = f"A batch must have 1 to {MAX_ITEMS} items, not {items}."
         raise InvalidRequest(detail, code="invalid_value", fields=[FieldError("items", "invalid_value", detail)])
     return items

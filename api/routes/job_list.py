@@ -55,7 +55,7 @@ class _Filter:
     def __init__(self) -> None:
         self.state = request.args.get("state")
         if self.state is not None and self.state not in list(JobState):
-            raise invalid("state", "invalid_value", f"It must be one of {', '.join(JobState)}.")
+            raise invalid("state", "invalid_value", f"The value must be one of {', '.join(JobState)}.")
         self.pipeline = request.args.get("pipeline")
         self.batch = request.args.get("batch")
         self.after = _time("created_after", 0.0)
@@ -111,4 +111,4 @@ def _time(name: str, default: float) -> float:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return moment.timestamp() if moment.tzinfo else moment.astimezone().timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise invalid(name, "invalid_value", "It must be a time as in RFC 3339.") from error
+        raise invalid(name, "invalid_value", "The value must be an RFC 3339 time.") from error

@@ -52,7 +52,7 @@ def stream_audio(job: Job) -> Response:
     if not speaks or (job.state is JobState.SUCCEEDED and not (job.result or {}).get("audio")):
         raise NotFound("This job's result is not audio.", code="no_audio")
     if job.state.ended and job.state is not JobState.SUCCEEDED:
-        raise Conflict(f"The job is {job.state.value}: there is no audio.", code=f"job_{job.state.value}")
+        raise Conflict(f"The job is {job.state.value} and has no audio.", code=f"job_{job.state.value}")
     audio = (job.result or {}).get("audio")
     kind = _format(job)
     wanted = Wanted(kind, _rate(job, kind))
@@ -80,7 +80,7 @@ def _format(job: Job) -> StreamFormat:
         own = job.document["output"]["format"]
         return StreamFormat(own) if own in names else StreamFormat.WAV
     if given not in names:
-        raise invalid("format", "invalid_value", f"It must be one of {', '.join(names)}.")
+        raise invalid("format", "invalid_value", f"The value must be one of {', '.join(names)}.")
     return StreamFormat(given)
 
 

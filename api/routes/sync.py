@@ -59,7 +59,7 @@ def transcribe() -> tuple[Response, int, dict[str, str]]:
 def _through(pipeline: str) -> tuple[Response, int, dict[str, str]]:
     body, files = read_job()
     if "pipeline" in body:
-        detail = f"The pipeline is {pipeline!r} here: leave the field out, or POST /v1/jobs."
+        detail = f"This endpoint runs the pipeline {pipeline!r}. Omit the field, or use POST /v1/jobs."
         raise InvalidRequest(detail, code="unknown_field", fields=[FieldError("pipeline", "unknown_field", detail)])
     job = wait_for_end(create_once({**body, "pipeline": pipeline}, files), PATIENCE)
     if not job.state.ended:

@@ -50,7 +50,7 @@ def put(upload: str) -> tuple[Response, int]:
         path = Path(folder) / "upload"
         size = _take(path, limit)
         if not size:
-            raise InvalidRequest("The request has no bytes.", code="upload_empty")
+            raise InvalidRequest("The request's body is empty.", code="upload_empty")
         uploads.put(owner(), upload, path)
     return jsonify(Uploaded(id=upload, bytes=size)), 200
 
@@ -62,10 +62,10 @@ def _take(path: Path, limit: int) -> int:
         while chunk := request.stream.read(_CHUNK):
             size += len(chunk)
             if size > limit:
-                raise TooLarge(f"An upload may have {limit} bytes.")
+                raise TooLarge(f"An upload can have at most {limit} bytes.")
             file.write(chunk)
     if request.content_length is not None and size < request.content_length:
-        raise Malformed("The request's body broke off.")
+        raise Malformed("The request's body is incomplete.")
     return size
 
 

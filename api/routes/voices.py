@@ -131,7 +131,7 @@ def _pipeline_of(voice_id: str) -> str:
     for stock in stock_voices():
         if stock["id"] == voice_id and stock["pipelines"]:
             return str(stock["pipelines"][0])
-    raise NotFound("There is no such voice.", code="voice_not_found")
+    raise NotFound("The voice does not exist.", code="voice_not_found")
 
 
 def _stored(voice: StoredVoice) -> responses.StoredVoice:

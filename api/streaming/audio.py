@@ -204,7 +204,7 @@ class _Following:
         known = self._works
         self._read_job()
         if self.laid() and len(self._works) != len(known):
-            raise StreamCut(f"utterance {index} is another one now")
+            raise StreamCut(f"utterance {index} has changed")
 
     def _read_job(self) -> None:
         found = retry_until_available(partial(self._ctx.ledger.get, self.job.id), self._reader)

@@ -46,7 +46,7 @@ RECHECK = 5.0
 #: Bytes that are handed to the server at once.
 PORTION = 32 * 1024
 
-#: Seconds between two looks at whether this process is to stop.
+#: Seconds between two looks at whether this process is stopping.
 _GLANCE = 0.5
 
 #: What makes the bytes of one stream.
@@ -111,9 +111,9 @@ class Reader:
             raise StreamCut("the client left")
         now = time.monotonic()
         if now > self._end:
-            raise StreamCut("the stream has lived for long enough")
+            raise StreamCut("the stream has reached its maximum duration")
         if _stopping():
-            raise StreamCut("this process is to stop")
+            raise StreamCut("this process is stopping")
         if now > self._recheck:
             self._recheck = now + RECHECK
             self._check_key()
@@ -200,10 +200,10 @@ class _Flow:
                         self._reader.wait(0)
                         yield data[at : at + PORTION]
         except StreamCut as cut:
-            log.info("a stream was cut: %s", cut.strerror)
+            log.info("A stream was closed: %s", cut.strerror)
             raise
         except ChorusError as error:
-            log.warning("a stream was cut: %s: %s", error.code, error.message)
+            log.warning("A stream was closed: %s: %s", error.code, error.message)
             raise StreamCut(error.code) from error
         finally:
             self._place.leave()

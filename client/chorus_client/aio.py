@@ -330,7 +330,7 @@ class AsyncClient:
                     part.unlink(missing_ok=True)
                     await asyncio.sleep(tries.failed(error))
             if not is_zipfile(part):
-                raise BadDownload("what arrived is no ZIP file")
+                raise BadDownload("The downloaded file is not a ZIP.")
         return target
 
     async def stream(self, job: str | Job, format: str | None = None) -> AsyncGenerator[bytes, None]:

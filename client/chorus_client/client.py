@@ -329,7 +329,7 @@ class Client:
                     part.unlink(missing_ok=True)
                     time.sleep(tries.failed(error))
             if not is_zipfile(part):
-                raise BadDownload("what arrived is no ZIP file")
+                raise BadDownload("The downloaded file is not a ZIP.")
         return target
 
     def stream(self, job: str | Job, format: str | None = None) -> Generator[bytes, None, None]:

@@ -51,7 +51,7 @@ def _json(body: Any) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError) as error:
-        raise ChorusError(f"the request cannot be written as JSON: {error}") from error
+        raise ChorusError(f"The request cannot be encoded as JSON: {error}") from error
 
 
 def timeouts(seconds: float) -> httpx.Timeout:
@@ -64,17 +64,17 @@ def connection(url: str | None, api_key: str | None) -> Connection:
     address or key cannot be one."""
     address = (url or os.environ.get("CHORUS_URL") or "").strip().rstrip("/")
     if not address:
-        raise ChorusError("say where Chorus is: Client(url=…), or set CHORUS_URL")
+        raise ChorusError("No address of Chorus is set. Use Client(url=…) or set CHORUS_URL.")
     try:
         parsed = httpx.URL(address)
     except httpx.InvalidURL as error:
-        raise ChorusError(f"the address of Chorus is not one: {error}") from error
+        raise ChorusError(f"The address of Chorus is not a valid URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ChorusError("the address of Chorus begins with http:// or https:// and names a host")
+        raise ChorusError("The address of Chorus must start with http:// or https:// and name a host.")
     key = (api_key if api_key is not None else os.environ.get("CHORUS_API_KEY") or "").strip()
     if not (key.isascii() and key.isprintable()):
         # Otherwise the key would stand in the words of whoever cannot send it.
-        raise ChorusError("the API key has characters that no key has")
+        raise ChorusError("The API key contains invalid characters.")
     return Connection(address, key or None)
 
 
@@ -87,7 +87,7 @@ def answer_of(response: httpx.Response) -> Answer:
             document = response.json()
         except ValueError as error:
             if response.is_success:
-                raise ChorusError("the API's answer is not JSON") from error
+                raise ChorusError("The API's response is not JSON.") from error
     if not response.is_success:
         raise problem_of(response.status_code, headers, document)
     return Answer(response.status_code, headers, response.content, document)

@@ -63,9 +63,9 @@ def source_of(content: Content) -> Source:
     if isinstance(content, bytes | bytearray | memoryview):
         return Source(len(bytes(content)), bytes(content))
     if isinstance(content, io.TextIOBase):
-        raise ChorusError("a file is opened in binary mode: open(path, 'rb')")
+        raise ChorusError("The file must be opened in binary mode: open(path, 'rb').")
     if not is_file(content):
-        raise ChorusError(f"bytes, a path or an open binary file are wanted, not {type(content).__name__}")
+        raise ChorusError(f"Expected bytes, a path or an open binary file, not {type(content).__name__}.")
     if not content.seekable():
         whole = content.read()
         return Source(len(whole), whole)

@@ -39,7 +39,7 @@ def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint | Upload) -> str:
     """The id of a thing, escaped for a path. Raises `ChorusError` where it is empty."""
     name = quote(thing if isinstance(thing, str) else thing.id, safe="")
     if not name:
-        raise ChorusError("an id is empty")
+        raise ChorusError("The id is empty.")
     # Dots alone would be taken for steps in the path.
     return name.replace(".", "%2E") if name in (".", "..") else name
 
@@ -66,7 +66,7 @@ def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(answer: Answer) -> dict[str, Any]:
     if not isinstance(answer.json, dict):
-        raise ChorusError("the answer is not one of Chorus: is the address right?")
+        raise ChorusError("The response is not from Chorus. Is the address correct?")
     return answer.json
 
 
@@ -325,7 +325,7 @@ class Operations:
             found = yield from self.get(job)
         assert isinstance(found, Job)
         if found.result is None or found.result.audio is None:
-            raise ChorusError(f"the job {found.id} is {found.state} and has no audio")
+            raise ChorusError(f"The job {found.id} is {found.state} and has no audio.")
         audio = found.result.audio
         return replace(audio, url=ours(audio.url, f"/v1/jobs/{path_of(found)}/audio"))
 

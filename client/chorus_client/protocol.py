@@ -174,7 +174,7 @@ def until(
             return found
         now = time.monotonic()
         if now >= end:
-            raise WaitTimeout("it has not ended in time")
+            raise WaitTimeout("It has not finished in time.")
         if now - began < 1.0:  # the answer did not wait
             yield Pause(min(pause, end - now))
             pause = min(2.0, pause * 1.4)

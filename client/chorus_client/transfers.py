@@ -63,7 +63,7 @@ class Download:
         self._digest.update(chunk)
         self._done += len(chunk)
         if self._done > self._audio.bytes:
-            raise BadDownload("more arrives than the audio has bytes")
+            raise BadDownload("The download is larger than the audio.")
         if self._told:
             self._told(self._done, self._audio.bytes)
         further = self._done > self._most
@@ -73,12 +73,12 @@ class Download:
     def ends(self) -> None:
         """Raises `ConnectionFailed` where the answer ended too early."""
         if not self.complete:
-            raise ConnectionFailed(f"{self._done} of {self._audio.bytes} bytes arrived")
+            raise ConnectionFailed(f"Only {self._done} of {self._audio.bytes} bytes arrived.")
 
     def check(self) -> None:
-        """Raises `BadDownload` where the audio is not what the job says."""
+        """Raises `BadDownload` if the sha256 of the audio does not match the job's."""
         if self._digest.hexdigest() != self._audio.sha256:
-            raise BadDownload("the audio is not what the job says")
+            raise BadDownload("The sha256 of the audio does not match the job's.")
 
 
 def events_in(reader: EventReader, chunk: bytes) -> Iterator[Event]:
@@ -87,4 +87,4 @@ def events_in(reader: EventReader, chunk: bytes) -> Iterator[Event]:
         try:
             yield Event(kind, json.loads(data), identity)
         except ValueError as error:
-            raise ChorusError("an event is not JSON") from error
+            raise ChorusError("An event is not JSON.") from error

@@ -34,23 +34,23 @@ def verify_webhook(
         age = abs((time.time() if now is None else now) - int(moment))
         head = f"{identity}.{moment}.".encode()
     except (KeyError, ValueError) as error:
-        raise BadSignature("the headers of a signed webhook are missing") from error
+        raise BadSignature("The headers of a signed webhook are missing.") from error
     if age > tolerance:
-        raise BadSignature("the webhook's time is too far from now")
+        raise BadSignature("The webhook's timestamp is too far from the current time.")
     data = body.encode() if isinstance(body, str) else body
     for known in [secret] if isinstance(secret, str) else secret:
         expected = base64.b64encode(hmac.new(_key(known), head + data, hashlib.sha256).digest())
         if any(hmac.compare_digest(expected, one) for one in given):
             event: dict[str, Any] = json.loads(data)
             return event
-    raise BadSignature("the signature does not fit")
+    raise BadSignature("The signature does not match.")
 
 
 def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError as error:
-        raise BadSignature("this is no secret of a webhook endpoint") from error
+        raise BadSignature("The secret is not that of a webhook endpoint.") from error
     if not key:  # with no key, anybody could sign
-        raise BadSignature("the secret of the webhook endpoint is empty")
+        raise BadSignature("The secret of the webhook endpoint is empty.")
     return key

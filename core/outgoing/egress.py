@@ -198,7 +198,7 @@ class Egress:
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             # What the receiver sent stands in a protocol error: not for our messages.
             why = error if isinstance(error, httpcore.NetworkError) else "the answer is not whole or not valid HTTP"
-            raise _failed("fetch_failed", f"The call to {target.host!r} failed: {why}.", retryable=True) from error
+            raise _failed("fetch_failed", f"The request to {target.host!r} failed: {why}.", retryable=True) from error
         finally:
             connection.close()
 
@@ -251,7 +251,7 @@ def _rule(text: str) -> _Rule:
         if found["host"]:
             with contextlib.suppress(InvalidRequest):
                 return _Rule(host=host_name(host), port=port)
-    raise ConfigurationError(f"The allow-list of outgoing calls takes CIDR or host:port, not {text!r}")
+    raise ConfigurationError(f"The allow-list of outgoing calls accepts CIDR or host:port, not {text!r}.")
 
 
 def _listed(text: str) -> list[str]:
@@ -365,7 +365,7 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._bounds.bytes_left <= 0:
-            raise _failed("fetch_too_large", "The answer's headers or framing are too long.")
+            raise _failed("fetch_too_large", "The headers or framing of the response are too long.")
         with self._mapped(httpcore.ReadError):
             data = self._sock.recv(min(max_bytes, CHUNK, self._bounds.bytes_left))
         self._bounds.bytes_left -= len(data)
@@ -418,14 +418,14 @@ def _headers(response: httpcore.Response) -> dict[str, str]:
 
 def _must_be_plain_success(status: int, headers: Mapping[str, str]) -> None:
     if 300 <= status < 400:
-        raise _failed("fetch_redirect", f"The URL redirects (status {status}): give the final one.")
+        raise _failed("fetch_redirect", f"The URL redirects (status {status}). Use the final URL.")
     if status != 200:
         again = status in (408, 425, 429) or status >= 500
-        error = _failed("fetch_status", f"The URL answered with status {status}.", retryable=again)
+        error = _failed("fetch_status", f"The URL responded with status {status}.", retryable=again)
         error.retry_after = _retry_after(headers.get("retry-after", ""))
         raise error
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise _failed("fetch_failed", "The URL answered with a compressed body, which was not asked for.")
+        raise _failed("fetch_failed", "The URL responded with a compressed body, which was not requested.")
 
 
 def _retry_after(value: str) -> float | None:
@@ -449,11 +449,11 @@ def _failed(code: str, message: str, *, retryable: bool = False) -> InvalidReque
 
 
 def _timed_out() -> InvalidRequest:
-    return _failed("fetch_timeout", "The call did not end in time.", retryable=True)
+    return _failed("fetch_timeout", "The request timed out.", retryable=True)
 
 
 def _too_large(max_bytes: int) -> InvalidRequest:
-    return _failed("fetch_too_large", f"The URL holds more than {max_bytes} bytes.")
+    return _failed("fetch_too_large", f"The content of the URL has more than {max_bytes} bytes.")
 
 
 def _unresolved(host: str, *, retryable: bool = False) -> InvalidRequest:

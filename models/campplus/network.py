@@ -117,10 +117,10 @@ class Network:
         try:
             self._read()
         except (KeyError, RuntimeError, IndexError) as error:
-            raise WeightsError(f"these are not the weights of CAM++: {error}") from error
+            raise WeightsError(f"These are not CAM++ weights: {error}") from error
         del self._weights
         if self._dense.weight.shape[0] != DIMENSIONS:
-            raise WeightsError(f"this CAM++ gives {self._dense.weight.shape[0]} dimensions, not {DIMENSIONS}")
+            raise WeightsError(f"This CAM++ model has {self._dense.weight.shape[0]} dimensions, not {DIMENSIONS}.")
 
     @torch.inference_mode()
     def embed(self, features: Sequence[Tensor]) -> Tensor:

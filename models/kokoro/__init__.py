@@ -45,19 +45,19 @@ def parse_voice(voice: str, known: Container[str]) -> dict[str, float]:
     ``invalid_voice_mix`` for what is no such mix, ``unknown_voice`` for a name that is not ``known``."""
     parts = voice[:1000].split("+") if isinstance(voice, str) else []
     if not 1 <= len(parts) <= MAX_MIXED or len(voice) > 1000:
-        raise _no_mix(f"a voice is a name, or a mix of at most {MAX_MIXED} such as first:0.6+second:0.4")
+        raise _no_mix(f"A voice must be a name, or a mix of at most {MAX_MIXED} such as first:0.6+second:0.4.")
     weights: dict[str, float] = {}
     for part in parts:
         match = _PART.fullmatch(part)
         if match is None:
-            raise _no_mix(f"{part.strip()[:80]!r} is no voice with a weight: write name:0.6")
+            raise _no_mix(f"{part.strip()[:80]!r} is not a voice with a weight, such as name:0.6.")
         name, weight = match[1], float(match[2] or 1)
         if name not in known:
-            raise InvalidRequest(f"there is no voice {name!r}", code="unknown_voice")
+            raise InvalidRequest(f"The voice {name!r} does not exist.", code="unknown_voice")
         if name in weights:
-            raise _no_mix(f"{name!r} stands in the mix twice")
+            raise _no_mix(f"The mix contains {name!r} twice.")
         if not 0 < weight <= MAX_WEIGHT:
-            raise _no_mix(f"the weight of {name!r} lies above 0, up to {MAX_WEIGHT:g}")
+            raise _no_mix(f"The weight of {name!r} must be above 0 and at most {MAX_WEIGHT:g}.")
         weights[name] = weight
     total = math.fsum(weights.values())
     return {name: weights[name] / total for name in sorted(weights)}

@@ -63,15 +63,17 @@ class KokoroFrontend(Frontend):
         ``text_too_long``), `core.errors.InvalidRequest` for a voice or mix that is none."""
         weights = parse_voice(voice, self.spec.voices)
         if not language.lower().replace("_", "-").startswith("en"):
-            raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}", code="unknown_language")
+            raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}.", code="unknown_language")
         spelled = kokoro_phonemes(phonemize(text, "en-us"))
         tokens = [self.vocabulary[symbol] for symbol in spelled if symbol in self.vocabulary]
         if not any(is_sound(symbol) for symbol in spelled if symbol in self.vocabulary):
-            raise InvalidText("there is nothing in this text that the voice can speak")
+            raise InvalidText("The text contains nothing that the voice can speak.")
         if lost := unheard(spelled, self.vocabulary):
-            raise InvalidText(f"the voice has no sound for {lost!r}")
+            raise InvalidText(f"The voice has no sound for {lost!r}.")
         if len(tokens) > MAX_TOKENS:
-            raise InvalidText(f"this utterance has {len(tokens)} tokens of at most {MAX_TOKENS}", code="text_too_long")
+            raise InvalidText(
+                f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
+            )
         return {"tokens": tokens, "voice": written_voice(weights)}
 
 
@@ -89,4 +91,4 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     try:
         return _Vocabulary.model_validate(json.loads(path.read_bytes())).vocab
     except (OSError, ValueError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not the vocabulary of Kokoro: {error}") from error
+        raise WeightsError(f"{path.name} is not a Kokoro vocabulary: {error}") from error

@@ -52,4 +52,4 @@ def read_config(path: Path) -> VoiceConfig:
     try:
         return VoiceConfig.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not the configuration of a Piper voice: {error}") from error
+        raise WeightsError(f"{path.name} is not a Piper voice configuration: {error}") from error

@@ -48,12 +48,14 @@ class PiperFrontend(Frontend):
             if known := ids.get(phoneme):
                 tokens += [*known, *pad]
         if not any(is_sound(phoneme) for phoneme in phonemes if phoneme in ids):
-            raise InvalidText("there is nothing in this text that the voice can speak")
+            raise InvalidText("The text contains nothing that the voice can speak.")
         if lost := unheard("".join(phonemes), ids):
-            raise InvalidText(f"the voice has no sound for {lost!r}")
+            raise InvalidText(f"The voice has no sound for {lost!r}.")
         tokens += ids.get(_END, ())
         if len(tokens) > MAX_TOKENS:
-            raise InvalidText(f"this utterance has {len(tokens)} tokens of at most {MAX_TOKENS}", code="text_too_long")
+            raise InvalidText(
+                f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
+            )
         return {"tokens": tokens, "speaker": speaker}
 
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
@@ -80,7 +82,9 @@ class PiperFrontend(Frontend):
         elif voice in self.config.speaker_id_map:
             speaker = self.config.speaker_id_map[voice]
         else:
-            raise InvalidRequest(f"{self.spec.name} has no voice {voice!r}", code="unknown_voice")
+            raise InvalidRequest(f"{self.spec.name} has no voice {voice!r}.", code="unknown_voice")
         if not 0 <= speaker < self.config.num_speakers:
-            raise ConfigurationError(f"{self.spec.name} has {self.config.num_speakers} speakers: no number {speaker}")
+            raise ConfigurationError(
+                f"{self.spec.name} has {self.config.num_speakers} speakers and none with number {speaker}."
+            )
         return speaker

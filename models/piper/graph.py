@@ -165,13 +165,15 @@ class _Graph:
         )
         missing = used - given - {t.name for t in weights} - {t for n in nodes for t in n.output} - {""}
         if missing:
-            raise WeightsError(f"not a Piper voice: the graph needs {sorted(missing)[0]!r} on both sides of the cut")
+            raise WeightsError(
+                f"This is not a Piper voice: the graph needs {sorted(missing)[0]!r} on both sides of the cut."
+            )
         return result
 
 
 def _one(found: Sequence[int], what: str) -> int:
     if len(found) != 1:
-        raise WeightsError(f"not a Piper voice: its graph has {len(found)} {what} instead of one")
+        raise WeightsError(f"This is not a Piper voice: its graph has {len(found)} {what} instead of one.")
     return found[0]
 
 
@@ -181,7 +183,7 @@ def _seams(graph: _Graph) -> _Seams:
     frames = graph.after(rounding.output)
     randoms = set(graph.kinds(RANDOM))
     if any(graph.nodes[i].op_type != "RandomNormalLike" for i in randoms):
-        raise WeightsError("not a Piper voice: its graph draws other noise than normal")
+        raise WeightsError("This is not a Piper voice: its graph draws noise that is not normally distributed.")
     second = _one(sorted(randoms & frames), "random nodes after the durations")
     firsts = sorted(randoms - frames)
     first = graph.nodes[_one(firsts, "random nodes before the durations")].output[0] if firsts else None
@@ -194,7 +196,7 @@ def _seams(graph: _Graph) -> _Seams:
     edges = {t for i in behind for t in graph.nodes[i].input if graph.made_by.get(t) in frames - behind}
     edges -= set(prior.output)
     if len(edges) != 1:
-        raise WeightsError(f"not a Piper voice: {len(edges)} tensors instead of a mask lead to its decoder")
+        raise WeightsError(f"This is not a Piper voice: {len(edges)} tensors instead of one mask lead to its decoder.")
     return _Seams(
         first_random=first,
         weights=rounding.input[0],

@@ -48,13 +48,13 @@ def speech(item: Item) -> Samples:
     heard = np.concatenate([samples[start:end] for start, end in _first(spans, int(MAX_SPEECH * RATE))])
     if len(heard) < MIN_SPEECH * RATE:
         raise NoSpeech(
-            f"the recording holds {len(heard) / RATE:.2f} s of speech; {MIN_SPEECH} s are needed",
+            f"The recording contains {len(heard) / RATE:.2f} s of speech; the minimum is {MIN_SPEECH} s.",
             code="too_little_speech",
         )
     if not np.isfinite(heard).all():
-        raise ModelFailed("samples are finite numbers")
+        raise ModelFailed("Samples must be finite numbers.")
     if np.sqrt(np.mean(np.square(heard, dtype=np.float64))) < SILENCE:
-        raise NoSpeech("the recording is silent")
+        raise NoSpeech("The recording is silent.")
     return heard
 
 
@@ -63,11 +63,11 @@ def recording_of(item: Item, who: str) -> Recording:
     can hear."""
     rate, samples = item.inputs.get("rate"), item.inputs.get("samples")
     if rate != RATE:
-        raise ModelFailed(f"{who} hears {RATE} Hz, not {rate}.")
+        raise ModelFailed(f"{who} requires {RATE} Hz, not {rate}.")
     if isinstance(samples, np.ndarray | list | tuple | int | float | str | bytes | None):
         samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype != np.float32:
-            raise ModelFailed("Samples are float32 numbers in one dimension.")
+            raise ModelFailed("Samples must be a one-dimensional float32 array.")
     return cast(Recording, samples)
 
 
@@ -76,9 +76,9 @@ def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, 
     try:
         times = np.asarray(list(segments), np.float64).reshape(-1, 2)
     except (TypeError, ValueError) as error:
-        raise ModelFailed("segments are pairs of start and end in seconds") from error
+        raise ModelFailed("Segments must be pairs of start and end in seconds.") from error
     if len(times) > MAX_SEGMENTS or not np.isfinite(times).all():
-        raise ModelFailed(f"segments are at most {MAX_SEGMENTS} pairs of finite seconds")
+        raise ModelFailed(f"Segments must be at most {MAX_SEGMENTS} pairs of finite seconds.")
     limits = np.clip(np.rint(times * RATE), 0, length).astype(np.int64).tolist()
     return sorted((start, end) for start, end in limits if end > start)
 

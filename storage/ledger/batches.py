@@ -95,7 +95,7 @@ class Batches:
         """The owner's batch of that id. Raises `NotFound`."""
         found = self._read([batch])[0] if ids.BATCH.matches(batch) else None
         if found is None or found.job.owner != owner:
-            raise NotFound("There is no such batch.", code="batch_not_found")
+            raise NotFound("The batch does not exist.", code="batch_not_found")
         return found
 
     def page(self, owner: str, behind: str | None, limit: int) -> list[Batch]:

@@ -131,10 +131,10 @@ class Ledger:
             bound=self._bounds[1],
         )
         if written == _BATCH_OVER:
-            raise Conflict("The batch is not wanted any more.", code="batch_over")
+            raise Conflict("The batch has been canceled or deleted.", code="batch_over")
         if written < 0:
             whose = "You have" if written == -1 else "There is"
-            raise Overloaded(f"{whose} too much unfinished work; try again later.", retry_after=10)
+            raise Overloaded(f"{whose} too much unfinished work. Try again later.", retry_after=10)
         reach("created")
         if release:
             self._release_after([job.plan.steps[0].station])
@@ -311,7 +311,7 @@ class Ledger:
                 )
         if answer == -1:
             shown = ", ".join(map(str, indices[:5]))
-            raise ArtifactsLost(f"Storage lost the audio of utterances again and again: {shown}.")
+            raise ArtifactsLost(f"The audio of utterances was lost repeatedly: {shown}.")
         reach("rerendered")
         if answer:
             self._release_after({CPU, answer.decode()})

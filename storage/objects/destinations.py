@@ -43,7 +43,7 @@ def find_destination(setting: str, name: str) -> Destination:
     """The destination of that name. Raises `InvalidRequest` (``unknown_destination``) naming those there are."""
     there = destinations(setting)
     if name not in there:
-        detail = f"There is no destination {name!r}; there is {', '.join(there) or 'none'}."
+        detail = f"The destination {name!r} does not exist. Available: {', '.join(there) or 'none'}."
         fields = [FieldError("output.destination", "unknown_destination", detail)]
         raise InvalidRequest(detail, code="unknown_destination", fields=fields)
     return there[name]

@@ -45,7 +45,7 @@ def unpack_embedding(data: bytes) -> StoredEmbedding:
             raise _invalid("its numbers are not float32")
         vector = np.frombuffer(tensor["data"], np.float32)
     except (SafetensorError, KeyError, UnicodeDecodeError) as error:
-        raise _invalid("it is no safetensors file with a tensor 'embedding'") from error
+        raise _invalid("it is not a safetensors file with a tensor 'embedding'") from error
     except (TypeError, AttributeError, ValueError) as error:
         raise _invalid("it cannot be read") from error
     return check_embedding(StoredEmbedding(vector, model))
@@ -55,7 +55,7 @@ def check_embedding(embedding: StoredEmbedding) -> StoredEmbedding:
     """The embedding, if it can be one. Raises `InvalidRequest` (``invalid_embedding``)."""
     vector = embedding.vector
     if not embedding.model:
-        raise _invalid("it does not say which model made it")
+        raise _invalid("it does not name the model that computed it")
     if vector.ndim != 1 or not 1 <= len(vector) <= MAX_DIMENSIONS:
         raise _invalid(f"it must be one row of 1 to {MAX_DIMENSIONS} numbers")
     with np.errstate(over="ignore", invalid="ignore"):

@@ -47,8 +47,8 @@ def _storage_errors(name: str = "") -> Iterator[None]:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _MISSING:
-            raise ArtifactMissing(f"There is no object {name!r}.") from error
-        raise StorageUnavailable(f"The object storage answered {code or 'an error'}; try again shortly.") from error
+            raise ArtifactMissing(f"The object {name!r} does not exist.") from error
+        raise StorageUnavailable(f"The object storage returned {code or 'an error'}. Try again shortly.") from error
     except (BotoCoreError, OSError) as error:
         raise StorageUnavailable from error
 
@@ -105,7 +105,7 @@ class Objects:
                 config=config,
             )
         except (BotoCoreError, ValueError) as error:
-            raise ConfigurationError(f"The S3 settings do not do: {error}") from error
+            raise ConfigurationError(f"The S3 settings are invalid: {error}") from error
 
     @property
     def client(self) -> S3Client:

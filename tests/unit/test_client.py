@@ -316,7 +316,7 @@ def test_other_peoples_answers_are_errors_too() -> None:
         with pytest.raises(ApiError) as raised:
             answer_of(response)
         assert raised.value.status == status
-    with pytest.raises(ChorusError, match="is the address right"):
+    with pytest.raises(ChorusError, match="Is the address correct"):
         drive(Operations(Retry()).get("job_1"), Answer(200, {}, b"<html>", None))
 
 

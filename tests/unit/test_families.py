@@ -90,7 +90,9 @@ def test_every_folder_that_has_a_family_is_found() -> None:
 
 
 def test_an_unknown_type_names_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"no model type 'pipper'; there are campplus, .*whisper"):
+    with pytest.raises(
+        ConfigurationError, match=r"model type 'pipper' does not exist\. Available: campplus, .*whisper"
+    ):
         family_of("pipper")
 
 
@@ -159,7 +161,7 @@ def test_a_name_that_models_has_already_is_refused(tmp_path: Path, name: str) ->
     [
         ("import nothing_of_this_name", "ModuleNotFoundError"),
         ("1 / 0", "ZeroDivisionError"),
-        ("FAMILY = 'hum'", "FAMILY is no models.base.Family"),
+        ("FAMILY = 'hum'", "FAMILY is not a models.base.Family"),
     ],
 )
 def test_a_broken_family_is_named(tmp_path: Path, text: str, reason: str) -> None:

@@ -164,7 +164,7 @@ def test_a_pipeline_is_added_by_yaml_alone(tmp_path: Path) -> None:
         ("pipelines:\n  a:\n    steps:\n      - role: embed\n        needs: [segments]\n        gives: embedding\n",
          5, "segments"),
         ("pipelines:\n  a: {steps: [\n", 3, ""),
-        ("pipelines:\n  a:\n    steps: 1\n  a:\n    steps: 2\n", 4, "twice"),
+        ("pipelines:\n  a:\n    steps: 1\n  a:\n    steps: 2\n", 4, "duplicate key"),
         ("", 1, ""),
     ],
 )  # fmt: skip
@@ -258,6 +258,6 @@ def test_a_recording_is_heard_by_a_model_of_its_language(language: str | None, m
 def test_a_language_that_nobody_hears_is_refused() -> None:
     only = Catalog({"english": EARS.models["english"]})
     for catalog, more in ((only, {}), (EARS, {"models": {Role.TRANSCRIBE: "english"}})):
-        with pytest.raises(InvalidRequest, match="there is en") as found:
+        with pytest.raises(InvalidRequest, match="Available: en") as found:
             heard("de", catalog, **more)
         assert code_of(found) == "unknown_language" and found.value.fields[0].field == "language"

@@ -186,7 +186,7 @@ def test_load_of_a_stack_that_ended(home: Home) -> None:
         {"pid": os.getpid(), "created": 1.0, "url": "http://x"},  # a later process of the same number
     ):
         home.save_state(state)
-        with pytest.raises(ConfigurationError, match="No stack runs"):
+        with pytest.raises(ConfigurationError, match="No stack is running"):
             Home.load(home.path)
 
 

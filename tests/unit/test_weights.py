@@ -97,7 +97,7 @@ def test_check_finds_what_was_changed_on_disk(cache: WeightsCache, source: str) 
     ],
 )
 def test_a_malformed_source_is_a_configuration_error(cache: WeightsCache, bad: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no source of weights") as caught:
+    with pytest.raises(ConfigurationError, match="is not a source of weights") as caught:
         cache.path("m", file_of(b"x", (bad, "a.bin")))
     assert not isinstance(caught.value, WeightsError)
     assert everything_in(cache.root) == []
@@ -105,7 +105,7 @@ def test_a_malformed_source_is_a_configuration_error(cache: WeightsCache, bad: s
 
 @pytest.mark.parametrize("inside", ["../a.bin", "/etc/a.bin", "deep/../../a.bin", "..\\a.bin", "a\0.bin"])
 def test_a_path_stays_inside_its_source(cache: WeightsCache, source: str, inside: str) -> None:
-    with pytest.raises(ConfigurationError, match="no path inside"):
+    with pytest.raises(ConfigurationError, match="not a valid path inside"):
         cache.path("m", file_of(b"first ", (source, inside)))
 
 
@@ -124,7 +124,7 @@ def test_a_missing_source_says_which(cache: WeightsCache, source: str) -> None:
 
 
 def test_s3_without_a_client(cache: WeightsCache) -> None:
-    with pytest.raises(WeightsError, match="no S3 client"):
+    with pytest.raises(WeightsError, match="No S3 client"):
         cache.path("m", file_of(b"x", ("s3:bucket/prefix", "a.bin")))
 
 

@@ -88,7 +88,7 @@ def one_by_one(settled: list[tuple[Any, bool]]) -> None:
             else:
                 message.requeue()
         except Exception as error:
-            log.info("a message could not be settled: %s", error)
+            log.info("A message could not be settled: %s", error)
 
 
 class MicroBatchTask(Task):
@@ -113,7 +113,7 @@ class MicroBatchTask(Task):
                 (item,), _, _ = json.loads(message.body)
                 ref = ItemRef.parse(item)
             except (ValueError, TypeError, InternalError) as error:
-                raise InvalidTaskError(f"no reference to an item: {error}") from error
+                raise InvalidTaskError(f"Not an item reference: {error}") from error
             self.batcher.add(self.station, ref, message)
 
         return take
@@ -152,7 +152,7 @@ def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, patience: 
 def end_if_stuck(batcher: MicroBatcher) -> None:
     """Ends this process where a model hangs: no thread can be interrupted, and its leases must run out."""
     if batcher.overdue:
-        log.error("a micro-batch ran past its model's batch_timeout: this worker ends itself")
+        log.error("A micro-batch exceeded its model's batch_timeout; this worker exits")
         os._exit(STUCK)
 
 
@@ -180,7 +180,7 @@ def lease_step(lease: float) -> type:
                 try:
                     renew_leases(c)
                 except Exception as error:
-                    log.warning("leases were not renewed: %s", error)
+                    log.warning("Leases were not renewed: %s", error)
 
             if qos_of(c) is None:
                 self.timer = c.timer.call_repeatedly(max(0.5, lease / 3), renew)

@@ -63,7 +63,7 @@ class Pieces:
         if not self._runs:
             return
         if self._stopping.is_set():
-            raise Unavailable("This worker stops.")
+            raise Unavailable("This worker is stopping.")
         run = self._runs[-1]
         if len(self._runs) == 1 and not run.alone:
             left = time.monotonic()

@@ -179,7 +179,7 @@ def _unusable(connections: Connections, utterances: list[UtteranceWork], states:
             unpack(retry_until_available(lambda: connections.objects.get(work.artifact)))
         except ArtifactMissing as error:
             if error.code == ARTIFACT_BROKEN:
-                log.warning("%s is damaged, and rendered again", work.artifact)
+                log.warning("%s is damaged and is rendered again", work.artifact)
                 retry_until_available(lambda: connections.objects.delete(work.artifact))
             return True
         return False

@@ -106,10 +106,10 @@ def _as_known(error: Exception, ref: ItemRef, index: int) -> ChorusError:
 
 def _item(line: bytes, most: int, seen: set[str]) -> BatchItem:
     if len(line) > most:
-        raise TooLarge(f"An item has {most} bytes at most: name recordings as uploads.", code="json_too_large")
+        raise TooLarge(f"An item can have at most {most} bytes. Send recordings as uploads.", code="json_too_large")
     item = BatchItem.model_validate(parse_json(line))
     if item.custom_id in seen:
-        detail = "Another item has this custom_id."
+        detail = "Another item already has this custom_id."
         fields = [FieldError("custom_id", "duplicate_custom_id", detail)]
         raise InvalidRequest(detail, code="duplicate_custom_id", fields=fields)
     seen.add(item.custom_id)
@@ -160,6 +160,6 @@ def _invalid_items(expansion: Expansion) -> InvalidRequest:
     first = next(iter(expansion.errors.values()))
     bad = len(expansion.errors)
     return InvalidRequest(
-        f"{bad} of {len(expansion.lines)} items will not do, the first in line {first['line']}: {first['message']}",
+        f"{bad} of {len(expansion.lines)} items are invalid. The first is in line {first['line']}: {first['message']}",
         code="invalid_items",
     )

@@ -58,7 +58,7 @@ class ListeningStation:
         except ArtifactMissing:
             return None
         except (InvalidRequest, ValueError, KeyError, TypeError):
-            log.warning("%s is damaged, and made anew", name)
+            log.warning("%s is damaged and is created again", name)
             self._objects.delete(name)
             return None
 
@@ -76,7 +76,7 @@ class VadStation(ListeningStation):
             duration = len(item.inputs["samples"]) / RATE
             output = Segments(tuple(Segment(s.start, s.end) for s in output.segments), duration)
         if not isinstance(output, Segments):
-            raise ModelFailed("The model gave no segments.")
+            raise ModelFailed("The model returned no segments.")
         found = {"segments": [s.to_dict() for s in output.segments], "duration": round(output.duration, 3)}
         name = self._name(spec, work)
         self._objects.put(name, json.dumps(found).encode(), "application/json", if_absent=True)
@@ -107,7 +107,7 @@ class EmbedStation(ListeningStation):
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         if not isinstance(output, Embedding):
-            raise ModelFailed("The model gave no embedding.")
+            raise ModelFailed("The model returned no embedding.")
         embedding = StoredEmbedding(output.vector, spec.name)
         name = self._name(spec, work)
         self._objects.put(name, pack_embedding(embedding), "application/octet-stream", if_absent=True)
@@ -141,7 +141,7 @@ class TranscribeStation(ListeningStation):
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         if not isinstance(output, Transcript):
-            raise ModelFailed("The model gave no transcript.")
+            raise ModelFailed("The model returned no transcript.")
         shape = {
             "text": output.text,
             "language": output.language,

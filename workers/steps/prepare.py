@@ -51,7 +51,7 @@ def lay_utterances(connections: Connections, ref: ItemRef, work: Work) -> dict[s
     if not found:
         raise InvalidText("Nothing in the text can be spoken.")
     if len(found) > (most := connections.settings.max_utterances):
-        raise InvalidText(f"The text has {len(found)} utterances; {most} are spoken in one job.", code="text_too_long")
+        raise InvalidText(f"The text has {len(found)} utterances; the maximum per job is {most}.", code="text_too_long")
     works = [utterance_work(spec, request, said.inputs, said.utterance.pause) for said in found]
     errors = {index: said.error for index, said in enumerate(found) if said.error is not None}
     present = connections.ledger.existing(request["owner"], [work.artifact for work in works])

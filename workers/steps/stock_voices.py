@@ -106,7 +106,7 @@ class StockVoices:
         except ArtifactMissing:
             return
         except InvalidRequest:
-            log.warning("%s is damaged, and made anew", name)
+            log.warning("%s is damaged and is created again", name)
             objects.delete(name)
 
     def _make(self, encoder: ModelSpec, missing: Sequence[tuple[str, StockVoice]]) -> None:
@@ -161,7 +161,7 @@ def _expect(output: Output | ChorusError, kind: type[Kind]) -> Kind:
     if isinstance(output, ChorusError):
         raise output
     if not isinstance(output, kind):
-        raise ModelFailed(f"A model gave no {kind.__name__.lower()}.")
+        raise ModelFailed(f"A model returned no {kind.__name__.lower()}.")
     return output
 
 

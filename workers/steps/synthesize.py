@@ -26,7 +26,7 @@ class SynthesisStation:
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         """Writes the artifact; where it is there already the first write stays."""
         if not isinstance(output, Speech) or work.utterance is None:
-            raise ModelFailed("The model gave no speech.")
+            raise ModelFailed("The model returned no speech.")
         facts = {"seed": item.seed}
         if output.durations is not None:
             facts["durations"] = [round(float(d), 5) for d in output.durations]  # type: ignore[assignment]

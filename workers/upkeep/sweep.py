@@ -141,4 +141,4 @@ def sweep_when_due(connections: Connections) -> None:
     if connections.ledger.upkeep.claim_sweep(interval):
         swept = Sweep(connections, connections.settings.orphan_age).run()
         if swept.orphans or swept.uploads:
-            log.warning("deleted what nobody needs: %s, and %d unfinished uploads", swept.orphans, swept.uploads)
+            log.warning("Deleted unused objects: %s, and %d unfinished uploads", swept.orphans, swept.uploads)

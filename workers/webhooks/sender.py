@@ -164,7 +164,7 @@ class Sender:
 
         if retry_until_available(settle, self._stop):
             reason = "it is gone (410)" if gone else "nothing has arrived for days"
-            log.warning("webhook endpoint %s was disabled: %s", delivery.destination, reason)
+            log.warning("Webhook endpoint %s was disabled: %s", delivery.destination, reason)
         outcome = "delivered" if delivered else "again" if due else "failed"
         count(self._connections.redis, [("chorus_webhook_attempts_total", (outcome,), 1.0)])
 
@@ -202,8 +202,8 @@ def _problem(answer: Answer) -> ChorusError | None:
     if 200 <= answer.status < 300:
         return None
     if 300 <= answer.status < 400:
-        return InvalidRequest("The receiver redirects: give the final URL.", code="webhook_redirected")
-    return InvalidRequest(f"The receiver answered {answer.status}.", code="webhook_refused")
+        return InvalidRequest("The receiver redirects. Register the final URL.", code="webhook_redirected")
+    return InvalidRequest(f"The receiver responded with status {answer.status}.", code="webhook_refused")
 
 
 def run_sender(connections: Connections, stop: threading.Event) -> None:
