@@ -43,7 +43,9 @@ def once(owner: str, key: str, asked: str, job_id: str, create: Callable[[str], 
     Raises `InvalidRequest` (``idempotency_key_reused``) where the key stands for another body.
     """
     if not 1 <= len(key) <= _LONGEST:
-        raise InvalidRequest(f"An Idempotency-Key has 1 to {_LONGEST} characters.", code="invalid_idempotency_key")
+        raise InvalidRequest(
+            f"An Idempotency-Key must have 1 to {_LONGEST} characters.", code="invalid_idempotency_key"
+        )
     attempt = _Attempt(owner, key, create)
     claim = Claim(asked, job_id)
     if attempt.keys.claim(owner, key, claim):
@@ -83,6 +85,6 @@ class _Attempt:
             if job := context().ledger.get(held.job):
                 return job
             if self.keys.get(self._owner, self._key) != held:
-                raise Conflict("The first request under this Idempotency-Key was refused.", code="idempotency_conflict")
+                raise Conflict("The first request with this Idempotency-Key was rejected.", code="idempotency_conflict")
             time.sleep(0.05)
         return self.create(held)

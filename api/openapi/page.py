@@ -94,7 +94,7 @@ def asset(name: str) -> Response:
     elif name in _FILES:
         path = _folder() / _FILES[name]
     else:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is no resource at this address.")
     answer = send_file(path, max_age=_KEPT)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
@@ -109,5 +109,5 @@ def _folder() -> Path:
     """Swagger UI's files; the package that carries them is not imported."""
     found = importlib.util.find_spec(_WHEEL)
     if found is None or found.origin is None:
-        raise ConfigurationError(f"{_WHEEL} is not installed: there is no page to show.")
+        raise ConfigurationError(f"{_WHEEL} is not installed, so there is no documentation page.")
     return Path(found.origin).parent / "templates" / "swagger"

@@ -75,7 +75,7 @@ class _Collector:
         batches, items = counters["chorus_microbatches_total"], counters["chorus_microbatch_items_total"]
         yield _gauge(
             "chorus_microbatch_mean_items",
-            "Mean items of a micro-batch.",
+            "Mean number of items in a micro-batch.",
             "model",
             ((model[0], items.get(model, 0.0) / n) for model, n in batches.items() if n),
         )
@@ -95,7 +95,7 @@ class _Collector:
         for worker in live_workers(self._ctx.redis):
             for station in worker["rooms"]:
                 serving[station] = serving.get(station, 0) + 1
-        yield _gauge("chorus_released_items", "Items released and not ended.", "station",
+        yield _gauge("chorus_released_items", "Items that are released but not finished.", "station",
                      released.items())  # fmt: skip
         yield _gauge("chorus_workers", "Live worker processes.", "station", serving.items())
 

@@ -75,7 +75,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Takes a job in under the client's own id: the same job again is the one that is there."""
     if not _OWN_ID.fullmatch(job_id) or ids.JOB.begins(job_id):
-        detail = "An id of your own has 1 to 128 of A-Za-z0-9._~- and does not begin with 'job_'."
+        detail = "Your own id must have 1 to 128 of A-Za-z0-9._~- and must not start with 'job_'."
         raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
     body, files = read_job()
     asked, ours = fingerprint(body, files), ids.JOB.derived(owner(), job_id)
@@ -85,7 +85,7 @@ def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
         if there.document.get("asked") == asked:
             return accepted(wait_for_end(there))
     if there.document.get("asked") != asked:
-        raise Conflict("There is another job of this id.", code="id_taken")
+        raise Conflict("Another job has this id.", code="id_taken")
     view = job_view(wait_for_end(there))
     return jsonify(view), 200, {"Location": view["links"]["self"]}
 
@@ -158,7 +158,7 @@ def audio(job_id: str) -> Response:
 
         return stream_audio(job)
     if job.state is not JobState.SUCCEEDED:
-        raise Conflict(f"The job is {job.state.value}: there is no audio.", code=f"job_{job.state.value}")
+        raise Conflict(f"The job is {job.state.value} and has no audio.", code=f"job_{job.state.value}")
     found = (job.result or {}).get("audio")
     if not found:
         raise NotFound("This job's result is not audio.", code="no_audio")
@@ -171,7 +171,7 @@ def cancel(job_id: str) -> Response:
     """Ends the job at once. What still runs for it is discarded."""
     job = find_job(job_id)
     if not context().ledger.cancel(job.id):
-        raise Conflict(f"The job is {job.state.value} already.", code=f"job_{job.state.value}")
+        raise Conflict(f"The job is already {job.state.value}.", code=f"job_{job.state.value}")
     return jsonify(job_view(find_job(job.id)))
 
 
@@ -181,7 +181,7 @@ def retry(job_id: str) -> tuple[Response, int]:
     """Begins a job anew that failed or was canceled; only what is missing is rendered."""
     job = find_job(job_id)
     if not context().ledger.retry(job.id, estimated_load(int(job.document["characters"]))):
-        raise Conflict(f"The job is {job.state.value}: there is nothing to retry.", code=f"job_{job.state.value}")
+        raise Conflict(f"The job is {job.state.value} and cannot be retried.", code=f"job_{job.state.value}")
     return jsonify(job_view(find_job(job.id))), 202
 
 
@@ -222,7 +222,7 @@ def find_job(job_id: str) -> Job:
     if job is None and ids.JOB.matches(job_id):
         job = read_record(context().objects, owner(), job_id)
     if job is None or job.owner != owner():
-        raise NotFound("There is no such job.", code="job_not_found")
+        raise NotFound("The job does not exist.", code="job_not_found")
     return job
 
 

@@ -38,7 +38,7 @@ def read_event_id(job: Job, given: str) -> tuple[int, int]:
     known = re.fullmatch(ids.EVENT_ID, given)
     name, generation, sequence = given.split(":") if known else ("", "0", "0")
     if name != job.id or int(generation) > job.generation:
-        detail = "It is not the id of an event of this job."
+        detail = "The value is not the id of an event of this job."
         fields = [FieldError("Last-Event-ID", "invalid_event_id", detail)]
         raise InvalidRequest(f"Last-Event-ID: {detail}", code="invalid_event_id", fields=fields)
     return int(generation), int(sequence)

@@ -38,13 +38,15 @@ class KokoroModel(Model):
         self.voices = _read_voices(self.files("voices"))
         for name in self.spec.voices:
             if name not in self.voices:
-                raise WeightsError(f"{self.spec.name}: the file of voices has no {name!r}")
+                raise WeightsError(f"{self.spec.name}: the voices file has no {name!r}.")
         self._ids = frozenset(read_vocabulary(self.files("vocab")).values())
         graph = _with_durations(read_graph(self.files("model"), self.spec.name), self.spec.name)
         self._session = open_session(graph, device, self.spec.name)
         names = {i.name for i in self._session.get_inputs()}
         if names != {"tokens", "style", "speed"}:
-            raise WeightsError(f"{self.spec.name}: the model takes {sorted(names)}; Kokoro takes tokens, style, speed")
+            raise WeightsError(
+                f"{self.spec.name}: the model's inputs are {sorted(names)} instead of tokens, style and speed."
+            )
         token = min(self._ids)
         spoken = self._run_one(Item({"tokens": [token] * 4, "voice": next(iter(self.voices))}))
         if not isinstance(spoken, Speech):
@@ -81,16 +83,16 @@ class KokoroModel(Model):
         """The item's tokens, checked. Raises `core.errors.ModelFailed`."""
         tokens = item.inputs.get("tokens")
         if not isinstance(tokens, list | tuple) or not 1 <= len(tokens) <= MAX_TOKENS:
-            raise ModelFailed(f"an item has between 1 and {MAX_TOKENS} tokens")
+            raise ModelFailed(f"An item must have 1 to {MAX_TOKENS} tokens.")
         if not all(type(token) is int and token in self._ids for token in tokens):
-            raise ModelFailed("tokens are ids of the model's vocabulary")
+            raise ModelFailed("Tokens must be ids of the model's vocabulary.")
         return list(tokens)
 
     def _style(self, item: Item, tokens: int) -> Samples:
         """The voice's style for an utterance of so many tokens: float32 [256]."""
         voice = item.inputs.get("voice")
         if not isinstance(voice, str):
-            raise ModelFailed("an item has a voice")
+            raise ModelFailed("An item must have a voice.")
         weights = parse_voice(voice, self.voices)
         styles = [weight * self.voices[name][tokens - 1].astype(np.float64) for name, weight in weights.items()]
         mixed: Samples = np.sum(styles, axis=0).astype(np.float32)
@@ -100,7 +102,7 @@ class KokoroModel(Model):
 def _speech(audio: Samples, frames: NDArray[Any], tokens: int) -> Speech:
     """The audio with seconds per token; the pads at both ends count to the tokens beside them."""
     if not audio.size or not np.isfinite(audio).all():
-        raise ModelFailed("the audio is not finite")
+        raise ModelFailed("The audio is not finite.")
     seconds: list[float] | None = None
     if frames.size == tokens + 2 and int(frames.sum()) * _HOP == audio.size:
         inner = frames[1:-1].astype(np.float64)
@@ -115,10 +117,10 @@ def _read_voices(path: Any) -> dict[str, Samples]:
         with np.load(path, allow_pickle=False) as file:
             voices = {name: np.asarray(file[name], np.float32) for name in file.files}
     except Exception as error:  # zipfile and numpy raise classes of their own
-        raise WeightsError(f"{path} is no readable file of voices") from error
+        raise WeightsError(f"The voices file {path} cannot be read.") from error
     for name, styles in voices.items():
         if styles.size != MAX_TOKENS * STYLE or styles.shape[0] != MAX_TOKENS:
-            raise WeightsError(f"{path}: voice {name!r} is not [{MAX_TOKENS}, 1, {STYLE}]")
+            raise WeightsError(f"{path}: voice {name!r} does not have the shape [{MAX_TOKENS}, 1, {STYLE}].")
     return {name: styles.reshape(MAX_TOKENS, STYLE) for name, styles in voices.items()}
 
 

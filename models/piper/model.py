@@ -114,13 +114,13 @@ class PiperModel(Model):
             tokens = np.asarray(item.inputs["tokens"], np.int64)
             speaker = int(item.inputs.get("speaker", 0))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelFailed(f"the item's inputs cannot be read: {error}") from error
+            raise ModelFailed(f"The item's inputs cannot be read: {error}") from error
         if tokens.ndim != 1 or not 1 <= tokens.size <= MAX_TOKENS:
-            raise ModelFailed(f"an item has between 1 and {MAX_TOKENS} tokens")
+            raise ModelFailed(f"An item must have 1 to {MAX_TOKENS} tokens.")
         if tokens.min() < 0 or tokens.max() >= self.config.num_symbols:
-            raise ModelFailed(f"tokens lie between 0 and {self.config.num_symbols - 1}")
+            raise ModelFailed(f"Tokens must be between 0 and {self.config.num_symbols - 1}.")
         if not 0 <= speaker < self.config.num_speakers:
-            raise ModelFailed(f"speakers lie between 0 and {self.config.num_speakers - 1}")
+            raise ModelFailed(f"Speakers must be between 0 and {self.config.num_speakers - 1}.")
         own, options = self.config.inference, numbers(FAMILY.options, item.options)
         return _Row(
             place=place,
@@ -141,7 +141,7 @@ class PiperModel(Model):
         frames = np.ceil(weights[0, 0] * row.length_scale)
         total = float(frames.sum())
         if not total * self.hop <= MAX_SECONDS * self.config.audio.sample_rate:  # nor is it NaN
-            raise ModelFailed(f"the utterance lasts longer than {MAX_SECONDS:.0f} s", code="utterance_too_long")
+            raise ModelFailed(f"The utterance is longer than {MAX_SECONDS:.0f} s.", code="utterance_too_long")
         row.durations = frames.astype(np.int64)
         if total < 1:
             row.durations[0] = 1  # as the graph's own Clip does
@@ -164,7 +164,7 @@ class PiperModel(Model):
     def _speech(self, row: _Row, audio: Samples) -> Speech | ChorusError:
         samples = audio[: _frames(row) * self.hop]
         if not np.isfinite(samples).all():
-            return ModelFailed("the audio is not finite")
+            return ModelFailed("The audio is not finite.")
         rate = self.config.audio.sample_rate
         seconds = [round(n * self.hop / rate, 6) for n in row.durations.tolist()]
         # A copy: the slice would keep the whole batch in memory.
@@ -185,7 +185,7 @@ class PiperModel(Model):
         except Exception as error:
             raise WeightsError(f"{self.spec.name}: the voice does not run: {error}") from error
         if not isinstance(spoken, Speech) or spoken.samples.size != _frames(row) * self.hop:
-            raise WeightsError(f"{self.spec.name}: the voice gives no audio of the length that it promises")
+            raise WeightsError(f"{self.spec.name}: the length of the voice's audio does not match its durations.")
 
 
 def _frames(row: _Row) -> int:

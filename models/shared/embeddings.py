@@ -14,5 +14,5 @@ def unit(vector: Samples) -> Samples:
     """The vector at length 1, float32 [n]. Raises `core.errors.ModelFailed` where it has no direction."""
     norm = float(np.linalg.norm(vector))
     if not 1e-12 < norm < math.inf:  # nor is it NaN
-        raise ModelFailed("the embedding is not finite")
+        raise ModelFailed("The embedding is not finite.")
     return (vector / norm).astype(np.float32)

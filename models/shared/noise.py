@@ -13,4 +13,4 @@ def noise_of(item: Item) -> np.random.Generator:
     try:
         return np.random.Generator(np.random.PCG64(item.seed))
     except (TypeError, ValueError) as error:
-        raise ModelFailed(f"the item's seed cannot be used: {error}") from error
+        raise ModelFailed(f"The item's seed is invalid: {error}") from error

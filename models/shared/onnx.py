@@ -24,7 +24,7 @@ def read_graph(path: Path, model: str) -> ModelProto:
     try:
         return onnx.load(str(path))
     except Exception as error:  # onnx and protobuf raise classes of their own
-        raise WeightsError(f"{model}: {path.name} is no readable ONNX file") from error
+        raise WeightsError(f"{model}: the ONNX file {path.name} cannot be read.") from error
 
 
 def open_session(graph: bytes, device: str, model: str) -> Any:
@@ -45,7 +45,7 @@ def open_session(graph: bytes, device: str, model: str) -> Any:
     providers: list[Any] = ["CPUExecutionProvider"]
     if kind == "cuda":
         if _CUDA not in onnxruntime.get_available_providers():
-            raise ConfigurationError("this ONNX Runtime knows no CUDA: install onnxruntime-gpu")
+            raise ConfigurationError("This ONNX Runtime has no CUDA support. Install onnxruntime-gpu.")
         # float32 throughout, and no search for algorithms, which would make sums depend on the batch.
         cuda = {"device_id": str(number), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
         providers.insert(0, (_CUDA, cuda))
@@ -55,5 +55,7 @@ def open_session(graph: bytes, device: str, model: str) -> Any:
         raise WeightsError(f"ONNX Runtime cannot run {model}: {str(error)[:300]}") from error
     if kind == "cuda" and _CUDA not in session.get_providers():
         # It says so on standard error alone, and goes on with the CPU.
-        raise ConfigurationError(f"ONNX Runtime cannot run {model} on {device}: CUDA or cuDNN is missing or another's")
+        raise ConfigurationError(
+            f"ONNX Runtime cannot run {model} on {device}: CUDA or cuDNN is missing or has the wrong version."
+        )
     return session

@@ -17,7 +17,7 @@ def open_device(device: str) -> torch.device:
     kind, _ = parse(device)
     if kind == "cuda":
         if not torch.cuda.is_available():
-            raise ConfigurationError("this torch sees no CUDA device")
+            raise ConfigurationError("torch finds no CUDA device.")
         # Convolutions and LSTMs would be rounded to 10 bits: not the same alone and in company.
         torch.backends.cudnn.allow_tf32 = False
     return torch.device(device)
@@ -30,11 +30,11 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zipfile and torch raise classes of their own
-        raise WeightsError(f"{model}: {path.name} is no readable file of weights") from error
+        raise WeightsError(f"{model}: the weights file {path.name} cannot be read.") from error
     if key is not None:
         found = found.get(key) if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise WeightsError(f"{model}: {path.name} holds no {key or 'state dict'}")
+        raise WeightsError(f"{model}: {path.name} contains no {key or 'state dict'}.")
     return dict(found)
 
 
@@ -45,5 +45,5 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -
     try:
         module.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
-        raise WeightsError(f"these are not the weights of {kind}: {error}") from error
+        raise WeightsError(f"These are not {kind} weights: {error}") from error
     module.eval().requires_grad_(False)

@@ -171,7 +171,7 @@ def _samples(item: Item) -> Recording:
     """The item's samples, checked. Raises `core.errors.ModelFailed`."""
     samples = recording_of(item, "Silero VAD")
     if isinstance(samples, np.ndarray) and not np.isfinite(samples).all():
-        raise ModelFailed("Samples are finite numbers.")
+        raise ModelFailed("Samples must be finite numbers.")
     return samples
 
 

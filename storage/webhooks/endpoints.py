@@ -65,7 +65,7 @@ class Webhooks:
         """A new endpoint, and its secret. Raises `Conflict` (``too_many_webhooks``)."""
         with redis_errors():
             if int(self._redis.zcard(key("webhooks", owner))) >= MOST:
-                raise Conflict(f"There are {MOST} webhook endpoints already.", code="too_many_webhooks")
+                raise Conflict(f"You already have {MOST} webhook endpoints, the maximum.", code="too_many_webhooks")
         endpoint, secret, now = ids.WEBHOOK.new(), _new_secret(), time.time()
         record: dict[Any, Any] = {
             "owner": owner,
@@ -88,7 +88,7 @@ class Webhooks:
         """The owner's endpoint of that id. Raises `NotFound` (``webhook_not_found``)."""
         found = self._read([endpoint])[0] if ids.WEBHOOK.matches(endpoint) else None
         if found is None or found.owner != owner:
-            raise NotFound("There is no such webhook endpoint.", code="webhook_not_found")
+            raise NotFound("The webhook endpoint does not exist.", code="webhook_not_found")
         return found
 
     def of(self, owner: str) -> list[WebhookEndpoint]:

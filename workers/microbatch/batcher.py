@@ -239,7 +239,7 @@ class MicroBatcher:
             raise
         except Exception as error:
             if not isinstance(error, ChorusError):
-                log.exception("loading %s failed", entry.ref)
+                log.exception("Loading %s failed", entry.ref)
             return as_chorus_error(error, InternalError, entry.role.value)
         return None
 
@@ -359,7 +359,7 @@ class MicroBatcher:
             raise
         except Exception as error:
             if not isinstance(error, ChorusError):
-                log.exception("storing %s failed", entry.ref)
+                log.exception("Storing %s failed", entry.ref)
             return as_chorus_error(error, InternalError, step)
 
     def _record(self, entries: Sequence[Entry], outcomes: Sequence[Outcome], counts: Sequence[Count] = ()) -> None:
@@ -428,14 +428,14 @@ def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
     try:
         outputs = model.run(items)
         if len(outputs) != len(items):
-            raise ModelFailed(f"{model.spec.name} gave {len(outputs)} outputs for {len(items)} items.")
+            raise ModelFailed(f"{model.spec.name} returned {len(outputs)} outputs for {len(items)} items.")
         return list(outputs)
     except Unavailable:
         raise
     except Exception as error:
         no_memory = is_out_of_memory(error)
         if len(items) == 1:
-            log.warning("%s failed on an item", model.spec.name, exc_info=error)
+            log.warning("Model %s failed on an item", model.spec.name, exc_info=error)
             return [failure(error)]
         half = len(items) // 2
         if no_memory and half < served.bounds.items:

@@ -87,7 +87,7 @@ class Reaper:
         for item in sorted(lost):
             # Its time of release is set anew, so that another reaper leaves it alone for now.
             if upkeep.renew_release(station, item):
-                log.warning("%s was lost on its way to %s; it is enqueued again", item, station)
+                log.warning("%s was lost on its way to %s and is enqueued again", item, station)
                 reach("reaper.found")
                 publish_many(self._connections.redis, [(station, item)])
         return len(lost)
