@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -44,6 +45,17 @@ def _one_of(*names: str) -> ConfigDict:
     return ConfigDict(**_Strict, json_schema_extra={"oneOf": exactly_one(*names)})
 
 
+def _only(supported: Any) -> BeforeValidator:
+    """Refuses every value but the one that is ``supported`` so far."""
+
+    def check(value: Any) -> Any:
+        if type(value) is not type(supported) or value != supported:
+            raise PydanticCustomError("unsupported", "Only {value} is supported", {"value": json.dumps(supported)})
+        return value
+
+    return BeforeValidator(check)
+
+
 def _described(**keywords: Any) -> Any:
     """Keywords of the JSON Schema that hold, though not pydantic sees to it but whoever reads the value."""
     return Field(json_schema_extra=keywords)
@@ -52,13 +64,6 @@ def _described(**keywords: Any) -> Any:
 def _whole(value: Any) -> Any:
     """JSON has one kind of number: 60.0 is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _truth(value: Any) -> Any:
-    """To Python 0 is False as well."""
-    if not isinstance(value, bool):
-        raise PydanticCustomError("bool_type", "Input should be a valid boolean")
-    return value
 
 
 # Numbers and truth values are JSON's own alone: pydantic would take "60" and 1 as well.
@@ -98,9 +103,9 @@ class Output(BaseModel):
     format: AudioFormat = AudioFormat.WAV
     sample_rate: SampleRate | None = Field(None, description="Hz; null keeps the voice's own")
     loudness: Number | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
-    timestamps: Literal["none"] = "none"
-    subtitles: None = None
-    utterances: Annotated[Literal[False], BeforeValidator(_truth)] = False
+    timestamps: Annotated[Literal["none"], _only("none")] = "none"
+    subtitles: Annotated[None, _only(None)] = None
+    utterances: Annotated[Literal[False], _only(False)] = False
     destination: Name | None = Field(
         None, description="A bucket that the administrator named, for a copy of the result"
     )
@@ -218,7 +223,7 @@ class JobRequest(BaseModel):
     vad: VadMode = VadMode.SILERO
     models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
-    markup: Literal["none"] = "none"
+    markup: Annotated[Literal["none"], _only("none")] = "none"
     normalize: Normalize = Field(
         Normalize.AUTO, description="auto: numbers, dates, money and abbreviations of English are put into words"
     )

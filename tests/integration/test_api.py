@@ -101,6 +101,17 @@ BAD = [
     (job(output={"loudness": "-18"}), "invalid_value", "output.loudness"),
     (job(deadline=-1), "invalid_value", "deadline"),
     (job(markup="html"), "invalid_value", "markup"),
+    # part of the interface, and not made yet: whatever is no default is refused
+    (job(markup="ssml"), "invalid_value", "markup"),
+    (job(markup="light"), "invalid_value", "markup"),
+    (job(markup=None), "invalid_value", "markup"),
+    (job(output={"timestamps": "word"}), "invalid_value", "output.timestamps"),
+    (job(output={"timestamps": True}), "invalid_value", "output.timestamps"),
+    (job(output={"subtitles": "srt"}), "invalid_value", "output.subtitles"),
+    (job(output={"subtitles": False}), "invalid_value", "output.subtitles"),
+    (job(output={"utterances": True}), "invalid_value", "output.utterances"),
+    (job(output={"utterances": 0}), "invalid_value", "output.utterances"),
+    (job(output={"utterances": None}), "invalid_value", "output.utterances"),
 ]
 
 

@@ -33,6 +33,25 @@ def fields(answer: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
+    ("form", "field", "supported"),
+    [
+        ({"markup": "ssml"}, "markup", '"none"'),
+        ({"output": '{"timestamps": "word"}'}, "output.timestamps", '"none"'),
+        ({"output": '{"subtitles": "srt"}'}, "output.subtitles", "null"),
+        ({"output": '{"utterances": true}'}, "output.utterances", "false"),
+        ({"job": '{"output": {"subtitles": "vtt"}}'}, "output.subtitles", "null"),
+    ],
+)
+def test_what_is_not_made_yet_is_refused_rather_than_ignored(
+    client: FlaskClient, form: dict[str, str], field: str, supported: str
+) -> None:
+    data = {"pipeline": "piper", "text": "Hello.", **form}
+    answer = client.post("/v1/jobs", data=data, content_type="multipart/form-data")
+    assert (answer.status_code, fields(answer)) == (422, [(field, "invalid_value")])
+    assert f"Only {supported} is supported" in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
     "given",
     [
         PLAIN,
