@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic reads this one on Python 3.11
 
+from core import ids
 from core.names import (
     AudioFormat,
     BatchState,
@@ -30,9 +31,15 @@ Code = Annotated[str, Field(description="Stable: what a program decides by")]
 Cursor = Annotated[str | None, Field(description="Cursor of the page behind this one")]
 
 
-def identifier(prefix: str) -> Any:
-    """What an id of ours looks like."""
-    return Field(pattern=f"^{prefix}_[0-9a-f]{{24}}$")
+def _id(kind: ids.IdKind) -> Any:
+    return Field(pattern=f"^{kind.pattern}$")
+
+
+JobId = Annotated[str, _id(ids.JOB)]
+BatchId = Annotated[str, _id(ids.BATCH)]
+VoiceId = Annotated[str, _id(ids.VOICE)]
+UploadId = Annotated[str, _id(ids.UPLOAD)]
+WebhookId = Annotated[str, _id(ids.WEBHOOK)]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -115,7 +122,7 @@ class JobLinks(Shape):
 class AcceptedJob(Shape):
     """A job that was taken in."""
 
-    id: Annotated[str, identifier("job")]
+    id: JobId
     state: JobState
     created: Time
     links: JobLinks
@@ -219,7 +226,7 @@ class Result(Shape):
 class Job(Shape):
     """A job as polled."""
 
-    id: Annotated[str, identifier("job")]
+    id: JobId
     custom_id: Annotated[str | None, Field(description="The client's own id, or the item's in a batch")]
     batch: str | None
     state: JobState
@@ -289,7 +296,7 @@ class BatchLinks(Shape):
 class Batch(Shape):
     """Many jobs followed as one."""
 
-    id: Annotated[str, identifier("ba")]
+    id: BatchId
     object: Literal["batch"]
     state: BatchState
     counts: BatchCounts
@@ -316,7 +323,7 @@ class ManifestEntry(Shape):
     """A line of a batch's manifest."""
 
     custom_id: str | None
-    job: Annotated[str, identifier("job")] | None
+    job: JobId | None
     state: JobState
     file: str | None
     url: Url | None
@@ -355,7 +362,7 @@ class VoiceLinks(Shape):
 class StoredVoice(Shape):
     """A voice made from recordings."""
 
-    id: Annotated[str, identifier("vo")]
+    id: VoiceId
     object: Literal["voice"]
     name: str
     state: VoiceState
@@ -381,7 +388,7 @@ class VoiceList(Shape):
 class Upload(Shape):
     """A place to PUT bytes to; where it has ``fields``, to POST a form of them to, the bytes last as ``file``."""
 
-    id: Annotated[str, identifier("up")]
+    id: UploadId
     method: Literal["PUT", "POST"]
     url: Url
     expires: Time
@@ -392,7 +399,7 @@ class Upload(Shape):
 class Uploaded(Shape):
     """What has arrived."""
 
-    id: Annotated[str, identifier("up")]
+    id: UploadId
     bytes: Count
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.names import DeliveryState, EventType
-from schemas.responses import Cursor, Seconds, Shape, Time, Url, identifier
+from schemas.responses import Cursor, Seconds, Shape, Time, Url, WebhookId
 
 
 class WebhookLinks(Shape):
@@ -31,7 +31,7 @@ class Disabled(Shape):
 class WebhookEndpoint(Shape):
     """Where events are sent to."""
 
-    id: Annotated[str, identifier("we")]
+    id: WebhookId
     object: Literal["webhook"]
     url: Url
     events: list[EventType]
@@ -81,11 +81,11 @@ class DeliveryAttempt(Shape):
 class Delivery(Shape):
     """One event on its way to one receiver."""
 
-    id: Annotated[str, identifier("de")]
+    id: Annotated[str, Field(pattern="^de_[0-9a-f]{24}$")]
     object: Literal["delivery"]
     event: Annotated[str, Field(description="The event's id, which is the header webhook-id")]
     type: str
-    webhook: Annotated[Annotated[str, identifier("we")] | None, Field(description="Null for a URL that a job brought")]
+    webhook: Annotated[WebhookId | None, Field(description="Null for a URL that a job brought")]
     state: DeliveryState
     created: Time
     next: Annotated[Time | None, Field(description="When it is to be sent")]

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 from http import HTTPStatus
-from typing import Any
 
 from flask import Flask, Response
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from core.errors import (
     Unavailable,
 )
 from core.validation import from_validation
+from schemas.responses import FieldProblem, OpenAIError, Problem
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +41,22 @@ def document(error: ChorusError) -> bytes:
     status = error.status
     title = HTTPStatus(status).phrase
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    found: dict[str, Any] = {
-        "type": f"urn:chorus:problem:{error.code}",
-        "title": title,
-        "status": status,
-        "detail": error.message,
-        "code": error.code,
-        "step": error.step,
-        "retryable": error.retryable,
-        "errors": [{"field": f.field, "code": f.code, "detail": f.detail} for f in error.fields],
-        "error": {
-            "message": error.message,
-            "type": kind,
-            "param": error.fields[0].field if error.fields else None,
-            "code": error.code,
-        },
-    }
+    found = Problem(
+        type=f"urn:chorus:problem:{error.code}",
+        title=title,
+        status=status,
+        detail=error.message,
+        code=error.code,
+        step=error.step,
+        retryable=error.retryable,
+        errors=[FieldProblem(field=f.field, code=f.code, detail=f.detail) for f in error.fields],
+        error=OpenAIError(
+            message=error.message,
+            type=kind,
+            param=error.fields[0].field if error.fields else None,
+            code=error.code,
+        ),
+    )
     return json.dumps(found).encode()
 
 

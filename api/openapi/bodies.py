@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ from models.families import family_of
 from pipelines.candidates import models_by_role
 from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline
 from pipelines.plan import SEED
-from schemas.requests import exactly_one
+from schemas.requests import MAX_RECORDINGS, exactly_one
 from storage.objects.destinations import destinations
 
 Schema: TypeAlias = dict[str, Any]
@@ -32,16 +32,8 @@ SAMPLE = b64encode((Path(__file__).parent / "assets" / "sample.ogg").read_bytes(
 
 #: Fields of every job, whatever its pipeline.
 _COMMON = (
-    "vad",
-    "markup",
-    "normalize",
-    "output",
-    "priority",
-    "on_error",
-    "webhook",
-    "metadata",
-    "expires_in",
-    "deadline",
+    *("vad", "markup", "normalize", "output", "priority", "on_error"),
+    *("webhook", "metadata", "expires_in", "deadline"),
 )
 
 _STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
@@ -54,6 +46,14 @@ DOORS = {"EmbedRequest": "embed", "VadRequest": "vad", "TranscribeRequest": "tra
 def ref(name: str) -> Schema:
     """A reference to a component."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _nullable(*ways: Schema, about: str) -> Schema:
+    return {"anyOf": [*ways, _NULL], "default": None, "description": about}
+
+
+def _enum(values: Iterable[str]) -> Schema:
+    return {"enum": list(values)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,18 +154,17 @@ class Bodies:
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
         names = [voice for spec in speaking for voice in spec.voices]
         mixed = any(family_of(spec.type).voice for spec in speaking)
-        ways: list[Schema] = [{"type": "string", "examples": names} if mixed else {"enum": names}]
+        ways: list[Schema] = [{"type": "string", "examples": names} if mixed else _enum(names)]
         if _takes(pipeline, Gift.REFERENCE) and not mixed:
             ways.append(_STORED_VOICE)
-        about = f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}"
-        return {"anyOf": [*ways, _NULL], "default": None, "description": about}
+        return _nullable(*ways, about=f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}")
 
     def _language(self, pipeline: Pipeline) -> Schema:
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
         there = sorted({tag for spec in speaking for tag in spec.languages})
         ways = "|".join(dict.fromkeys(_tag_pattern(tag) for tag in there))
         tag = {"type": "string", "pattern": f"^(?:{ways})$", "examples": there}
-        return {"anyOf": [tag, _NULL], "default": None, "description": f"BCP 47: {', '.join(there)}"}
+        return _nullable(tag, about=f"BCP 47: {', '.join(there)}")
 
     def _options(self, pipeline: Pipeline) -> Schema:
         properties: dict[str, Schema] = {}
@@ -196,11 +195,13 @@ class Bodies:
 
     # -- parts, and other requests
 
+    def _narrowed(self, name: str, properties: Mapping[str, Schema], **more: Any) -> Schema:
+        declared = self.declared[name]
+        return {**declared, "properties": {**declared["properties"], **properties}, **more}
+
     def _output(self) -> Schema:
-        declared = self.declared["Output"]
-        places = list(destinations(self.settings.destinations))
-        about = declared["properties"]["destination"]["description"]
-        ways = [{"enum": places}, _NULL] if places else [_NULL]
+        places = destinations(self.settings.destinations)
+        about = self.declared["Output"]["properties"]["destination"]["description"]
         rules = [
             {
                 "if": {"properties": {"format": {"const": kind.value}}, "required": ["format"]},
@@ -208,58 +209,49 @@ class Bodies:
             }
             for kind, rates in RATES.items()
         ]
-        place = {"anyOf": ways, "default": None, "description": about}
-        return {**declared, "properties": {**declared["properties"], "destination": place}, "allOf": rules}
+        place = _nullable(*([_enum(places)] if places else []), about=about)
+        return self._narrowed("Output", {"destination": place}, allOf=rules)
 
     def _cloning(self) -> list[str]:
         return [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.REFERENCE)]
 
     def _voice_request(self) -> Schema:
-        declared = self.declared["VoiceRequest"]
-        names = {"type": "array", "items": {"enum": self._cloning()}, "minItems": 1, "maxItems": 32}
-        pipelines = {**declared["properties"]["pipelines"], "anyOf": [names, _NULL]}
-        return {**declared, "properties": {**declared["properties"], "pipelines": pipelines}}
+        about = self.declared["VoiceRequest"]["properties"]["pipelines"]["description"]
+        names = {"type": "array", "items": _enum(self._cloning()), "minItems": 1, "maxItems": 32}
+        return self._narrowed("VoiceRequest", {"pipelines": _nullable(names, about=about)})
 
     def _preview(self) -> Schema:
-        declared = self.declared["PreviewRequest"]
         names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.TEXT)]
         about = "Unset: the first that speaks with this voice"
-        pipeline = {"anyOf": [{"enum": names}, _NULL], "default": None, "description": about}
-        return {**declared, "properties": {**declared["properties"], "pipeline": pipeline}}
+        return self._narrowed("PreviewRequest", {"pipeline": _nullable(_enum(names), about=about)})
 
     # -- forms
 
+    def _form(self, name: str, fields: str, files: Mapping[str, Schema], **more: Schema) -> Schema:
+        """A multipart body with some ``fields`` of the request ``name`` as they are declared."""
+        declared = self.declared[name]["properties"]
+        properties = {**more, **{field: declared[field] for field in fields.split()}, **files}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
     def _job_form(self) -> Schema:
-        declared = self.declared["JobRequest"]["properties"]
-        properties: dict[str, Schema] = {
-            "job": {
-                "type": "string",
-                "contentMediaType": "application/json",
-                "description": "All other fields together as JSON; or each by itself",
-            },
-            "pipeline": {"enum": list(self.pipelines)},
-            "text": {"type": "string"},
-            "voice": {"type": "string"},
-            "language": {"type": "string"},
-            **{name: declared[name] for name in ("vad", "priority", "on_error", "metadata")},
-        }
-        properties |= {name: _file(name) for name in ("reference", "recording")}
-        return {**_form(properties), "anyOf": [{"required": ["job"]}, {"required": ["pipeline"]}]}
+        about = "All other fields together as JSON; or each by itself"
+        job: Schema = {"type": "string", "contentMediaType": "application/json", "description": about}
+        files = {name: _file(name) for name in ("reference", "recording")}
+        strings = {name: {"type": "string"} for name in ("text", "voice", "language")}
+        more = {"job": job, "pipeline": _enum(self.pipelines), **strings}
+        form = self._form("JobRequest", "vad priority on_error metadata", files, **more)
+        return {**form, "anyOf": [{"required": ["job"]}, {"required": ["pipeline"]}]}
 
     def _recording_form(self) -> Schema:
-        declared = self.declared["JobRequest"]["properties"]
-        properties = {name: declared[name] for name in ("vad", "priority", "metadata")}
-        return {**_form({"recording": _file("recording"), **properties}), "required": ["recording"]}
+        form = self._form("JobRequest", "vad priority metadata", {"recording": _file("recording")})
+        return {**form, "required": ["recording"]}
 
     def _voice_form(self) -> Schema:
-        declared = self.declared["VoiceRequest"]["properties"]
-        properties = {
-            "name": declared["name"],
-            "pipelines": {"type": "array", "items": {"enum": self._cloning()}, "maxItems": 32},
-            "consent": {"type": "string", "maxLength": 10_000, "description": "The speaker's consent, in words"},
-            "files": {"type": "array", "items": _file("recording"), "minItems": 1, "maxItems": 16},
-        }
-        return {**_form(properties), "required": ["name", "files"]}
+        files = {"type": "array", "items": _file("recording"), "minItems": 1, "maxItems": MAX_RECORDINGS}
+        pipelines: Schema = {"type": "array", "items": _enum(self._cloning()), "maxItems": 32}
+        consent = {"type": "string", "maxLength": 10_000, "description": "The speaker's consent, in words"}
+        form = self._form("VoiceRequest", "name", {"files": files}, pipelines=pipelines, consent=consent)
+        return {**form, "required": ["name", "files"]}
 
 
 def _component(pipeline: str) -> str:
@@ -308,7 +300,3 @@ def _at_most(schema: Schema, most: int) -> Schema:
 
 def _file(name: str) -> Schema:
     return {"type": "string", "format": "binary", "description": f"The {name}: an audio file"}
-
-
-def _form(properties: Mapping[str, Schema]) -> Schema:
-    return {"type": "object", "properties": dict(properties), "additionalProperties": False}

@@ -228,9 +228,8 @@ def _content(said: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Docu
 
 
 def _reply(reply: Reply, targets: Mapping[str, list[str]]) -> Document:
-    found: Document = {
-        "description": reply.text or (_words(reply.shapes[0])[0] + "." if reply.shapes else "It is gone.")
-    }
+    text = _words(reply.shapes[0])[0] + "." if reply.shapes else "It is gone."
+    found: Document = {"description": reply.text or text}
     refs = [ref(shape.__name__) for shape in reply.shapes]
     if refs:
         found["content"] = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}

@@ -7,30 +7,20 @@ parameters of the path, the errors that any such operation may respond with, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from core.errors import (
-    ChorusError,
-    Forbidden,
-    InvalidRequest,
-    Malformed,
-    NotFound,
-    RateLimited,
-    TooLarge,
-    Unauthorized,
-    Unavailable,
-)
+from core import errors
+from core.errors import ChorusError
 
 Schema: TypeAlias = Mapping[str, Any]
-Errors: TypeAlias = Sequence[type[ChorusError]]
 View = TypeVar("View", bound=Callable[..., Any])
 
 #: What any operation that needs a key may respond with, and any that takes a body.
-_KEYED: Errors = (Unauthorized, Forbidden, RateLimited, Unavailable)
-_WITH_BODY: Errors = (Malformed, TooLarge, InvalidRequest)
+_KEYED = (errors.Unauthorized, errors.Forbidden, errors.RateLimited, errors.Unavailable)
+_WITH_BODY = (errors.Malformed, errors.TooLarge, errors.InvalidRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +40,29 @@ class Reply:
         return self.shape if isinstance(self.shape, tuple) else () if self.shape is None else (self.shape,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """What a view takes and responds with; see `operation`."""
+    """Publishes the view that it decorates as the operation ``id``."""
 
     id: str
-    replies: Mapping[int, Reply]
-    body: type[BaseModel] | str | None
-    form: bool
-    file: bool
-    optional: bool
-    pipeline: str | None
-    parameters: Sequence[Schema]
-    errors: Errors
+    by_status: Mapping[int, Any]  #: a `Reply`, or the shape of its JSON alone, or None for no content
+    _: KW_ONLY
+    body: type[BaseModel] | str | None = None  #: model of a JSON body, or a component of `api.openapi.bodies`
+    form: bool = False  #: it takes the same as multipart/form-data
+    file: bool = False  #: the body is a file's bytes
+    optional: bool = False  #: it may have no body
+    pipeline: str | None = None  #: it exists where that pipeline does
+    parameters: Sequence[Schema] = ()  #: of the query and the headers, from `api.openapi.parameters`
+    errors: Sequence[type[ChorusError]] = ()  #: besides those that follow from path, parameters, body and key
+
+    def __call__(self, view: View) -> View:
+        _OPERATIONS[view] = self
+        return view
+
+    @property
+    def replies(self) -> dict[int, Reply]:
+        """By status, the responses that are no errors."""
+        return {status: one if isinstance(one, Reply) else Reply(one) for status, one in self.by_status.items()}
 
     @property
     def component(self) -> str | None:
@@ -71,54 +71,17 @@ class Operation:
 
     def all_errors(self, *, public: bool, in_path: bool) -> dict[int, type[ChorusError]]:
         """The errors that it may respond with, by status; ``in_path``: an id in its path may be unknown."""
-        found: list[type[ChorusError]] = [*self.errors, *(() if public else _KEYED), *([NotFound] if in_path else [])]
+        found = [*self.errors, *(() if public else _KEYED), *([errors.NotFound] if in_path else [])]
         if self.body or self.file:
             found += _WITH_BODY
         if any(parameter["in"] == "query" for parameter in self.parameters):
-            found.append(InvalidRequest)
+            found.append(errors.InvalidRequest)
         return {error.status: error for error in sorted(found, key=lambda error: error.status)}
 
 
+operation = Operation
+
 _OPERATIONS: dict[Callable[..., Any], Operation | None] = {}
-
-
-def operation(
-    id: str,  # noqa: A002
-    replies: Mapping[int, Any],
-    *,
-    body: type[BaseModel] | str | None = None,
-    form: bool = False,
-    file: bool = False,
-    optional: bool = False,
-    pipeline: str | None = None,
-    parameters: Sequence[Schema] = (),
-    errors: Errors = (),
-) -> Callable[[View], View]:
-    """Publishes a view as the operation ``id``.
-
-    - ``replies``: by status a `Reply`, or the shape of its JSON alone, or None for no content.
-    - ``body``: the model of its JSON body, or the name of a component that `api.openapi.bodies` makes. ``form``: it
-      takes the same as multipart/form-data. ``file``: it takes bytes. ``optional``: it may have no body.
-    - ``pipeline``: it exists where that pipeline does.
-    - ``parameters``: of the query and the headers, from `api.openapi.parameters`.
-    - ``errors``: besides those that follow from the path, the parameters, the body and the key.
-    """
-
-    def describe(view: View) -> View:
-        _OPERATIONS[view] = Operation(
-            id=id,
-            replies={status: reply if isinstance(reply, Reply) else Reply(reply) for status, reply in replies.items()},
-            body=body,
-            form=form,
-            file=file,
-            optional=optional,
-            pipeline=pipeline,
-            parameters=parameters,
-            errors=errors,
-        )
-        return view
-
-    return describe
 
 
 def unpublished(view: View) -> View:

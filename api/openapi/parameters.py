@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeAlias
 
 from audio.streaming import StreamFormat
+from core import ids
 from core.names import JobState
 
 Schema: TypeAlias = dict[str, Any]
@@ -18,89 +20,70 @@ def _parameter(place: str, name: str, text: str, schema: Schema = _STRING, **mor
     return {"name": name, "in": place, **required, "description": text, "schema": schema, **more}
 
 
+_path, _header, _query = (partial(_parameter, place) for place in ("path", "header", "query"))
+
+
 def _text(pattern: str) -> Schema:
-    return {"type": "string", "pattern": pattern}
+    return {"type": "string", "pattern": f"^{pattern}$"}
 
 
-def _id(prefix: str) -> Schema:
-    return _text(f"^{prefix}_[0-9a-f]{{24}}$")
-
+#: What a path may hold as a part: all but what browsers and proxies take for a folder.
+_PART = rf"(?!\.{{1,2}}$){ids.OWN_ID}"
 
 #: Parts of paths, by their names in the routes.
 PATHS: dict[str, Schema] = {
-    name: _parameter("path", name, text, schema)
-    for name, text, schema in (
-        (
-            "job_id",
-            "A job's id, assigned by Chorus or chosen by the client",
-            _text(r"^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$"),
+    parameter["name"]: parameter
+    for parameter in (
+        _path("job_id", "A job's id, assigned by Chorus or chosen by the client", _text(_PART)),
+        _path("batch_id", "A batch's id", _text(ids.BATCH.pattern)),
+        _path(
+            "voice_id", "A stored voice's id, or the name of a model voice", _text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
         ),
-        ("batch_id", "A batch's id", _id("ba")),
-        (
-            "voice_id",
-            "A stored voice's id, or the name of a model voice",
-            _text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"),
-        ),
-        ("upload", "An upload's id", _id("up")),
-        ("endpoint_id", "A webhook endpoint's id", _id("we")),
-        ("delivery_id", "A delivery's id", _id("de")),
+        _path("upload", "An upload's id", _text(ids.UPLOAD.pattern)),
+        _path("endpoint_id", "A webhook endpoint's id", _text(ids.WEBHOOK.pattern)),
+        _path("delivery_id", "A delivery's id", _text("de_[0-9a-f]{24}")),
     )
 }
 
-OWN_ID = _parameter(
-    "path", "job_id", "An id chosen by the client", _text(r"^(?!job_)(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$")
-)
-
-IDEMPOTENCY_KEY = _parameter(
-    "header",
+OWN_ID = _path("job_id", "An id chosen by the client", _text(f"(?!{ids.JOB.prefix}){_PART}"))
+IDEMPOTENCY_KEY = _header(
     "Idempotency-Key",
     "Repeating a request with the same key and body within a day returns the same response and creates nothing twice",
     {"type": "string", "minLength": 1, "maxLength": 255},
 )
-PREFER = _parameter("header", "Prefer", "`wait=N`: wait up to N seconds (at most 60) for the end of the job")
+PREFER = _header("Prefer", "`wait=N`: wait up to N seconds (at most 60) for the end of the job")
 DOWNLOAD = (
-    _parameter(
-        "header", "Range", "`bytes=FIRST-LAST`: one part of the audio; a request for several parts returns the whole"
-    ),
-    _parameter("header", "If-Range", "An ETag: return the part only if the audio is unchanged, else the whole"),
-    _parameter("header", "If-None-Match", "An ETag: return 304 if the audio is unchanged"),
+    _header("Range", "`bytes=FIRST-LAST`: one part of the audio; a request for several parts returns the whole"),
+    _header("If-Range", "An ETag: return the part only if the audio is unchanged, else the whole"),
+    _header("If-None-Match", "An ETag: return 304 if the audio is unchanged"),
 )
-LAST_EVENT_ID = _parameter(
-    "header",
+LAST_EVENT_ID = _header(
     "Last-Event-ID",
     "The last event received; the stream resumes after it",
-    _text(r"^(?:job_[0-9a-f]{24}:\d{1,9}:\d{1,9})?$"),
+    _text(f"(?:{ids.EVENT_ID})?"),
 )
-
 PAGE = (
-    _parameter("query", "limit", "Entries per page", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
-    _parameter("query", "cursor", "`next` of the previous page", {"type": "string", "minLength": 1}),
+    _query("limit", "Entries per page", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+    _query("cursor", "`next` of the previous page", {"type": "string", "minLength": 1}),
 )
 JOB_FILTERS = (
     *PAGE,
-    _parameter("query", "state", "Jobs in this state", {"enum": list(JobState)}),
-    _parameter("query", "pipeline", "Jobs of this pipeline"),
-    _parameter("query", "batch", "Jobs of this batch"),
-    _parameter("query", "created_after", "Jobs created at this time or later", _TIME),
-    _parameter("query", "created_before", "Jobs created at this time or earlier", _TIME),
-    _parameter(
-        "query",
+    _query("state", "Jobs in this state", {"enum": list(JobState)}),
+    _query("pipeline", "Jobs of this pipeline"),
+    _query("batch", "Jobs of this batch"),
+    _query("created_after", "Jobs created at this time or later", _TIME),
+    _query("created_before", "Jobs created at this time or earlier", _TIME),
+    _query(
         "metadata",
         "Jobs whose metadata has these values, for example `metadata.chapter=1`",
-        {"type": "object", "patternProperties": {"^metadata\\..": _STRING}, "additionalProperties": False},
+        {"type": "object", "patternProperties": {r"^metadata\..": _STRING}, "additionalProperties": False},
         style="form",
         explode=True,
     ),
 )
 STREAM = (
-    _parameter(
-        "query",
-        "stream",
-        "1: stream the audio in order while it is rendered",
-        {"type": "string", "enum": ["0", "1", "true", "false"]},
-    ),
-    _parameter(
-        "query",
+    _query("stream", "1: stream the audio in order while it is rendered", {"enum": ["0", "1", "true", "false"]}),
+    _query(
         "format",
         f"With `stream=1`, {', '.join(StreamFormat)}; default: the job's own format if it can be streamed, else WAV",
         {"type": "string", "examples": list(StreamFormat)},
@@ -108,7 +91,7 @@ STREAM = (
 )
 
 
-def _header(text: str, schema: Schema = _STRING) -> Schema:
+def _sent(text: str, schema: Schema = _STRING) -> Schema:
     return {"description": text, "required": True, "schema": schema}
 
 
@@ -117,11 +100,11 @@ LOCATION = ("Location",)
 
 #: Headers of responses, by name.
 HEADERS: dict[str, Schema] = {
-    "Location": _header("The address of the resource", {"type": "string", "format": "uri-reference"}),
+    "Location": _sent("The address of the resource", {"type": "string", "format": "uri-reference"}),
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
-    "WWW-Authenticate": _header("How to authenticate"),
-    "ETag": _header("Identifies this content"),
-    "Accept-Ranges": _header("none: the audio is streamed", {"enum": ["bytes", "none"]}),
-    "Content-Range": _header("The range of this part"),
-    "Content-Disposition": _header("A file name for the audio"),
+    "WWW-Authenticate": _sent("How to authenticate"),
+    "ETag": _sent("Identifies this content"),
+    "Accept-Ranges": _sent("none: the audio is streamed", {"enum": ["bytes", "none"]}),
+    "Content-Range": _sent("The range of this part"),
+    "Content-Disposition": _sent("A file name for the audio"),
 }

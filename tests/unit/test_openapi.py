@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import schemathesis
+from chorus_client import models
 from flask import Flask
 
 from api.app import _add_routes
@@ -182,6 +184,26 @@ def test_every_voice_can_be_named_in_a_path(document: dict[str, Any]) -> None:
             assert re.search(parameter["schema"]["pattern"], voice), voice
 
 
+def test_the_client_knows_what_responses_hold(document: dict[str, Any]) -> None:
+    shapes = document["components"]["schemas"]
+    for model, names in {
+        models.Job: ["Job"],
+        models.Step: ["Step"],
+        models.Progress: ["Progress"],
+        models.Audio: ["Audio"],
+        models.Result: ["Result"],
+        models.TextWarning: ["TextWarning"],
+        models.Problem: ["Failure", "UtteranceFailure", "ItemFailure"],
+        models.Batch: ["Batch"],
+        models.Counts: ["BatchCounts"],
+        models.Voice: ["StockVoice", "StoredVoice"],
+        models.Upload: ["Upload"],
+        models.WebhookEndpoint: ["NewWebhookEndpoint"],
+    }.items():
+        known = {field.name for field in dataclasses.fields(model)} - {"raw"}
+        assert known <= {name for shape in names for name in shapes[shape]["properties"]}, model
+
+
 # -- the page
 
 
@@ -210,7 +232,7 @@ def test_the_page_takes_nothing_from_elsewhere(app: Flask) -> None:
             with client.get(address, headers={"If-None-Match": found.headers["ETag"]}) as again:
                 assert again.status_code == 304, address
     with client.get("/docs/start.js") as found:
-        assert "persistAuthorization: true" in found.text
+        assert "persistAuthorization: true" in found.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("name", ["x.js", "..", "../__init__.py", "%2e%2e%2f__init__.py", "js%2fswagger-ui-bundle.js"])
