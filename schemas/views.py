@@ -1,4 +1,4 @@
-"""What the API shows of jobs, batches, voices and webhooks: in responses, in events and in webhooks' bodies."""
+"""How the API represents jobs, batches, voices and webhooks, in responses, events and deliveries."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Views:
         return responses.AcceptedJob(id=job.id, state=job.state, created=rfc3339(job.created), links=self.links(job))
 
     def job(self, job: Job, eta: float | None) -> responses.Job:
-        """The job as polled; ``eta``: seconds until its end."""
+        """The job; ``eta``: seconds until its end."""
         running = job.state in (JobState.QUEUED, JobState.RUNNING)
         return responses.Job(
             id=job.id,
@@ -84,7 +84,7 @@ class Views:
         )
 
     def batch(self, batch: Batch) -> responses.Batch:
-        """The batch as polled."""
+        """The batch."""
         job = batch.job
         own = f"{self.root}/v1/batches/{batch.id}"
         return responses.Batch(
@@ -131,7 +131,7 @@ class Views:
         )
 
     def voice(self, voice: StoredVoice, state: VoiceState, error: Mapping[str, Any] | None) -> responses.StoredVoice:
-        """A stored voice: how far it is, and why it failed where it did."""
+        """A stored voice, with its state and error."""
         own = f"{self.root}/v1/voices/{voice.id}"
         return responses.StoredVoice(
             id=voice.id,
@@ -218,7 +218,7 @@ def _step(step: StepRecord) -> responses.Step:
 
 
 def _failure(error: Mapping[str, Any] | None) -> responses.Failure | None:
-    """An error as the ledger has it, which is as it is shown."""
+    """An error, as stored in the ledger."""
     return cast(responses.Failure | None, error)
 
 

@@ -31,27 +31,27 @@ Document: TypeAlias = dict[str, Any]
 routes = Blueprint("openapi", __name__)
 
 _ABOUT = f"""
-Text in, speech out, as **jobs**: `POST /v1/jobs` answers at once with a job's address; poll it, wait with
-`Prefer: wait=N`, listen to its events, or let a webhook tell you. Recordings go the other way: speaker embeddings,
-voice activity, transcripts.
+Chorus is a batch service for speech. `POST /v1/jobs` creates a **job** and responds at once. Poll the job, wait for it
+with `Prefer: wait=N`, stream its events, or register a webhook. Jobs synthesize speech from text, and compute speaker
+embeddings, voice activity and transcripts of recordings.
 
-Times are RFC 3339 in UTC, durations in seconds, rates in Hz, loudness in LUFS. Unknown fields are refused. Errors are
-problem documents (RFC 9457): decide by `code`, and try again where `retryable` is true, after `Retry-After` seconds.
-An upload may be used for {UPLOAD_SECONDS // 3600} hours.
+Times are RFC 3339 in UTC, durations in seconds, sample rates in Hz, loudness in LUFS. Unknown fields are errors. Errors
+are problem documents (RFC 9457): rely on `code`, and retry if `retryable` is true, after `Retry-After` seconds. An
+upload can be used for {UPLOAD_SECONDS // 3600} hours.
 """
 
-#: Tags in their order, what each is about, and the blueprints whose operations have it.
+#: Tags in order: the description of each, and the blueprints whose operations have it.
 TAGS = {
     "Jobs": (
-        "Text to speech, and recordings to what is in them: submit, poll, listen, cancel, retry.",
+        "Submit, poll, stream, cancel, retry and delete jobs.",
         ("jobs", "history", "following"),
     ),
-    "Recordings": ("A recording in, what is in it out, in one call.", ("doors",)),
-    "Batches": ("Many jobs submitted and followed as one.", ("batches",)),
-    "Voices": ("The voices there are, and those made from recordings.", ("voices",)),
-    "Uploads": ("Recordings that are too large for a JSON body.", ("uploads",)),
-    "Webhooks": ("Who is told of what happens.", ("webhooks",)),
-    "What there is": ("Pipelines and models.", ("listing",)),
+    "Recordings": ("Process a recording in one call.", ("doors",)),
+    "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),
+    "Voices": ("Model voices, and stored voices made from recordings.", ("voices",)),
+    "Uploads": ("Files that are too large for a JSON body.", ("uploads",)),
+    "Webhooks": ("Webhook endpoints and their deliveries.", ("webhooks",)),
+    "Catalog": ("Pipelines and models.", ("listing",)),
     "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 
@@ -71,7 +71,7 @@ _LINKED: dict[Any, str] = {
 @routes.get("/openapi.json")
 @operation("getDescription", {200: Reply(text="This description.", media={"application/json": {"type": "object"}})})
 def document() -> Response:
-    """This description of the API, in OpenAPI 3.1."""
+    """Retrieve this description of the API, in OpenAPI 3.1."""
     answer = Response(current_app.extensions["openapi"], content_type="application/json")
     answer.headers["Cache-Control"] = "no-cache"
     answer.add_etag()
@@ -80,14 +80,14 @@ def document() -> Response:
 
 
 def publish(app: Flask) -> None:
-    """Describes the routes that ``app`` has now."""
+    """Describe the current routes of ``app``."""
     context: Connections = app.extensions["chorus"]
     app.extensions["openapi"] = json.dumps(describe(app, context), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """A route, its view, and what the view says of itself."""
+    """A route, its view, and the view's `operation`."""
 
     rule: Rule
     view: Callable[..., Any]

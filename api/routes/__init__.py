@@ -1,1 +1,1 @@
-"""The views, one module for each resource."""
+"""The views: one module for each resource."""

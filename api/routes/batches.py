@@ -1,4 +1,4 @@
-"""``/v1/batches``: up to 10,000 jobs submitted and followed as one."""
+"""``/v1/batches``: up to 10,000 jobs, submitted and followed as one."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _LINES = {"type": "string", "contentMediaType": "application/x-ndjson", "descrip
 @routes.post("")
 @operation(
     "createBatch",
-    {202: Reply(responses.Batch, "It is taken in.", LOCATION)},
+    {202: Reply(responses.Batch, "The batch was accepted.", LOCATION)},
     body=BatchRequest,
     parameters=(IDEMPOTENCY_KEY,),
     errors=(NotFound, Conflict),
 )
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Takes a batch in and answers 202 at once. Its items are looked at one by one afterwards: one bad item does not
-    sink it, unless it is strict."""
+    """Create a batch. Its items are validated afterwards: an invalid item does not fail the batch, unless the batch is
+    strict."""
     body = read_json(bounded=False)  # a number beyond all bounds is the fault of its item alone
     asked = BatchRequest.model_validate(body)
     parse_json(json.dumps(asked.defaults).encode())
@@ -62,7 +62,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.get("")
 @operation("listBatches", {200: responses.BatchList}, parameters=PAGE)
 def list_batches() -> Response:
-    """A page of batches, newest first. ``next`` is the cursor of the page behind it, null at the end."""
+    """List batches, newest first. ``next`` is the cursor of the next page, null at the end."""
     only(("limit", "cursor"))
     return page(partial(context().batches.page, owner()), views().batch)
 
@@ -70,18 +70,18 @@ def list_batches() -> Response:
 @routes.get("/<batch_id>")
 @operation("getBatch", {200: responses.Batch})
 def get(batch_id: str) -> Response:
-    """A batch: how many of its jobs are in each state, and the first hundred items that will not do."""
+    """Retrieve a batch: the number of its jobs in each state, and the first hundred invalid items."""
     return jsonify(views().batch(context().batches.get(owner(), batch_id)))
 
 
 @routes.get("/<batch_id>/manifest")
 @operation(
     "getBatchManifest",
-    {200: Reply(text="A line for each item, as JSON Lines.", media={"application/x-ndjson": _LINES})},
+    {200: Reply(text="One line per item, as JSON Lines.", media={"application/x-ndjson": _LINES})},
     errors=(Conflict,),
 )
 def manifest(batch_id: str) -> Response:
-    """Every item with its job, state, file and error, as JSON Lines in the order of the items."""
+    """Retrieve the manifest: every item with its job, state, file and error, in the order of the items."""
     entries = context().batches.entries(context().batches.get(owner(), batch_id))
     show = views().entry
     lines = (json.dumps(show(entry), ensure_ascii=False) + "\n" for entry in entries)
@@ -95,7 +95,7 @@ def manifest(batch_id: str) -> Response:
     errors=(Conflict,),
 )
 def zip_(batch_id: str) -> Response:
-    """The audio of every job that has succeeded, and ``manifest.jsonl``, as one ZIP."""
+    """Download the audio of all succeeded jobs and ``manifest.jsonl`` as a ZIP."""
     entries = context().batches.entries(context().batches.get(owner(), batch_id))
     headers = {"Content-Disposition": f'attachment; filename="{batch_id}.zip"'}
     show, objects = views().entry, context().objects
@@ -110,7 +110,7 @@ def zip_(batch_id: str) -> Response:
 @routes.post("/<batch_id>/cancel")
 @operation("cancelBatch", {200: responses.Batch}, errors=(Conflict,))
 def cancel(batch_id: str) -> Response:
-    """Ends the batch and all its jobs at once; what has succeeded is kept."""
+    """Cancel a batch and all its jobs. Jobs that have succeeded are kept."""
     batch = context().batches.get(owner(), batch_id)
     if batch.state not in (BatchState.QUEUED, BatchState.RUNNING):
         raise Conflict(f"The batch is already {batch.state.value}.", code=f"batch_{batch.state.value}")
@@ -121,7 +121,7 @@ def cancel(batch_id: str) -> Response:
 @routes.post("/<batch_id>/retry")
 @operation("retryBatch", {202: responses.Batch}, errors=(Conflict,))
 def retry(batch_id: str) -> tuple[Response, int]:
-    """Begins the jobs anew that failed or were canceled. Items that were refused stay so: mend them in a new batch."""
+    """Retry the failed and canceled jobs of a batch. Invalid items stay invalid: submit them in a new batch."""
     batch = context().batches.get(owner(), batch_id)
     if not context().batches.retry(batch, load=1):
         raise Conflict("No job of this batch has failed or been canceled.", code=f"batch_{batch.state.value}")
@@ -131,13 +131,13 @@ def retry(batch_id: str) -> tuple[Response, int]:
 @routes.delete("/<batch_id>")
 @operation("deleteBatch", {204: None}, errors=(Conflict,))
 def delete(batch_id: str) -> Response:
-    """Takes the batch, its jobs and their results away at once."""
+    """Delete a batch, its jobs and their results."""
     context().batches.delete(context().batches.get(owner(), batch_id))
     return Response(status=204)
 
 
 def _submit(asked: BatchRequest, batch_id: str) -> Job:
-    """Keeps the items and writes the batch down; the rest is the ``expand`` step's."""
+    """Store the items and create the batch. The ``expand`` step does the rest."""
     ctx, name = context(), new_items_name(owner(), batch_id)
     keep = Submitter(ctx).retention(asked.expires_in, ceiling())
     with tempfile.TemporaryDirectory(prefix="chorus-batch-") as folder:
@@ -186,16 +186,16 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
 
 
 def _drop_unused(batch_id: str, name: str) -> None:
-    """Deletes the items of a batch that was not written down, unless it was after all and its answer was lost."""
+    """Delete the items of a batch that was not created, unless it was created and only the response was lost."""
     there = context().ledger.get(batch_id)
     if there is None or there.document["items_object"] != name:
         context().objects.delete(name)
 
 
 def _load(size: int, items: int, defaults: Mapping[str, Any]) -> int:
-    """Utterances that a batch may come to, its defaults counted once for each item that they are laid under.
+    """The largest number of utterances that a batch can have; its defaults count once for each item.
 
-    Raises `InvalidRequest` (``batch_too_large``) where that is more than half of what the service takes at once."""
+    Raises `InvalidRequest` (``batch_too_large``) if that is more than half of the service's limit."""
     shared = len(json.dumps(defaults, ensure_ascii=False).encode())
     load, most = items + estimated_load(size + items * shared), context().settings.max_utterances
     if load > most:
@@ -205,7 +205,7 @@ def _load(size: int, items: int, defaults: Mapping[str, Any]) -> int:
 
 
 def _count(path: Path) -> int:
-    """Lines that are not empty. Raises `InvalidRequest` where there is none, or too many."""
+    """The number of non-empty lines. Raises `InvalidRequest` if there are none or too many."""
     with path.open("rb") as file:
         items = sum(1 for line in file if line.strip())
     if not 1 <= items <= MAX_ITEMS:

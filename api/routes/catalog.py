@@ -1,4 +1,4 @@
-"""What there is: ``/v1/pipelines``, ``/v1/models``, and the models' voices."""
+"""``/v1/pipelines``, ``/v1/models``, and the model voices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_LANGUAGE = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 @routes.get("/pipelines")
 @operation("listPipelines", {200: responses.PipelineList})
 def pipelines() -> Response:
-    """Every pipeline: what it needs and gives, its options, languages and voices."""
+    """List pipelines with their inputs, results, options, languages and voices."""
     data = [_pipeline_view(pipeline) for pipeline in context().pipelines.values()]
     return jsonify(responses.PipelineList(object="list", data=data))
 
@@ -32,7 +32,7 @@ def pipelines() -> Response:
 @routes.get("/models")
 @operation("listModels", {200: responses.ModelList})
 def models() -> Response:
-    """OpenAI's list of models, with our fields added."""
+    """List models, in OpenAI's format with additional fields."""
     serving: dict[str, int] = {}
     for worker in live_workers(context().redis):
         for station in worker["rooms"]:
@@ -42,7 +42,7 @@ def models() -> Response:
 
 
 def stock_voices() -> list[responses.StockVoice]:
-    """Every voice of a model, and the pipelines that can speak with it."""
+    """Every model voice, and the pipelines that support it."""
     usable = {name: _models_of(pipeline) for name, pipeline in context().pipelines.items()}
     return [
         responses.StockVoice(

@@ -1,4 +1,4 @@
-"""``/healthz`` (this process lives), ``/readyz`` (it can take jobs), ``/metrics`` (Prometheus)."""
+"""``/healthz`` (liveness), ``/readyz`` (readiness), ``/metrics`` (Prometheus)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 @routes.get("/healthz")
 @operation("isAlive", {200: Alive})
 def healthz() -> Response:
-    """Answers as long as the process does."""
+    """Check that the API process is running."""
     return jsonify(Alive(status="ok"))
 
 
 @routes.get("/readyz")
-@operation("isReady", {200: Reply(Ready, "It can take jobs."), 503: Reply(Ready, "It cannot; the checks say why.")})
+@operation(
+    "isReady",
+    {
+        200: Reply(Ready, "The service accepts jobs."),
+        503: Reply(Ready, "The service does not accept jobs; ``checks`` has the reasons."),
+    },
+)
 def readyz() -> tuple[Response, int]:
-    """Whether ledger, storage and workers are there; which is not, where one is not."""
+    """Check that the ledger, the storage and a CPU worker are available."""
     checks = {"ledger": _ledger, "storage": _storage, "cpu_worker": _cpu_worker}
     found: dict[str, str] = {}
     for name, check in checks.items():
@@ -46,7 +52,7 @@ def readyz() -> tuple[Response, int]:
 
 
 def _ledger(ctx: Connections) -> None:
-    """A ledger that only answers reads, such as a replica after a failover, takes no jobs."""
+    """Checks that the ledger accepts writes: a replica, for example after a failover, does not."""
     ctx.ledger.check_writable()
 
 
@@ -60,7 +66,7 @@ def _cpu_worker(ctx: Connections) -> None:
 
 
 class _Collector:
-    """Reads the shared counters and the worker registry at the moment they are asked for."""
+    """Reads the shared counters and the worker registry at each scrape."""
 
     def __init__(self, ctx: Connections) -> None:
         self._ctx = ctx
@@ -109,10 +115,12 @@ def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]
 
 @routes.get("/metrics")
 @operation(
-    "getMetrics", {200: Reply(text="Metrics as text.", media={_METRICS: {"type": "string"}})}, errors=(Unavailable,)
+    "getMetrics",
+    {200: Reply(text="The metrics, as text.", media={_METRICS: {"type": "string"}})},
+    errors=(Unavailable,),
 )
 def metrics() -> Response:
-    """All metrics in Prometheus's text format."""
+    """Retrieve all metrics in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(context()))
     return Response(generate_latest(registry), content_type=_METRICS)

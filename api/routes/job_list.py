@@ -1,4 +1,4 @@
-"""``GET /v1/jobs``: an owner's jobs, newest first, by pages."""
+"""``GET /v1/jobs``: pages of an owner's jobs, newest first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FILTERS = {"state", "pipeline", "batch", "created_after", "created_before", "li
 @routes.get("")
 @operation("listJobs", {200: JobList}, parameters=JOB_FILTERS)
 def list_jobs() -> Response:
-    """A page of jobs. ``next`` is the cursor of the page behind it, null at the end."""
+    """List jobs, newest first. ``next`` is the cursor of the next page, null at the end."""
     only(_FILTERS, prefix="metadata.")
     limit = page_number("limit", _PAGE, 1, _LARGEST_PAGE)
     wanted = _Filter()
@@ -50,7 +50,7 @@ def list_jobs() -> Response:
 
 
 class _Filter:
-    """What the query asks for."""
+    """The filters of a query."""
 
     def __init__(self) -> None:
         self.state = request.args.get("state")

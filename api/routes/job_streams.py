@@ -1,4 +1,4 @@
-"""Following a job while it runs: its audio (``/audio?stream=1``) and its events (``/events``)."""
+"""Streams of a running job: its audio (``/audio?stream=1``) and its events (``/events``)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ routes = Blueprint("following", __name__, url_prefix="/v1/jobs")
 @operation(
     "streamJobEvents",
     {
-        200: Reply(text="Server-sent events until the job's end.", media={"text/event-stream": {}}),
-        204: Reply(text="Nothing comes behind the last event: it was the job's end."),
+        200: Reply(text="Server-sent events until the end of the job.", media={"text/event-stream": {}}),
+        204: Reply(text="There are no events after `Last-Event-ID`: it was the job's last."),
     },
     parameters=(LAST_EVENT_ID,),
     errors=(InvalidRequest,),
 )
 def events(job_id: str) -> Response:
-    """What happens to the job, from its beginning or from behind ``Last-Event-ID``. 204: that was its end."""
+    """Stream the events of a job, from the first or from the one after ``Last-Event-ID``."""
     job = find_job(job_id)
     last = read_event_id(job, request.headers.get("Last-Event-ID", "").strip())
     if is_told(job, last):
@@ -44,7 +44,7 @@ def events(job_id: str) -> Response:
 
 
 def stream_audio(job: Job) -> Response:
-    """The job's audio in order, each utterance once it is there; of a job that has ended from its file.
+    """Stream a job's audio in order, each utterance when it is rendered; after the job's end, from its file.
 
     Raises `NotFound` (``no_audio``), `Conflict` (``job_failed`` and so on), `InvalidRequest`."""
     ctx = context()
@@ -73,7 +73,7 @@ def stream_audio(job: Job) -> Response:
 
 
 def _format(job: Job) -> StreamFormat:
-    """The one that the query names, else the job's own where it can flow, else WAV."""
+    """The query's format, else the job's own if it can be streamed, else WAV."""
     names = [kind.value for kind in StreamFormat]
     given = request.args.get("format")
     if given is None:
@@ -85,7 +85,7 @@ def _format(job: Job) -> StreamFormat:
 
 
 def _rate(job: Job, kind: StreamFormat) -> int | None:
-    """Hz that the job asks for, where ``kind`` can have it."""
+    """The job's sample rate in Hz, if ``kind`` supports it."""
     rate: int | None = job.document["output"].get("sample_rate")
     try:
         if rate is not None:

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, poll, download."""
+"""``/v1/jobs``: submit, poll, download, cancel, retry and delete jobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _OWN_ID = re.compile(ids.OWN_ID)
 TAKEN_IN = {
     202: Reply(
         (responses.AcceptedJob, responses.Job),
-        "It is taken in; the whole job where it ended within the wait.",
+        "The job was accepted. If it ended within the wait, this is the whole job.",
         LOCATION,
     )
 }
@@ -59,21 +59,21 @@ _FILES: dict[str, dict[str, Any]] = {kind: {} for kind in CONTENT_TYPES.values()
     "createJob", TAKEN_IN, body=JobRequest, form=True, parameters=(IDEMPOTENCY_KEY, PREFER), errors=(NotFound, Conflict)
 )
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Takes a job in and answers 202 at once."""
+    """Create a job. The response is 202 at once, unless `Prefer: wait=N` is sent."""
     return accepted(wait_for_end(create_once(*read_job())))
 
 
 @routes.put("/<job_id>")
 @operation(
     "putJob",
-    {200: Reply(responses.Job, "The same job again.", LOCATION), **TAKEN_IN},
+    {200: Reply(responses.Job, "The job exists already, with the same body.", LOCATION), **TAKEN_IN},
     body=JobRequest,
     form=True,
     parameters=(OWN_ID, PREFER),
     errors=(Conflict,),
 )
 def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
-    """Takes a job in under the client's own id: the same job again is the one that is there."""
+    """Create a job with an id chosen by the client. Repeating the request returns the same job."""
     if not _OWN_ID.fullmatch(job_id) or ids.JOB.begins(job_id):
         detail = "Your own id must have 1 to 128 of A-Za-z0-9._~- and must not start with 'job_'."
         raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
@@ -91,7 +91,7 @@ def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
-    """The job that a request asks for, or the one that its ``Idempotency-Key`` stands for already."""
+    """Create the requested job, or return the one that was created with the same ``Idempotency-Key``."""
 
     def make(job_id: str) -> Job:
         return submit(body, files, job_id)
@@ -103,7 +103,7 @@ def create_once(body: dict[str, Any], files: dict[str, FileStorage]) -> Job:
 
 
 def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, **facts: Any) -> Job:
-    """Writes a job down; as the ledger has it then."""
+    """Create a job, and return it as the ledger has it."""
     streams = {name: file.stream for name, file in files.items()}
     asked = JobRequest.model_validate(body)
     Submitter(context()).submit(asked, owner(), streams, job_id, ceiling(), **facts)
@@ -114,7 +114,7 @@ def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, 
 
 
 def accepted(job: Job) -> tuple[Response, int, dict[str, str]]:
-    """The answer to a new job: the whole of it where it has ended already."""
+    """The response to a new job; the whole job if it has already ended."""
     view = job_view(job) if job.state.ended else views().accepted(job)
     return jsonify(view), 202, {"Location": view["links"]["self"]}
 
@@ -122,14 +122,14 @@ def accepted(job: Job) -> tuple[Response, int, dict[str, str]]:
 @routes.get("/<job_id>")
 @operation("getJob", {200: responses.Job}, parameters=(PREFER,))
 def get(job_id: str) -> Response:
-    """The job as it stands, or as it ends within ``Prefer: wait=N`` seconds."""
+    """Retrieve a job. With ``Prefer: wait=N``, wait up to N seconds for its end."""
     return jsonify(job_view(wait_for_end(find_job(job_id))))
 
 
 @routes.delete("/<job_id>")
 @operation("deleteJob", {204: None})
 def delete(job_id: str) -> Response:
-    """Takes the job and its results away at once. Utterances that other jobs need stay."""
+    """Delete a job and its results. Utterances that other jobs need are kept."""
     job = find_job(job_id)
     ctx = context()
     ctx.ledger.delete_now(job.id)
@@ -144,14 +144,14 @@ def delete(job_id: str) -> Response:
         200: Reply(
             text="The audio.", headers=("Accept-Ranges", "Content-Disposition"), media={**_FILES, "audio/pcm": {}}
         ),
-        206: Reply(text="A part of it.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
-        304: Reply(text="It is the same still.", headers=("ETag",)),
+        206: Reply(text="The requested part.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
+        304: Reply(text="The audio is unchanged.", headers=("ETag",)),
     },
     parameters=(*STREAM, *DOWNLOAD),
     errors=(Conflict, RangeNotSatisfiable),
 )
 def audio(job_id: str) -> Response:
-    """The finished audio: whole, or the part that ``Range`` names. With ``stream=1`` as it is made."""
+    """Download the finished audio, whole or by ``Range``. With ``stream=1``, stream it while it is rendered."""
     job = find_job(job_id)
     if flag("stream"):
         from api.routes.job_streams import stream_audio  # the encoders are loaded by those who need them
@@ -168,7 +168,7 @@ def audio(job_id: str) -> Response:
 @routes.post("/<job_id>/cancel")
 @operation("cancelJob", {200: responses.Job}, errors=(Conflict,))
 def cancel(job_id: str) -> Response:
-    """Ends the job at once. What still runs for it is discarded."""
+    """Cancel a job. Work that is still running for it is discarded."""
     job = find_job(job_id)
     if not context().ledger.cancel(job.id):
         raise Conflict(f"The job is already {job.state.value}.", code=f"job_{job.state.value}")
@@ -178,7 +178,7 @@ def cancel(job_id: str) -> Response:
 @routes.post("/<job_id>/retry")
 @operation("retryJob", {202: responses.Job}, errors=(Conflict,))
 def retry(job_id: str) -> tuple[Response, int]:
-    """Begins a job anew that failed or was canceled; only what is missing is rendered."""
+    """Retry a failed or canceled job. Only missing utterances are rendered."""
     job = find_job(job_id)
     if not context().ledger.retry(job.id, estimated_load(int(job.document["characters"]))):
         raise Conflict(f"The job is {job.state.value} and cannot be retried.", code=f"job_{job.state.value}")
@@ -192,8 +192,8 @@ _STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "marku
 def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
     """A job's fields and files, from a JSON body or a multipart one.
 
-    In a multipart body ``reference`` and ``recording`` are files; the other fields stand by themselves (JSON where
-    they are not strings), or all together as JSON in a field ``job``. Raises `Malformed`.
+    In a multipart body ``reference`` and ``recording`` are files. The other fields are separate (JSON if they are
+    not strings), or together as JSON in a field ``job``. Raises `Malformed`.
     """
     if request.mimetype in ("application/json", ""):
         return read_json(), {}
@@ -215,7 +215,8 @@ def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:
 
 
 def find_job(job_id: str) -> Job:
-    """The owner's job of that id, ours or the client's own; another owner's is as absent as one that never was."""
+    """The owner's job with this id, assigned by Chorus or chosen by the client. Raises `NotFound`, also for the job of
+    another owner."""
     if _OWN_ID.fullmatch(job_id) and not ids.JOB.matches(job_id):
         job_id = ids.JOB.derived(owner(), job_id)
     job = context().ledger.get(job_id) if ids.JOB.matches(job_id) else None
@@ -259,7 +260,7 @@ def _same_still(sha256: str) -> bool:
 
 
 def _range(size: int) -> tuple[int, int] | None:
-    """The one part that ``Range`` asks for, as [start, end). Several parts are answered with the whole."""
+    """The part that ``Range`` requests, as [start, end); None, for the whole, if it requests several parts."""
     asked = request.range
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return None

@@ -1,6 +1,6 @@
-"""``/v1/embed``, ``/v1/vad``, ``/v1/transcribe``: a recording in, what is in it out, in one call.
+"""``/v1/embed``, ``/v1/vad``, ``/v1/transcribe``: process a recording in one call.
 
-Each is a job of the pipeline of that name; the answer waits for its end.
+Each creates a job of the pipeline with that name and waits for its end.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from schemas import responses
 
 routes = Blueprint("doors", __name__, url_prefix="/v1")
 
-#: Seconds that an answer waits unless ``Prefer: wait=N`` says otherwise.
+#: Seconds to wait for the job, by default (``Prefer: wait=N``).
 PATIENCE = 30.0
 
 
 def _sync(pipeline: str) -> Callable[[View], View]:
     return operation(
         pipeline,
-        {200: Reply(responses.Job, "The job, which has ended.", LOCATION), **TAKEN_IN},
+        {200: Reply(responses.Job, "The finished job.", LOCATION), **TAKEN_IN},
         body=f"{pipeline.capitalize()}Request",
         form=True,
         pipeline=pipeline,
@@ -38,21 +38,21 @@ def _sync(pipeline: str) -> Callable[[View], View]:
 @routes.post("/embed")
 @_sync("embed")
 def embed() -> tuple[Response, int, dict[str, str]]:
-    """The speaker embedding of a recording: 200 with the job that has ended, or 202 while it has not."""
+    """Compute the speaker embedding of a recording. 200 with the finished job, or 202 if it is still running."""
     return _through("embed")
 
 
 @routes.post("/vad")
 @_sync("vad")
 def vad() -> tuple[Response, int, dict[str, str]]:
-    """Where speech is in a recording: 200 with the job that has ended, or 202 while it has not."""
+    """Find the speech in a recording. 200 with the finished job, or 202 if it is still running."""
     return _through("vad")
 
 
 @routes.post("/transcribe")
 @_sync("transcribe")
 def transcribe() -> tuple[Response, int, dict[str, str]]:
-    """What is said in a recording: 200 with the job that has ended, or 202 while it has not."""
+    """Transcribe a recording. 200 with the finished job, or 202 if it is still running."""
     return _through("transcribe")
 
 

@@ -1,4 +1,4 @@
-"""``/v1/uploads``: recordings that are too large for a JSON body."""
+"""``/v1/uploads``: files that are too large for a JSON body."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 1 << 20
 @routes.post("")
 @operation("createUpload", {201: Upload})
 def create() -> tuple[Response, int]:
-    """A place to PUT a recording to; where clients reach the storage, a form to POST it there."""
+    """Create an upload. The response has a URL to PUT the bytes to, or a form to POST to the storage."""
     upload, form = context().uploads.open(owner())
     view = Upload(
         id=upload,
@@ -41,7 +41,7 @@ def create() -> tuple[Response, int]:
 @routes.put("/<upload>")
 @operation("putUpload", {200: Uploaded}, file=True, errors=(Conflict,))
 def put(upload: str) -> tuple[Response, int]:
-    """Takes the recording's bytes in, until the upload is used."""
+    """Send the bytes of an upload. This is possible until the upload is used."""
     uploads, limit = context().uploads, context().settings.max_upload_bytes
     request.max_content_length = limit
     # What is said to come may be refused before it does.
@@ -56,7 +56,7 @@ def put(upload: str) -> tuple[Response, int]:
 
 
 def _take(path: Path, limit: int) -> int:
-    """Writes the request's body to ``path``: its bytes. Raises `TooLarge`, `Malformed` where it breaks off."""
+    """Write the request's body to ``path``; return its size in bytes. Raises `TooLarge`, `Malformed` if incomplete."""
     size = 0
     with path.open("wb") as file:
         while chunk := request.stream.read(_CHUNK):
@@ -72,6 +72,6 @@ def _take(path: Path, limit: int) -> int:
 @routes.delete("/<upload>")
 @operation("deleteUpload", {204: None})
 def delete(upload: str) -> tuple[str, int]:
-    """Deletes an upload; what was made of it stays."""
+    """Delete an upload. Jobs and voices created from it are kept."""
     context().uploads.delete(owner(), upload)
     return "", 204

@@ -1,4 +1,4 @@
-"""``/v1/voices``: the voices there are, and those that an owner made from recordings."""
+"""``/v1/voices``: model voices, and stored voices made from recordings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from storage.voices import StoredVoice, voice_folder
 
 routes = Blueprint("voices", __name__, url_prefix="/v1/voices")
 
-#: What a voice says where nothing else is asked for.
+#: The default text of a preview.
 SENTENCE = "This is how I sound. The quick brown fox jumps over the lazy dog."
 
 
 @routes.get("")
 @operation("listVoices", {200: responses.VoiceList})
 def list_voices() -> Response:
-    """Every voice: those of the models, and those that the owner stored."""
+    """List model voices and stored voices."""
     stored = [_stored(voice) for voice in context().voices.of(owner())]
     return jsonify(responses.VoiceList(object="list", data=[*stock_voices(), *stored]))
 
@@ -44,13 +44,13 @@ def list_voices() -> Response:
 @routes.post("")
 @operation(
     "createVoice",
-    {202: Reply(responses.StoredVoice, "It is being made.", LOCATION)},
+    {202: Reply(responses.StoredVoice, "The voice is being prepared.", LOCATION)},
     body=VoiceRequest,
     form=True,
     errors=(NotFound,),
 )
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Makes a voice from one or more recordings: voice activity and embedding once, for each pipeline named."""
+    """Create a stored voice from recordings. Its embeddings are computed once, for each named pipeline."""
     body, files = _read_voice()
     asked = VoiceRequest.model_validate(body)
     ctx = context()
@@ -86,7 +86,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.get("/<voice_id>")
 @operation("getVoice", {200: Reply((responses.StockVoice, responses.StoredVoice), "The voice.")})
 def get(voice_id: str) -> Response:
-    """A voice: whether it is ready, or why it failed."""
+    """Retrieve a voice."""
     for stock in stock_voices():
         if stock["id"] == voice_id:
             return jsonify(stock)
@@ -96,7 +96,7 @@ def get(voice_id: str) -> Response:
 @routes.patch("/<voice_id>")
 @operation("renameVoice", {200: responses.StoredVoice}, body=VoiceChange)
 def rename(voice_id: str) -> Response:
-    """Gives a stored voice another name."""
+    """Rename a stored voice."""
     asked = VoiceChange.model_validate(read_json())
     return jsonify(_stored(context().voices.rename(owner(), voice_id, asked.name)))
 
@@ -104,7 +104,7 @@ def rename(voice_id: str) -> Response:
 @routes.delete("/<voice_id>")
 @operation("deleteVoice", {204: None})
 def delete(voice_id: str) -> Response:
-    """Takes a stored voice away everywhere: its record, its recordings, and what was made from them."""
+    """Delete a stored voice, its recordings and its embeddings."""
     context().voices.delete(owner(), voice_id)
     return Response(status=204)
 
@@ -112,7 +112,7 @@ def delete(voice_id: str) -> Response:
 @routes.post("/<voice_id>/preview")
 @operation("previewVoice", TAKEN_IN, body=PreviewRequest, optional=True, parameters=(PREFER,), errors=(Conflict,))
 def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
-    """A job that lets the voice say a sentence."""
+    """Create a job that speaks a sentence with a voice."""
     asked = PreviewRequest.model_validate(read_json(b"{}"))
     body = {
         "pipeline": asked.pipeline or _pipeline_of(voice_id),
@@ -125,7 +125,7 @@ def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
 
 
 def _pipeline_of(voice_id: str) -> str:
-    """The first pipeline that speaks with a voice. Raises `NotFound`."""
+    """The first pipeline that supports a voice. Raises `NotFound`."""
     if ids.VOICE.begins(voice_id):
         return next(iter(context().voices.get(owner(), voice_id).models))
     for stock in stock_voices():

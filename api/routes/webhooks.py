@@ -1,4 +1,4 @@
-"""``/v1/webhooks``: endpoints that events are sent to, and the log of deliveries."""
+"""``/v1/webhooks``: webhook endpoints and their deliveries."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def deliveries() -> Deliveries:
     errors=(Conflict,),
 )
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Makes an endpoint. Its secret, with which deliveries are signed, is shown this once."""
+    """Create a webhook endpoint. The secret that signs its deliveries is shown only once."""
     asked = WebhookRequest.model_validate(read_json())
     _check(asked.url)
     endpoint, secret = webhooks().create(owner(), asked.url, dict.fromkeys(asked.events), asked.description)
@@ -53,7 +53,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.get("/webhooks")
 @operation("listWebhooks", {200: responses.WebhookEndpointList})
 def list_endpoints() -> Response:
-    """Every endpoint, without its secret."""
+    """List webhook endpoints, without their secrets."""
     data = [views().endpoint(one) for one in webhooks().of(owner())]
     return jsonify(responses.WebhookEndpointList(object="list", data=data))
 
@@ -61,14 +61,14 @@ def list_endpoints() -> Response:
 @routes.get("/webhooks/<endpoint_id>")
 @operation("getWebhook", {200: responses.WebhookEndpoint})
 def get(endpoint_id: str) -> Response:
-    """An endpoint: whether it is enabled, and since when nothing has arrived there."""
+    """Retrieve a webhook endpoint: whether it is enabled, and since when its deliveries fail."""
     return jsonify(views().endpoint(webhooks().get(owner(), endpoint_id)))
 
 
 @routes.patch("/webhooks/<endpoint_id>")
 @operation("changeWebhook", {200: responses.WebhookEndpoint}, body=WebhookChange)
 def change(endpoint_id: str) -> Response:
-    """Changes an endpoint's URL, events or description, disables it, or enables it again."""
+    """Change a webhook endpoint's URL, events or description, or enable or disable it."""
     asked = WebhookChange.model_validate(read_json())
     webhooks().get(owner(), endpoint_id)
     if asked.url is not None:
@@ -87,7 +87,7 @@ def change(endpoint_id: str) -> Response:
 @routes.delete("/webhooks/<endpoint_id>")
 @operation("deleteWebhook", {204: None})
 def delete(endpoint_id: str) -> Response:
-    """Takes an endpoint away at once, with what waits for it and its log."""
+    """Delete a webhook endpoint, its waiting deliveries and its log."""
     webhooks().delete(owner(), endpoint_id)
     return Response(status=204)
 
@@ -95,14 +95,14 @@ def delete(endpoint_id: str) -> Response:
 @routes.post("/webhooks/<endpoint_id>/rotate")
 @operation("rotateWebhookSecret", {200: responses.RotatedSecret})
 def rotate(endpoint_id: str) -> Response:
-    """A new secret. For a day deliveries carry a signature of the one before as well."""
+    """Rotate the secret of a webhook endpoint. For a day deliveries are also signed with the old one."""
     return jsonify(_rotated(webhooks().rotate(owner(), endpoint_id)))
 
 
 @routes.post("/webhooks/<endpoint_id>/test")
-@operation("testWebhook", {202: Reply(responses.Delivery, "It is on its way.")})
+@operation("testWebhook", {202: Reply(responses.Delivery, "The delivery was created.")})
 def test(endpoint_id: str) -> tuple[Response, int]:
-    """Sends an event of the type `webhook.test`, whatever the endpoint asks for."""
+    """Send a test event, `webhook.test`, regardless of the endpoint's events."""
     webhooks().get(owner(), endpoint_id)
     return jsonify(delivery_view(deliveries().test(owner(), endpoint_id))), 202
 
@@ -110,15 +110,15 @@ def test(endpoint_id: str) -> tuple[Response, int]:
 @routes.get("/webhooks/<endpoint_id>/deliveries")
 @operation("listDeliveries", {200: responses.DeliveryList}, parameters=PAGE)
 def list_deliveries(endpoint_id: str) -> Response:
-    """A page of an endpoint's deliveries with their attempts, newest first."""
+    """List the deliveries of a webhook endpoint with their attempts, newest first."""
     webhooks().get(owner(), endpoint_id)
     return page(partial(deliveries().page, endpoint_id), delivery_view)
 
 
 @routes.get("/jobs/<job_id>/deliveries")
-@operation("listJobDeliveries", {200: Reply(responses.DeliveryList, "All of them.")})
+@operation("listJobDeliveries", {200: Reply(responses.DeliveryList, "All deliveries of the job.")})
 def list_job_deliveries(job_id: str) -> Response:
-    """Every delivery of a job's events, to endpoints or to a URL of its own, oldest first."""
+    """List the deliveries of a job's events, oldest first."""
     job = find_job(job_id)
     own = [own_destination(owner(), job.hook_url)] if job.hook_url else []
     to = own or [one.id for one in webhooks().of(owner())]
@@ -129,28 +129,28 @@ def list_job_deliveries(job_id: str) -> Response:
 @routes.get("/deliveries/<delivery_id>")
 @operation("getDelivery", {200: responses.Delivery})
 def get_delivery(delivery_id: str) -> Response:
-    """A delivery: what became of each attempt, and when the next one is."""
+    """Retrieve a delivery: the result of each attempt, and the time of the next."""
     return jsonify(delivery_view(deliveries().get(owner(), delivery_id)))
 
 
 @routes.post("/deliveries/<delivery_id>/redeliver")
-@operation("redeliver", {202: Reply(responses.Delivery, "It is on its way.")}, errors=(Conflict,))
+@operation("redeliver", {202: Reply(responses.Delivery, "The delivery was scheduled.")}, errors=(Conflict,))
 def redeliver(delivery_id: str) -> tuple[Response, int]:
-    """Sends an event once more and at once, under the same id."""
+    """Send a delivery again at once, with the same id."""
     return jsonify(delivery_view(deliveries().redeliver(owner(), delivery_id))), 202
 
 
 @routes.get("/webhook-secret")
 @operation("getWebhookSecret", {200: responses.WebhookSecret})
 def own_secret() -> Response:
-    """The secret with which deliveries to URLs that jobs bring are signed."""
+    """Retrieve the secret that signs deliveries to URLs that jobs name."""
     return jsonify(responses.WebhookSecret(secret=webhooks().own_secret(owner())))
 
 
 @routes.post("/webhook-secret/rotate")
 @operation("rotateOwnWebhookSecret", {200: responses.RotatedSecret})
 def rotate_own_secret() -> Response:
-    """A new secret for URLs that jobs bring. For a day deliveries carry a signature of the one before as well."""
+    """Rotate the secret for URLs that jobs name. For a day deliveries are also signed with the old one."""
     return jsonify(_rotated(webhooks().rotate_own(owner())))
 
 
