@@ -1,4 +1,4 @@
-"""The shapes of requests. A field that is not here is refused by name."""
+"""The shapes of requests. An unknown field is an error that names it."""
 
 from __future__ import annotations
 
@@ -97,22 +97,24 @@ class Chapter(BaseModel):
 
 
 class Output(BaseModel):
-    """What the audio is to be like."""
+    """The format of the audio."""
 
     model_config = _Strict
     format: AudioFormat = AudioFormat.WAV
-    sample_rate: SampleRate | None = Field(None, description="Hz; null keeps the voice's own")
-    loudness: Number | None = Field(None, ge=-40, le=-5, description="LUFS over the whole; null leaves it as it is")
+    sample_rate: SampleRate | None = Field(None, description="Hz; null: the voice's own")
+    loudness: Number | None = Field(
+        None, ge=-40, le=-5, description="Target in LUFS over the whole file; null: unchanged"
+    )
     timestamps: Annotated[Literal["none"], _only("none")] = "none"
     subtitles: Annotated[None, _only(None)] = None
     utterances: Annotated[Literal[False], _only(False)] = False
     destination: Name | None = Field(
-        None, description="A bucket that the administrator named, for a copy of the result"
+        None, description="A destination defined by the administrator, to which the result is copied"
     )
 
 
 class RecordingInput(BaseModel):
-    """Audio by one of its ways in."""
+    """Audio, as an upload, base64 or a URL."""
 
     model_config = _one_of("upload", "base64", "url")
     upload: Name | None = None
@@ -131,7 +133,7 @@ class RecordingInput(BaseModel):
 
 
 class EmbeddingInput(BaseModel):
-    """A speaker embedding as an ``embed`` job gave it."""
+    """A speaker embedding, as the result of an ``embed`` job."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
     model: Name
@@ -139,12 +141,12 @@ class EmbeddingInput(BaseModel):
 
 
 class ReferenceInput(RecordingInput):
-    """The speaker to be cloned: a recording, or an embedding (its JSON, or base64 of its safetensors file)."""
+    """The speaker to match: a recording, an embedding (JSON, or base64 of its safetensors file), or a stored voice."""
 
     model_config = _one_of("upload", "base64", "url", "embedding", "voice")
     embedding: EmbeddingInput | str | None = None
     voice: Annotated[str, StringConstraints(pattern=f"^{ids.VOICE.pattern}$")] | None = Field(
-        None, description="A stored voice that was made for this pipeline"
+        None, description="A stored voice made for this pipeline"
     )
 
     @classmethod
@@ -165,7 +167,7 @@ class SegmentInput(BaseModel):
 
     @model_validator(mode="after")
     def forwards(self) -> SegmentInput:
-        """It ends after it starts."""
+        """A segment must end after it starts."""
         if self.end <= self.start:
             raise PydanticCustomError("backwards", "A segment must end after it starts.")
         return self
@@ -178,7 +180,7 @@ Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType
 
 
 class WebhookInput(BaseModel):
-    """Where a job's events go, signed with the owner's own secret (``GET /v1/webhook-secret``)."""
+    """A webhook for one job. Deliveries are signed with the owner's secret (``GET /v1/webhook-secret``)."""
 
     model_config = _Strict
     url: Url
@@ -186,7 +188,7 @@ class WebhookInput(BaseModel):
 
 
 class WebhookRequest(BaseModel):
-    """An endpoint to be made."""
+    """A new webhook endpoint."""
 
     model_config = _Strict
     url: Url
@@ -195,7 +197,7 @@ class WebhookRequest(BaseModel):
 
 
 class WebhookChange(BaseModel):
-    """What may be changed of an endpoint; what is left out stays as it is."""
+    """Changes to a webhook endpoint. Omitted fields are unchanged."""
 
     model_config = _Strict
     url: Url | None = None
@@ -208,7 +210,7 @@ WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")
 
 
 class JobRequest(BaseModel):
-    """One job. Only ``pipeline`` and what it needs are required."""
+    """One job. Only ``pipeline`` and its inputs are required."""
 
     model_config = _Strict
     pipeline: Name | None = None
@@ -225,23 +227,25 @@ class JobRequest(BaseModel):
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
     markup: Annotated[Literal["none"], _only("none")] = "none"
     normalize: Normalize = Field(
-        Normalize.AUTO, description="auto: numbers, dates, money and abbreviations of English are put into words"
+        Normalize.AUTO, description="auto: English numbers, dates, money and abbreviations are spelled out"
     )
     output: Output = Output()
     priority: Priority = Priority.NORMAL
     on_error: OnError = OnError.FAIL
-    webhook: WebhookId | WebhookInput | None = Field(None, description="An endpoint, or a URL of the job's own")
+    webhook: WebhookId | WebhookInput | None = Field(
+        None, description="The only webhook notified of this job: an endpoint's id, or a URL"
+    )
     metadata: Metadata = {}
     expires_in: Retention | None = Field(None, description="Seconds that results are kept")
     deadline: Number | None = Field(None, ge=1, le=30 * 86_400, description="Seconds that the job may take")
 
 
 class BatchItem(BaseModel):
-    """One job of a batch, under the client's own name."""
+    """One job of a batch, with an id chosen by the client."""
 
     model_config = _Strict
     custom_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    job: dict[str, Any] = Field(description="A job's body; the batch's defaults are laid under it")
+    job: dict[str, Any] = Field(description="The body of the job, merged over the batch's defaults")
 
 
 class BatchRequest(BaseModel):
@@ -250,8 +254,8 @@ class BatchRequest(BaseModel):
     model_config = _one_of("items", "upload")
     defaults: Annotated[dict[str, Any], Field(max_length=64)] = {}
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
-    upload: Name | None = Field(None, description="JSON Lines: one item a line")
-    strict: Flag = Field(False, description="True: one bad item fails the batch, and no job is made")
+    upload: Name | None = Field(None, description="An upload of JSON Lines with one item per line")
+    strict: Flag = Field(False, description="true: one invalid item fails the batch, and no job is created")
     webhook: WebhookId | WebhookInput | None = None
     metadata: Metadata = {}
     expires_in: Retention | None = Field(None, description="Seconds that results are kept")
@@ -265,29 +269,29 @@ class BatchRequest(BaseModel):
 
 
 class VoiceRequest(BaseModel):
-    """A voice to be made from recordings."""
+    """A new stored voice."""
 
     # A multipart body brings its recordings as files.
     model_config = ConfigDict(**_Strict, json_schema_extra={"required": ["name", "recordings"]})
     name: Name
     pipelines: Annotated[list[Name], Field(min_length=1, max_length=32)] | None = Field(
-        None, description="Those it is for; unset: all that take a reference"
+        None, description="The pipelines that will use it; default: all that use a reference"
     )
     consent: Annotated[str, StringConstraints(max_length=10_000)] | None = Field(
-        None, description="The speaker's consent, in words; kept with the voice"
+        None, description="The speaker's consent, as text; stored with the voice"
     )
     recordings: Annotated[list[RecordingInput], Field(max_length=MAX_RECORDINGS), _described(minItems=1)] = []
 
 
 class VoiceChange(BaseModel):
-    """What may be changed of a stored voice."""
+    """Changes to a stored voice."""
 
     model_config = _Strict
     name: Name
 
 
 class PreviewRequest(BaseModel):
-    """A sentence to hear a voice by."""
+    """A sentence to speak with a voice."""
 
     model_config = _Strict
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None

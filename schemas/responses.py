@@ -27,8 +27,8 @@ Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Hexadecimal")]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, description="Seconds")]
-Code = Annotated[str, Field(description="Stable: what a program decides by")]
-Cursor = Annotated[str | None, Field(description="Cursor of the page behind this one")]
+Code = Annotated[str, Field(description="Stable error code for programs")]
+Cursor = Annotated[str | None, Field(description="Cursor of the next page")]
 
 
 def _id(kind: ids.IdKind) -> Any:
@@ -44,14 +44,14 @@ WebhookId = Annotated[str, _id(ids.WEBHOOK)]
 
 @with_config(ConfigDict(extra="forbid"))
 class Shape(TypedDict):
-    """Any JSON object of a response. It has no other fields than its class names."""
+    """A JSON object of a response. It has no other fields than its class declares."""
 
 
 # -- errors
 
 
 class FieldProblem(Shape):
-    """What is wrong with one field of a request."""
+    """An error in one field of a request."""
 
     field: Annotated[str, Field(description="A dotted path, such as output.format")]
     code: str
@@ -59,7 +59,7 @@ class FieldProblem(Shape):
 
 
 class OpenAIError(Shape):
-    """The same in OpenAI's words."""
+    """The same error in OpenAI's format."""
 
     message: str
     type: str
@@ -76,13 +76,13 @@ class Problem(Shape):
     detail: str
     code: Code
     step: str | None
-    retryable: Annotated[bool, Field(description="Whether the same request may do later")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later")]
     errors: list[FieldProblem]
     error: OpenAIError
 
 
 class Failure(Shape):
-    """Why a job, or one part of it, failed."""
+    """The error of a job or of a part of it."""
 
     code: Code
     message: str
@@ -91,17 +91,17 @@ class Failure(Shape):
 
 
 class UtteranceFailure(Failure):
-    """Why one utterance failed."""
+    """The error of one utterance."""
 
     utterance: Count
 
 
 class TextWarning(Shape):
-    """A stretch of the text that is left out; the job goes on without it."""
+    """A stretch of the text that was left out."""
 
     code: Annotated[Literal["unspeakable_text"], Field(description="The voice cannot read its script")]
     message: str
-    chapter: Annotated[Count, Field(description="Its place in `chapters`; 0 in a text")]
+    chapter: Annotated[Count, Field(description="Index in `chapters`; 0 for a text")]
     start: Annotated[Count, Field(description="In characters of the chapter or text")]
     end: Count
 
@@ -110,7 +110,7 @@ class TextWarning(Shape):
 
 
 class JobLinks(Shape):
-    """Where else to look."""
+    """Links to related resources."""
 
     self: Url
     events: Url
@@ -120,7 +120,7 @@ class JobLinks(Shape):
 
 
 class AcceptedJob(Shape):
-    """A job that was taken in."""
+    """A job that was accepted."""
 
     id: JobId
     state: JobState
@@ -132,24 +132,24 @@ class Step(Shape):
     """One step of a job."""
 
     name: Role
-    model: Annotated[str | None, Field(description="Null for what a CPU worker does")]
+    model: Annotated[str | None, Field(description="null for CPU steps")]
     state: StepState
     started: Time | None
     ended: Time | None
 
 
 class Progress(Shape):
-    """How far a job is, in utterances."""
+    """The progress of a job, in utterances."""
 
     done: Count
-    total: Annotated[Count, Field(description="0 while it is unknown")]
-    eta: Annotated[Seconds | None, Field(description="Seconds until the job's end, null where it cannot be told")]
+    total: Annotated[Count, Field(description="0 while unknown")]
+    eta: Annotated[Seconds | None, Field(description="Seconds until the end of the job; null while unknown")]
 
 
 class Audio(Shape):
     """The finished audio."""
 
-    url: Annotated[Url, Field(description="Presigned where clients reach the storage, else the job's own /audio")]
+    url: Annotated[Url, Field(description="A presigned link if clients can reach the storage, else the job's /audio")]
     format: AudioFormat
     duration: Seconds
     sample_rate: Annotated[int, Field(description="Hz")]
@@ -157,16 +157,17 @@ class Audio(Shape):
     sha256: Sha256
     loudness: NotRequired[
         Annotated[
-            float | None, Field(description="LUFS that it has, null for silence; only where a loudness was asked for")
+            float | None,
+            Field(description="Loudness reached, in LUFS; null for silence. Only if the job sets a loudness"),
         ]
     ]
     destination: NotRequired[
-        Annotated[str, Field(description="Where a copy lies; only where the job named a destination")]
+        Annotated[str, Field(description="The address of the copy; only if the job names a destination")]
     ]
 
 
 class Embedding(Shape):
-    """A speaker embedding; a job takes it as its reference's embedding."""
+    """A speaker embedding. A job accepts it as its reference's embedding."""
 
     model: str
     dimensions: Annotated[int, Field(ge=1)]
@@ -182,7 +183,7 @@ class Segment(Shape):
 
 
 class Transcript(Shape):
-    """What is said in a recording."""
+    """The transcript of a recording."""
 
     text: str
     language: str | None
@@ -190,7 +191,7 @@ class Transcript(Shape):
 
 
 class Match(Shape):
-    """The stock voice that is nearest to a reference."""
+    """The stock voice nearest to a reference."""
 
     voice: str
     model: str
@@ -198,14 +199,14 @@ class Match(Shape):
 
 
 class ChapterMark(Shape):
-    """Where a chapter starts."""
+    """The start of a chapter."""
 
     title: str
     start: Seconds
 
 
 class Result(Shape):
-    """What a job came to; null is what its pipeline does not give."""
+    """The result of a job. Fields that its pipeline does not produce are null."""
 
     audio: Audio | None
     characters: Count | None
@@ -216,18 +217,18 @@ class Result(Shape):
     transcript: Transcript | None
     match: NotRequired[Match | None]
     chapters: NotRequired[
-        Annotated[list[ChapterMark] | None, Field(description="Only where the job gave titles or several chapters")]
+        Annotated[list[ChapterMark] | None, Field(description="Only if the job has titles or several chapters")]
     ]
     duration: NotRequired[
-        Annotated[Seconds, Field(description="Of the recording; only where the pipeline listens to one")]
+        Annotated[Seconds, Field(description="Duration of the recording; only if the pipeline processes one")]
     ]
 
 
 class Job(Shape):
-    """A job as polled."""
+    """A job."""
 
     id: JobId
-    custom_id: Annotated[str | None, Field(description="The client's own id, or the item's in a batch")]
+    custom_id: Annotated[str | None, Field(description="The id chosen by the client, or that of the item in a batch")]
     batch: str | None
     state: JobState
     pipeline: str
@@ -235,14 +236,14 @@ class Job(Shape):
     created: Time
     started: Time | None
     ended: Time | None
-    expires: Annotated[Time | None, Field(description="When the results go")]
-    step: Annotated[Role | None, Field(description="The present step, null once the job has ended")]
+    expires: Annotated[Time | None, Field(description="When the results are deleted")]
+    step: Annotated[Role | None, Field(description="The current step; null once the job has ended")]
     steps: list[Step]
     progress: Progress
     result: Result | None
     error: Failure | None
     errors: list[UtteranceFailure]
-    warnings: Annotated[list[TextWarning], Field(description="The first 20 stretches of the text that are left out")]
+    warnings: Annotated[list[TextWarning], Field(description="The first 20 stretches of the text that were left out")]
     metadata: dict[str, str]
     links: JobLinks
 
@@ -259,7 +260,7 @@ class JobList(Shape):
 
 
 class BatchCounts(Shape):
-    """A batch's jobs by state."""
+    """The number of a batch's jobs in each state."""
 
     queued: Count
     running: Count
@@ -269,14 +270,14 @@ class BatchCounts(Shape):
 
 
 class ItemFieldProblem(Shape):
-    """What is wrong with one field of an item."""
+    """An error in one field of an item."""
 
     field: str
     detail: str
 
 
 class ItemFailure(Failure):
-    """Why an item of a batch is no job."""
+    """The error of an invalid item of a batch."""
 
     line: Annotated[int, Field(ge=1)]
     custom_id: str | None
@@ -284,7 +285,7 @@ class ItemFailure(Failure):
 
 
 class BatchLinks(Shape):
-    """Where else to look."""
+    """Links to related resources."""
 
     self: Url
     manifest: Url
@@ -294,7 +295,7 @@ class BatchLinks(Shape):
 
 
 class Batch(Shape):
-    """Many jobs followed as one."""
+    """Many jobs, followed as one."""
 
     id: BatchId
     object: Literal["batch"]
@@ -306,7 +307,7 @@ class Batch(Shape):
     expires: Time | None
     strict: bool
     error: Failure | None
-    errors: Annotated[list[ItemFailure], Field(description="The first hundred; the manifest has them all")]
+    errors: Annotated[list[ItemFailure], Field(description="The first hundred; the manifest has all")]
     metadata: dict[str, str]
     links: BatchLinks
 
@@ -335,7 +336,7 @@ class ManifestEntry(Shape):
 
 
 class StockVoice(Shape):
-    """A model's own voice."""
+    """A voice of a model."""
 
     id: str
     object: Literal["voice"]
@@ -346,21 +347,21 @@ class StockVoice(Shape):
 
 
 class VoiceRecording(Shape):
-    """A recording that a voice is made of; null while its URL has not been fetched."""
+    """A recording of a stored voice; null until its URL has been fetched."""
 
     duration: Seconds | None
     sha256: Sha256 | None
 
 
 class VoiceLinks(Shape):
-    """Where else to look."""
+    """Links to related resources."""
 
     self: Url
     preview: Url
 
 
 class StoredVoice(Shape):
-    """A voice made from recordings."""
+    """A stored voice, made from recordings."""
 
     id: VoiceId
     object: Literal["voice"]
@@ -376,7 +377,7 @@ class StoredVoice(Shape):
 
 
 class VoiceList(Shape):
-    """Every voice there is for an owner."""
+    """All voices of an owner."""
 
     object: Literal["list"]
     data: list[StockVoice | StoredVoice]
@@ -386,7 +387,7 @@ class VoiceList(Shape):
 
 
 class Upload(Shape):
-    """A place to PUT bytes to; where it has ``fields``, to POST a form of them to, the bytes last as ``file``."""
+    """An upload: PUT the bytes to ``url``. With ``fields``, POST them as a form, the bytes last as ``file``."""
 
     id: UploadId
     method: Literal["PUT", "POST"]
@@ -397,7 +398,7 @@ class Upload(Shape):
 
 
 class Uploaded(Shape):
-    """What has arrived."""
+    """The size of the upload."""
 
     id: UploadId
     bytes: Count
@@ -424,7 +425,7 @@ class PipelineStepView(Shape):
     """A step of a pipeline."""
 
     role: Role
-    type: Annotated[str | None, Field(description="Null where any model of the role will do")]
+    type: Annotated[str | None, Field(description="null if the step accepts any model of the role")]
     gives: str
 
 
@@ -444,14 +445,14 @@ class PipelineView(Shape):
 
 
 class PipelineList(Shape):
-    """Every pipeline."""
+    """All pipelines."""
 
     object: Literal["list"]
     data: list[PipelineView]
 
 
 class ModelView(Shape):
-    """A model: OpenAI's fields, and ours."""
+    """A model: OpenAI's fields and additional ones."""
 
     id: str
     object: Literal["model"]
@@ -462,13 +463,13 @@ class ModelView(Shape):
     languages: list[str]
     voices: list[str]
     options: dict[str, OptionView]
-    sample_rate: Annotated[int | None, Field(description="Hz of what it gives")]
+    sample_rate: Annotated[int | None, Field(description="Sample rate of its output, in Hz")]
     licence: str
-    workers: Annotated[Count, Field(description="Live worker processes that serve it")]
+    workers: Annotated[Count, Field(description="Number of live worker processes that serve it")]
 
 
 class ModelList(Shape):
-    """Every model."""
+    """All models."""
 
     object: Literal["list"]
     data: list[ModelView]
@@ -478,13 +479,13 @@ class ModelList(Shape):
 
 
 class Alive(Shape):
-    """The process lives."""
+    """The API process is running."""
 
     status: Literal["ok"]
 
 
 class Ready(Shape):
-    """What is there of what jobs need."""
+    """Whether the services that jobs need are available."""
 
     status: Literal["ok", "unavailable"]
-    checks: Annotated[dict[str, str], Field(description="ok, or what is wrong")]
+    checks: Annotated[dict[str, str], Field(description="ok, or the error")]

@@ -11,7 +11,7 @@ from schemas.responses import Cursor, Seconds, Shape, Time, Url, WebhookId
 
 
 class WebhookLinks(Shape):
-    """Where else to look."""
+    """Links to related resources."""
 
     self: Url
     deliveries: Url
@@ -20,16 +20,17 @@ class WebhookLinks(Shape):
 
 
 class Disabled(Shape):
-    """That Chorus disabled an endpoint, and why."""
+    """Why Chorus disabled an endpoint."""
 
     at: Time
     reason: Annotated[
-        Literal["gone", "failing"], Field(description="It answered 410; or nothing has arrived there for days")
+        Literal["gone", "failing"],
+        Field(description="gone: it responded 410; failing: no delivery has succeeded for days"),
     ]
 
 
 class WebhookEndpoint(Shape):
-    """Where events are sent to."""
+    """A webhook endpoint."""
 
     id: WebhookId
     object: Literal["webhook"]
@@ -38,19 +39,19 @@ class WebhookEndpoint(Shape):
     description: str | None
     enabled: bool
     disabled: Disabled | None
-    failing_since: Annotated[Time | None, Field(description="Since when nothing has arrived there")]
+    failing_since: Annotated[Time | None, Field(description="Since when deliveries fail")]
     created: Time
     links: WebhookLinks
 
 
 class NewWebhookEndpoint(WebhookEndpoint):
-    """A webhook endpoint with its secret, which is shown this once."""
+    """A new webhook endpoint with its secret, which is shown only once."""
 
     secret: Annotated[str, Field(pattern="^whsec_")]
 
 
 class WebhookSecret(Shape):
-    """A secret that deliveries are signed with."""
+    """A secret that signs deliveries."""
 
     secret: Annotated[str, Field(pattern="^whsec_")]
 
@@ -58,11 +59,11 @@ class WebhookSecret(Shape):
 class RotatedSecret(WebhookSecret):
     """A new secret."""
 
-    old_valid_for: Annotated[Seconds, Field(description="How long deliveries are signed with the one before as well")]
+    old_valid_for: Annotated[Seconds, Field(description="How long deliveries are also signed with the old secret")]
 
 
 class WebhookEndpointList(Shape):
-    """Every webhook endpoint."""
+    """All webhook endpoints."""
 
     object: Literal["list"]
     data: list[WebhookEndpoint]
@@ -73,22 +74,22 @@ class DeliveryAttempt(Shape):
 
     at: Time
     seconds: Seconds
-    status: Annotated[int | None, Field(description="Of the receiver's answer, null where there was none")]
-    code: Annotated[str | None, Field(description="What went wrong; null where it arrived")]
+    status: Annotated[int | None, Field(description="Status of the receiver's response; null if there was none")]
+    code: Annotated[str | None, Field(description="Error code; null if the delivery succeeded")]
     message: str | None
 
 
 class Delivery(Shape):
-    """One event on its way to one receiver."""
+    """One event for one receiver."""
 
     id: Annotated[str, Field(pattern="^de_[0-9a-f]{24}$")]
     object: Literal["delivery"]
-    event: Annotated[str, Field(description="The event's id, which is the header webhook-id")]
+    event: Annotated[str, Field(description="The event's id, as in the header webhook-id")]
     type: str
-    webhook: Annotated[WebhookId | None, Field(description="Null for a URL that a job brought")]
+    webhook: Annotated[WebhookId | None, Field(description="null for a URL that a job names")]
     state: DeliveryState
     created: Time
-    next: Annotated[Time | None, Field(description="When it is to be sent")]
+    next: Annotated[Time | None, Field(description="Time of the next attempt")]
     attempts: list[DeliveryAttempt]
 
 

@@ -73,7 +73,7 @@ class Bodies:
             **jobs,
             **doors,
             "JobRequest": {
-                "description": "One job. Which fields there are depends on the pipeline.",
+                "description": "One job. Its fields depend on the pipeline.",
                 "oneOf": [ref(name) for name in jobs],
                 "discriminator": {
                     "propertyName": "pipeline",
@@ -148,7 +148,7 @@ class Bodies:
         job = self._job(self.pipelines[name])
         properties = {key: value for key, value in job["properties"].items() if key != "pipeline"}
         required = [key for key in job["required"] if key != "pipeline"]
-        return {**job, "title": f"What {name} takes", "properties": properties, "required": required}
+        return {**job, "title": f"The body of /v1/{name}", "properties": properties, "required": required}
 
     def _voice(self, pipeline: Pipeline) -> Schema:
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
@@ -178,7 +178,7 @@ class Bodies:
         by_role = models_by_role(pipeline, self.catalog).items()
         return {
             "type": "object",
-            "description": "Which model a step takes, by role; unset: the first that fits",
+            "description": "The model for a step, by role; default: the first that fits",
             "properties": {role.value: {"enum": [spec.name for spec in specs]} for role, specs in by_role},
             "additionalProperties": False,
             "default": {},
@@ -222,7 +222,7 @@ class Bodies:
 
     def _preview(self) -> Schema:
         names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.TEXT)]
-        about = "Unset: the first that speaks with this voice"
+        about = "Default: the first pipeline that supports this voice"
         return self._narrowed("PreviewRequest", {"pipeline": _nullable(_enum(names), about=about)})
 
     # -- forms
@@ -234,7 +234,7 @@ class Bodies:
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
     def _job_form(self) -> Schema:
-        about = "All other fields together as JSON; or each by itself"
+        about = "All other fields together as JSON; alternatively, each as its own field"
         job: Schema = {"type": "string", "contentMediaType": "application/json", "description": about}
         files = {name: _file(name) for name in ("reference", "recording")}
         strings = {name: {"type": "string"} for name in ("text", "voice", "language")}
@@ -249,7 +249,7 @@ class Bodies:
     def _voice_form(self) -> Schema:
         files = {"type": "array", "items": _file("recording"), "minItems": 1, "maxItems": MAX_RECORDINGS}
         pipelines: Schema = {"type": "array", "items": _enum(self._cloning()), "maxItems": 32}
-        consent = {"type": "string", "maxLength": 10_000, "description": "The speaker's consent, in words"}
+        consent = {"type": "string", "maxLength": 10_000, "description": "The speaker's consent, as text"}
         form = self._form("VoiceRequest", "name", {"files": files}, pipelines=pipelines, consent=consent)
         return {**form, "required": ["name", "files"]}
 
