@@ -15,7 +15,7 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from broker.app import make_app, station_queue, task_name
 from core.errors import ConfigurationError, Unavailable
-from core.names import Role
+from core.names import Precision, Role
 from core.pulse import Pulse
 from core.settings import Settings
 from core.work import CPU
@@ -121,7 +121,8 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
             raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {spec.name}.")
     placements = [place(spec, device) for spec in specs]
     for spec, placement in zip(specs, placements, strict=True):
-        log.info("%s runs on %s in %s: %s", spec.name, placement.device, spec.precision, placement.reason)
+        precision = "" if spec.precision is Precision.FLOAT32 else f" in {spec.precision}"
+        log.info("%s runs on %s%s: %s", spec.name, placement.device, precision, placement.reason)
     models = []
     for spec, placement in zip(specs, placements, strict=True):
         model = model_class(spec)(spec, connections.files(spec))

@@ -41,8 +41,8 @@ def parse(device: str) -> tuple[str, int]:
 
 
 def place(spec: ModelSpec, process: str) -> Placement:
-    """The device for a model: its own ``device``, or that of the ``process``; ``auto`` is a CUDA device where its
-    family's runtime can use one, else the CPU.
+    """The device for a model: its own ``device``, or that of the ``process``; ``auto`` is the first CUDA device where
+    its family's runtime can use one, else the CPU.
 
     Raises `core.errors.ConfigurationError` where a CUDA device is asked for by name and cannot be used."""
     asked, who = (spec.device, "models.yaml") if spec.device else (process, "CHORUS_DEVICE")
@@ -52,15 +52,14 @@ def place(spec: ModelSpec, process: str) -> Placement:
     if runtime is None:
         return Placement("cpu", f"models of type {spec.type} use no GPU")
     if asked == "auto":
-        if not cuda_devices():
-            return Placement("cpu", "there is no CUDA device")
-        if not usable(runtime):
-            return Placement("cpu", f"a CUDA device is there, but {_lack(runtime)}")
+        # Without a device no runtime needs to be imported to ask it.
+        if not cuda_devices() or not usable(runtime):
+            return Placement("cpu", _lack(runtime))
         return Placement("cuda", f"{_NAMES[runtime][0]} can use a CUDA device")
     _, number = parse(asked)
     if (count := usable(runtime)) <= number:
         reason = f"{_NAMES[runtime][0]} sees {count} CUDA devices" if count else _lack(runtime)
-        raise ConfigurationError(f"{spec.name} cannot run on {asked}, as {who} says: {reason}.")
+        raise ConfigurationError(f"{spec.name} cannot run on {asked}, as {who} says: {reason}")
     return Placement(asked, f"{who} says {asked}")
 
 
@@ -90,5 +89,8 @@ def usable(runtime: Runtime) -> int:
 
 
 def _lack(runtime: Runtime) -> str:
+    """Why a runtime can use no device."""
+    if not cuda_devices():
+        return "there is no CUDA device"
     name, package = _NAMES[runtime]
-    return f"the installed {name} cannot use it: install {package}"
+    return f"the installed {name} cannot use CUDA; install {package}"

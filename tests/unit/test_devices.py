@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from cli.commands import up
 from core.errors import ConfigurationError
 from core.names import Precision, Role, Runtime
 from core.settings import load_settings
@@ -19,6 +20,8 @@ from models.base import ModelSpec
 from models.catalog import load_catalog, read_catalog
 from models.shared import devices, onnx
 from models.shared.devices import parse, place
+from models.silero.model import SileroModel
+from models.whisper.model import WhisperModel
 from pipelines.connections import Connections
 from tests.shared_data import ROOT
 from workers.run import load_models
@@ -117,7 +120,7 @@ def test_where_a_model_runs(
     ("spec", "own", "process", "machine", "reason"),
     [
         (PIPER, None, "cuda", {"driver": 1}, "CHORUS_DEVICE says: the installed ONNX Runtime"),
-        (PIPER, "cuda", "cpu", {}, "models.yaml says: the installed ONNX Runtime"),
+        (PIPER, "cuda", "cpu", {}, "models.yaml says: there is no CUDA device"),
         (SILERO, None, "cuda:2", {"driver": 2, "torch": 2}, "torch sees 2 CUDA devices"),
         (WHISPER, None, "cuda", {"driver": 1, "torch": 1}, "install ctranslate2"),
     ],
@@ -182,6 +185,36 @@ def test_a_process_is_told_of_a_device_that_is_none(monkeypatch: pytest.MonkeyPa
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("machine", "found"), [({}, {"cpu"}), ({"driver": 1, "torch": 1}, {"cpu"}), ({"driver": 1, "onnx": 1}, {"cuda"})]
+)
+def test_chorus_up_asks_where_its_models_run(host: Host, machine: dict[str, Any], found: set[str]) -> None:
+    host.has(**machine)
+    assert up._devices(["piper-joe", "silero"], "auto") == found
+    assert up._devices(["silero"], "auto") == set(), "only models that want a process per core count"
+
+
+@pytest.mark.parametrize(
+    ("device", "torch", "vad"), [("cuda:1", 2, "cuda:1"), ("cuda:1", 1, "cpu"), ("cuda", 0, "cpu"), ("cpu", 2, "cpu")]
+)
+def test_whisper_finds_speech_on_the_cpu_where_its_torch_has_no_gpu(
+    host: Host, monkeypatch: pytest.MonkeyPatch, device: str, torch: int, vad: str
+) -> None:
+    host.has(driver=2, torch=torch, ctranslate2=2)
+    loaded: list[Any] = []
+    monkeypatch.setitem(
+        sys.modules,
+        "faster_whisper",
+        cast(Any, SimpleNamespace(WhisperModel=lambda _, **options: loaded.append(options))),
+    )
+    monkeypatch.setattr(SileroModel, "load", lambda _, device: loaded.append(device))
+    WhisperModel(WHISPER, lambda name: Path(__file__).with_name(name)).load(device)
+    options, own = loaded
+    kind, number = parse(device)
+    assert (options["device"], options["device_index"]) == (kind, number)
+    assert own == vad
+
+
 # -- sessions of ONNX Runtime
 
 
@@ -232,8 +265,8 @@ def test_a_worker_says_first_which_model_is_where_and_why(
     with caplog.at_level(logging.INFO):
         found = load_models(connections, ["first", "second", "first"], [Role.SYNTHESIZE], "cuda")
     assert [message for message in caplog.messages if "first" in message or "second" in message] == [
-        "first runs on cpu in float32: models of type simulated use no GPU",
-        "second runs on cpu in float32: models.yaml says cpu",
+        "first runs on cpu: models of type simulated use no GPU",
+        "second runs on cpu: models.yaml says cpu",
         "first is loaded",
         "second is loaded",
     ]
