@@ -39,8 +39,8 @@ _COMMON = (
 _STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
 _NULL: Schema = {"type": "null"}
 
-#: Doors, and the pipelines behind them.
-DOORS = {"EmbedRequest": "embed", "VadRequest": "vad", "TranscribeRequest": "transcribe"}
+#: Request bodies of the endpoints that wait for a job's end, and the pipelines of those jobs.
+SYNC_ENDPOINTS = {"EmbedRequest": "embed", "VadRequest": "vad", "TranscribeRequest": "transcribe"}
 
 
 def ref(name: str) -> Schema:
@@ -57,7 +57,7 @@ def _enum(values: Iterable[str]) -> Schema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bodies:
+class RequestSchemas:
     """Adds to what pydantic declares (``declared``, by component name) what the catalog and the settings say."""
 
     declared: Mapping[str, Schema]
@@ -68,10 +68,14 @@ class Bodies:
     def schemas(self) -> dict[str, Schema]:
         """Components by name, in place of those that are declared or beside them."""
         jobs = {_component(name): self._job(pipeline) for name, pipeline in self.pipelines.items()}
-        doors = {name: self._door(pipeline) for name, pipeline in DOORS.items() if pipeline in self.pipelines}
+        sync = {
+            name: self._sync_request(pipeline)
+            for name, pipeline in SYNC_ENDPOINTS.items()
+            if pipeline in self.pipelines
+        }
         return {
             **jobs,
-            **doors,
+            **sync,
             "JobRequest": {
                 "description": "One job. Its fields depend on the pipeline.",
                 "oneOf": [ref(name) for name in jobs],
@@ -81,7 +85,7 @@ class Bodies:
                 },
             },
             "JobForm": self._job_form(),
-            **{f"{name.removesuffix('Request')}Form": self._recording_form() for name in doors},
+            **{f"{name.removesuffix('Request')}Form": self._recording_form() for name in sync},
             "Output": self._output(),
             "VoiceRequest": self._voice_request(),
             "VoiceForm": self._voice_form(),
@@ -93,9 +97,9 @@ class Bodies:
         jobs = {name: self._example(pipeline) for name, pipeline in self.pipelines.items()}
         speaking = next((job for job in jobs.values() if "text" in job and len(job) == 2), None)
         found: dict[str, dict[str, Any]] = {"JobRequest": jobs}
-        for door, pipeline in DOORS.items():
+        for name, pipeline in SYNC_ENDPOINTS.items():
             if pipeline in jobs:
-                found[door] = {"recording": {key: v for key, v in jobs[pipeline].items() if key != "pipeline"}}
+                found[name] = {"recording": {key: v for key, v in jobs[pipeline].items() if key != "pipeline"}}
         if speaking:
             found["JobRequest"]["options"] = {
                 **speaking,
@@ -143,7 +147,7 @@ class Bodies:
             **({"allOf": ways} if ways else {}),
         }
 
-    def _door(self, name: str) -> Schema:
+    def _sync_request(self, name: str) -> Schema:
         """A job of the pipeline ``name``, without its name."""
         job = self._job(self.pipelines[name])
         properties = {key: value for key, value in job["properties"].items() if key != "pipeline"}

@@ -16,10 +16,9 @@ from typing import Any, TypeAlias
 
 from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import TypeAdapter
-from werkzeug.routing import Rule
 
-from api.openapi.bodies import Bodies, ref
-from api.openapi.operation import Operation, Reply, operation, operation_of
+from api.openapi.bodies import RequestSchemas, ref
+from api.openapi.operation import Operation, ResponseSpec, operation, operation_of
 from api.openapi.parameters import HEADERS, PATHS
 from core.errors import ChorusError
 from pipelines.connections import Connections
@@ -44,14 +43,14 @@ upload can be used for {UPLOAD_SECONDS // 3600} hours.
 TAGS = {
     "Jobs": (
         "Submit, poll, stream, cancel, retry and delete jobs.",
-        ("jobs", "history", "following"),
+        ("jobs", "job_list", "job_streams"),
     ),
-    "Recordings": ("Process a recording in one call.", ("doors",)),
+    "Recordings": ("Process a recording in one call.", ("sync",)),
     "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),
     "Voices": ("Model voices, and stored voices made from recordings.", ("voices",)),
     "Uploads": ("Files that are too large for a JSON body.", ("uploads",)),
     "Webhooks": ("Webhook endpoints and their deliveries.", ("webhooks",)),
-    "Catalog": ("Pipelines and models.", ("listing",)),
+    "Catalog": ("Pipelines and models.", ("catalog",)),
     "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 
@@ -69,7 +68,9 @@ _LINKED: dict[Any, str] = {
 
 
 @routes.get("/openapi.json")
-@operation("getDescription", {200: Reply(text="This description.", media={"application/json": {"type": "object"}})})
+@operation(
+    "getDescription", {200: ResponseSpec(text="This description.", media={"application/json": {"type": "object"}})}
+)
 def document() -> Response:
     """Retrieve this description of the API, in OpenAPI 3.1."""
     answer = Response(current_app.extensions["openapi"], content_type="application/json")
@@ -87,49 +88,46 @@ def publish(app: Flask) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """A route, its view, and the view's `operation`."""
+    """An operation at its place: ``path`` as OpenAPI writes it, ``arguments`` the names of its parts."""
 
-    rule: Rule
-    view: Callable[..., Any]
     operation: Operation
+    view: Callable[..., Any]
     tag: str
+    method: str
+    path: str
+    arguments: list[str]
 
     @property
-    def path(self) -> str:
-        """The path as OpenAPI writes it."""
-        return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", self.rule.rule)
-
-    @property
-    def method(self) -> str:
-        [method] = (self.rule.methods or set()) - {"HEAD", "OPTIONS"}
-        return method.lower()
+    def public(self) -> bool:
+        """Whether it needs no key."""
+        return not self.path.startswith("/v1/")
 
     @property
     def parameters(self) -> list[Mapping[str, Any]]:
         """Those of its path first, as `PATHS` has them or the view itself."""
         own = {parameter["name"] for parameter in self.operation.parameters}
-        in_path = [PATHS[name] for name in sorted(self.rule.arguments) if name not in own]
-        return [*in_path, *self.operation.parameters]
+        return [*(PATHS[name] for name in self.arguments if name not in own), *self.operation.parameters]
 
     @property
     def errors(self) -> dict[int, type[ChorusError]]:
         """The errors that it may respond with, by status."""
-        public = not self.path.startswith("/v1/")
-        return self.operation.all_errors(public=public, in_path=bool(self.rule.arguments))
+        return self.operation.all_errors(public=self.public, in_path=bool(self.arguments))
 
 
 def describe(app: Flask, context: Connections) -> Document:
     """The OpenAPI document of ``app``."""
     published = list(_published(app, context))
     declared = _declared(published)
-    bodies = Bodies(declared=declared, catalog=context.catalog, pipelines=context.pipelines, settings=context.settings)
-    examples, targets = bodies.examples(), _targets(published)
+    narrowed = RequestSchemas(
+        declared=declared, catalog=context.catalog, pipelines=context.pipelines, settings=context.settings
+    )
+    examples, targets = narrowed.examples(), _targets(published)
     paths: dict[str, dict[str, Any]] = {}
     for one in published:
         paths.setdefault(one.path, {})[one.method] = _operation(one, examples, targets)
     used = {one.tag for one in published}
     errors = {status: error for one in published for status, error in one.errors.items()}
-    document = {
+    return {
         "openapi": "3.1.1",
         "info": {
             "title": "Chorus",
@@ -147,22 +145,22 @@ def describe(app: Flask, context: Connections) -> Document:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
-            "schemas": {**declared, **bodies.schemas()},
+            "schemas": {**declared, **narrowed.schemas()},
             "responses": {f"Problem{status}": _problem(errors[status]) for status in sorted(errors)},
         },
     }
-    return _without_unused(document)
 
 
 def _published(app: Flask, context: Connections) -> Iterator[_Published]:
     """Operations in the order of the tags, and of the routes within each."""
-    rules = list(app.url_map.iter_rules())
     for tag, (_, blueprints) in TAGS.items():
-        for rule in rules:
+        for rule in app.url_map.iter_rules():
             view = app.view_functions[rule.endpoint]
             found = operation_of(view) if rule.endpoint.split(".")[0] in blueprints else None
             if found and (found.pipeline is None or found.pipeline in context.pipelines):
-                yield _Published(rule, view, found, tag)
+                [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+                path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+                yield _Published(found, view, tag, method.lower(), path, sorted(rule.arguments))
 
 
 def _declared(published: list[_Published]) -> dict[str, Any]:
@@ -170,7 +168,7 @@ def _declared(published: list[_Published]) -> dict[str, Any]:
     named: list[Any] = [requests.JobRequest, responses.Problem]
     for one in published:
         named += [one.operation.body] if isinstance(one.operation.body, type) else []
-        named += [shape for reply in one.operation.replies.values() for shape in reply.shapes]
+        named += [shape for spec in one.operation.responses.values() for shape in spec.shapes]
     adapters = [(shape, "validation", TypeAdapter(shape)) for shape in dict.fromkeys(named)]
     _, schema = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     components: dict[str, Any] = schema["$defs"]
@@ -181,7 +179,7 @@ def _targets(published: list[_Published]) -> dict[str, list[str]]:
     """By part of a path, the operations that take what an id there names."""
     found: dict[str, list[str]] = {}
     for one in published:
-        for name in one.rule.arguments:
+        for name in one.arguments:
             if PATHS[name] in one.parameters:
                 found.setdefault(name, []).append(one.operation.id)
     return found
@@ -201,10 +199,10 @@ def _operation(
     }
     if said.body or said.file:
         found["requestBody"] = {"required": not said.optional, "content": _content(said, examples)}
-    if not one.path.startswith("/v1/"):
+    if one.public:
         found["security"] = []
     problems = {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in one.errors}
-    found["responses"] = {str(status): _reply(reply, targets) for status, reply in said.replies.items()} | problems
+    found["responses"] = {str(status): _response(spec, targets) for status, spec in said.responses.items()} | problems
     return found
 
 
@@ -227,17 +225,17 @@ def _content(said: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Docu
     return content
 
 
-def _reply(reply: Reply, targets: Mapping[str, list[str]]) -> Document:
-    text = _words(reply.shapes[0])[0] + "." if reply.shapes else "It is gone."
-    found: Document = {"description": reply.text or text}
-    refs = [ref(shape.__name__) for shape in reply.shapes]
+def _response(spec: ResponseSpec, targets: Mapping[str, list[str]]) -> Document:
+    text = _words(spec.shapes[0])[0] + "." if spec.shapes else "It is gone."
+    found: Document = {"description": spec.text or text}
+    refs = [ref(shape.__name__) for shape in spec.shapes]
     if refs:
         found["content"] = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}
-    elif reply.media:
-        found["content"] = {kind: {"schema": dict(schema)} if schema else {} for kind, schema in reply.media.items()}
-    if reply.headers:
-        found["headers"] = {name: HEADERS[name] for name in reply.headers}
-    for part in dict.fromkeys(_LINKED[shape] for shape in reply.shapes if shape in _LINKED):
+    elif spec.media:
+        found["content"] = {kind: {"schema": dict(schema)} if schema else {} for kind, schema in spec.media.items()}
+    if spec.headers:
+        found["headers"] = {name: HEADERS[name] for name in spec.headers}
+    for part in dict.fromkeys(_LINKED[shape] for shape in spec.shapes if shape in _LINKED):
         named = {part: "$response.body#/id"}
         found["links"] = {target: {"operationId": target, "parameters": named} for target in targets[part]}
     return found
@@ -250,15 +248,3 @@ def _problem(error: type[ChorusError]) -> Document:
     if header:
         found["headers"] = {header: HEADERS[header]}
     return found
-
-
-def _without_unused(document: Document) -> Document:
-    """The document without components that nothing refers to."""
-    schemas = document["components"]["schemas"]
-    while True:
-        referred = set(re.findall(r'"#/components/schemas/([\w.-]+)"', json.dumps(document)))
-        unused = schemas.keys() - referred
-        if not unused:
-            return document
-        for name in unused:
-            del schemas[name]

@@ -24,7 +24,7 @@ _WITH_BODY = (errors.Malformed, errors.TooLarge, errors.InvalidRequest)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ResponseSpec:
     """One response: JSON of a shape of `schemas.responses` (of one among several), or ``media`` types with schemas.
 
     ``text`` unset: the first sentence of the shape's docstring."""
@@ -45,7 +45,7 @@ class Operation:
     """Publishes the view that it decorates as the operation ``id``."""
 
     id: str
-    by_status: Mapping[int, Any]  #: a `Reply`, or the shape of its JSON alone, or None for no content
+    by_status: Mapping[int, Any]  #: a `ResponseSpec`, or the shape of its JSON alone, or None for no content
     _: KW_ONLY
     body: type[BaseModel] | str | None = None  #: model of a JSON body, or a component of `api.openapi.bodies`
     form: bool = False  #: it takes the same as multipart/form-data
@@ -60,9 +60,12 @@ class Operation:
         return view
 
     @property
-    def replies(self) -> dict[int, Reply]:
+    def responses(self) -> dict[int, ResponseSpec]:
         """By status, the responses that are no errors."""
-        return {status: one if isinstance(one, Reply) else Reply(one) for status, one in self.by_status.items()}
+        return {
+            status: one if isinstance(one, ResponseSpec) else ResponseSpec(one)
+            for status, one in self.by_status.items()
+        }
 
     @property
     def component(self) -> str | None:

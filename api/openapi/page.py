@@ -14,7 +14,7 @@ from flask import Blueprint, Response, redirect, send_file, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as Answer
 
-from api.openapi.operation import Reply, operation, unpublished
+from api.openapi.operation import ResponseSpec, operation, unpublished
 from core.errors import ConfigurationError, NotFound
 
 routes = Blueprint("docs", __name__)
@@ -65,7 +65,7 @@ def root() -> Answer:
 
 
 @routes.get("/docs")
-@operation("getDocs", {200: Reply(text="A page to read and to try.", media={"text/html; charset=utf-8": _TEXT})})
+@operation("getDocs", {200: ResponseSpec(text="A page to read and to try.", media={"text/html; charset=utf-8": _TEXT})})
 def page() -> Response:
     """The description as a page to read and to try."""
     text = Markup((_ASSETS / "page.html").read_text()).format(  # noqa: S704

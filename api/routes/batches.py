@@ -17,7 +17,7 @@ from api.http.idempotency import fingerprint, once
 from api.http.json_body import read_json
 from api.http.query import only, page
 from api.job_views import views
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import IDEMPOTENCY_KEY, LOCATION, PAGE
 from api.streaming.archive import zip_stream
 from core import ids
@@ -38,7 +38,7 @@ _LINES = {"type": "string", "contentMediaType": "application/x-ndjson", "descrip
 @routes.post("")
 @operation(
     "createBatch",
-    {202: Reply(responses.Batch, "The batch was accepted.", LOCATION)},
+    {202: ResponseSpec(responses.Batch, "The batch was accepted.", LOCATION)},
     body=BatchRequest,
     parameters=(IDEMPOTENCY_KEY,),
     errors=(NotFound, Conflict),
@@ -77,7 +77,7 @@ def get(batch_id: str) -> Response:
 @routes.get("/<batch_id>/manifest")
 @operation(
     "getBatchManifest",
-    {200: Reply(text="One line per item, as JSON Lines.", media={"application/x-ndjson": _LINES})},
+    {200: ResponseSpec(text="One line per item, as JSON Lines.", media={"application/x-ndjson": _LINES})},
     errors=(Conflict,),
 )
 def manifest(batch_id: str) -> Response:
@@ -91,7 +91,7 @@ def manifest(batch_id: str) -> Response:
 @routes.get("/<batch_id>/zip")
 @operation(
     "getBatchZip",
-    {200: Reply(text="The ZIP file.", headers=("Content-Disposition",), media={"application/zip": {}})},
+    {200: ResponseSpec(text="The ZIP file.", headers=("Content-Disposition",), media={"application/zip": {}})},
     errors=(Conflict,),
 )
 def zip_(batch_id: str) -> Response:

@@ -15,7 +15,7 @@ from pipelines.definitions import BROUGHT, Pipeline
 from schemas import responses
 from storage.ledger.registry import live_workers
 
-routes = Blueprint("listing", __name__, url_prefix="/v1")
+routes = Blueprint("catalog", __name__, url_prefix="/v1")
 
 #: Roles whose model a job's language chooses.
 _OF_LANGUAGE = (Role.SYNTHESIZE, Role.TRANSCRIBE)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from api.context import context
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from core.errors import ChorusError, Unavailable
 from core.work import CPU
 from pipelines.connections import Connections
@@ -33,8 +33,8 @@ def healthz() -> Response:
 @operation(
     "isReady",
     {
-        200: Reply(Ready, "The service accepts jobs."),
-        503: Reply(Ready, "The service does not accept jobs; ``checks`` has the reasons."),
+        200: ResponseSpec(Ready, "The service accepts jobs."),
+        503: ResponseSpec(Ready, "The service does not accept jobs; ``checks`` has the reasons."),
     },
 )
 def readyz() -> tuple[Response, int]:
@@ -116,7 +116,7 @@ def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]
 @routes.get("/metrics")
 @operation(
     "getMetrics",
-    {200: Reply(text="The metrics, as text.", media={_METRICS: {"type": "string"}})},
+    {200: ResponseSpec(text="The metrics, as text.", media={_METRICS: {"type": "string"}})},
     errors=(Unavailable,),
 )
 def metrics() -> Response:

@@ -18,7 +18,7 @@ from core.names import JobState
 from schemas.responses import JobList
 from storage.ledger.records import Job
 
-routes = Blueprint("history", __name__, url_prefix="/v1/jobs")
+routes = Blueprint("job_list", __name__, url_prefix="/v1/jobs")
 
 #: Jobs on a page, and those that one request looks at in search of them.
 _PAGE, _LARGEST_PAGE = 20, 100

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, request
 
 from api.context import context
 from api.http.query import invalid
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LAST_EVENT_ID
 from api.routes.jobs import find_job
 from api.streaming.audio import Wanted, finished_audio, follow_audio, source_rate
@@ -20,15 +20,15 @@ from core.errors import Conflict, InvalidRequest, NotFound
 from core.names import JobState
 from storage.ledger.records import Job
 
-routes = Blueprint("following", __name__, url_prefix="/v1/jobs")
+routes = Blueprint("job_streams", __name__, url_prefix="/v1/jobs")
 
 
 @routes.get("/<job_id>/events")
 @operation(
     "streamJobEvents",
     {
-        200: Reply(text="Server-sent events until the end of the job.", media={"text/event-stream": {}}),
-        204: Reply(text="There are no events after `Last-Event-ID`: it was the job's last."),
+        200: ResponseSpec(text="Server-sent events until the end of the job.", media={"text/event-stream": {}}),
+        204: ResponseSpec(text="There are no events after `Last-Event-ID`: it was the job's last."),
     },
     parameters=(LAST_EVENT_ID,),
     errors=(InvalidRequest,),

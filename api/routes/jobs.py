@@ -17,7 +17,7 @@ from api.http.json_body import read_json
 from api.http.prefer import wait_for_end
 from api.http.query import flag
 from api.job_views import job_view, views
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import DOWNLOAD, IDEMPOTENCY_KEY, LOCATION, OWN_ID, PREFER, STREAM
 from audio.encode import CONTENT_TYPES
 from core import ids
@@ -45,7 +45,7 @@ _OWN_ID = re.compile(ids.OWN_ID)
 
 #: The responses to a new job.
 TAKEN_IN = {
-    202: Reply(
+    202: ResponseSpec(
         (responses.AcceptedJob, responses.Job),
         "The job was accepted. If it ended within the wait, this is the whole job.",
         LOCATION,
@@ -66,7 +66,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.put("/<job_id>")
 @operation(
     "putJob",
-    {200: Reply(responses.Job, "The job exists already, with the same body.", LOCATION), **TAKEN_IN},
+    {200: ResponseSpec(responses.Job, "The job exists already, with the same body.", LOCATION), **TAKEN_IN},
     body=JobRequest,
     form=True,
     parameters=(OWN_ID, PREFER),
@@ -141,11 +141,11 @@ def delete(job_id: str) -> Response:
 @operation(
     "getJobAudio",
     {
-        200: Reply(
+        200: ResponseSpec(
             text="The audio.", headers=("Accept-Ranges", "Content-Disposition"), media={**_FILES, "audio/pcm": {}}
         ),
-        206: Reply(text="The requested part.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
-        304: Reply(text="The audio is unchanged.", headers=("ETag",)),
+        206: ResponseSpec(text="The requested part.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
+        304: ResponseSpec(text="The audio is unchanged.", headers=("ETag",)),
     },
     parameters=(*STREAM, *DOWNLOAD),
     errors=(Conflict, RangeNotSatisfiable),

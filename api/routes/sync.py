@@ -11,13 +11,13 @@ from flask import Blueprint, Response, jsonify
 
 from api.http.prefer import wait_for_end
 from api.job_views import job_view
-from api.openapi.operation import Reply, View, operation
+from api.openapi.operation import ResponseSpec, View, operation
 from api.openapi.parameters import IDEMPOTENCY_KEY, LOCATION, PREFER
 from api.routes.jobs import TAKEN_IN, accepted, create_once, read_job
 from core.errors import Conflict, FieldError, InvalidRequest, NotFound
 from schemas import responses
 
-routes = Blueprint("doors", __name__, url_prefix="/v1")
+routes = Blueprint("sync", __name__, url_prefix="/v1")
 
 #: Seconds to wait for the job, by default (``Prefer: wait=N``).
 PATIENCE = 30.0
@@ -26,7 +26,7 @@ PATIENCE = 30.0
 def _sync(pipeline: str) -> Callable[[View], View]:
     return operation(
         pipeline,
-        {200: Reply(responses.Job, "The finished job.", LOCATION), **TAKEN_IN},
+        {200: ResponseSpec(responses.Job, "The finished job.", LOCATION), **TAKEN_IN},
         body=f"{pipeline.capitalize()}Request",
         form=True,
         pipeline=pipeline,

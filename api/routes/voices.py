@@ -14,7 +14,7 @@ from api.http.forms import check_fields, json_object, no_such_file
 from api.http.json_body import read_json
 from api.http.prefer import wait_for_end
 from api.job_views import views
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LOCATION, PREFER
 from api.routes.catalog import stock_voices
 from api.routes.jobs import TAKEN_IN, accepted, submit
@@ -44,7 +44,7 @@ def list_voices() -> Response:
 @routes.post("")
 @operation(
     "createVoice",
-    {202: Reply(responses.StoredVoice, "The voice is being prepared.", LOCATION)},
+    {202: ResponseSpec(responses.StoredVoice, "The voice is being prepared.", LOCATION)},
     body=VoiceRequest,
     form=True,
     errors=(NotFound,),
@@ -84,7 +84,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 
 @routes.get("/<voice_id>")
-@operation("getVoice", {200: Reply((responses.StockVoice, responses.StoredVoice), "The voice.")})
+@operation("getVoice", {200: ResponseSpec((responses.StockVoice, responses.StoredVoice), "The voice.")})
 def get(voice_id: str) -> Response:
     """Retrieve a voice."""
     for stock in stock_voices():

@@ -10,7 +10,7 @@ from api.context import context, owner
 from api.http.json_body import read_json
 from api.http.query import page
 from api.job_views import views
-from api.openapi.operation import Reply, operation
+from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LOCATION, PAGE
 from api.routes.jobs import find_job
 from core.errors import Conflict
@@ -37,7 +37,7 @@ def deliveries() -> Deliveries:
 @routes.post("/webhooks")
 @operation(
     "createWebhook",
-    {201: Reply(responses.NewWebhookEndpoint, headers=LOCATION)},
+    {201: ResponseSpec(responses.NewWebhookEndpoint, headers=LOCATION)},
     body=WebhookRequest,
     errors=(Conflict,),
 )
@@ -100,7 +100,7 @@ def rotate(endpoint_id: str) -> Response:
 
 
 @routes.post("/webhooks/<endpoint_id>/test")
-@operation("testWebhook", {202: Reply(responses.Delivery, "The delivery was created.")})
+@operation("testWebhook", {202: ResponseSpec(responses.Delivery, "The delivery was created.")})
 def test(endpoint_id: str) -> tuple[Response, int]:
     """Send a test event, `webhook.test`, regardless of the endpoint's events."""
     webhooks().get(owner(), endpoint_id)
@@ -116,7 +116,7 @@ def list_deliveries(endpoint_id: str) -> Response:
 
 
 @routes.get("/jobs/<job_id>/deliveries")
-@operation("listJobDeliveries", {200: Reply(responses.DeliveryList, "All deliveries of the job.")})
+@operation("listJobDeliveries", {200: ResponseSpec(responses.DeliveryList, "All deliveries of the job.")})
 def list_job_deliveries(job_id: str) -> Response:
     """List the deliveries of a job's events, oldest first."""
     job = find_job(job_id)
@@ -134,7 +134,7 @@ def get_delivery(delivery_id: str) -> Response:
 
 
 @routes.post("/deliveries/<delivery_id>/redeliver")
-@operation("redeliver", {202: Reply(responses.Delivery, "The delivery was scheduled.")}, errors=(Conflict,))
+@operation("redeliver", {202: ResponseSpec(responses.Delivery, "The delivery was scheduled.")}, errors=(Conflict,))
 def redeliver(delivery_id: str) -> tuple[Response, int]:
     """Send a delivery again at once, with the same id."""
     return jsonify(delivery_view(deliveries().redeliver(owner(), delivery_id))), 202
