@@ -20,7 +20,7 @@ START_PATIENCE = 15.0
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The API as a WSGI app. Raises `ConfigurationError` where it must not start."""
+    """Create the API as a WSGI app. Raises `ConfigurationError` if it must not start."""
     settings = settings or load_settings()
     destinations(settings.destinations)  # a wrong one stops the process
     client = connect(settings.redis_url)

@@ -1,4 +1,4 @@
-"""Of the present request: the app's connections, and who is asking."""
+"""The context of the current request: the app's connections and the owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings import Settings
 from pipelines.connections import Connections
 from storage.keys import find_key, list_keys
 
-#: Whose jobs those are that come in with authentication off.
+#: The owner of all jobs if authentication is off.
 LOCAL_OWNER = "local"
 
 
@@ -28,7 +28,7 @@ def owner() -> str:
 
 
 def ceiling() -> int | None:
-    """Seconds that results may be kept by the key of the present request."""
+    """The maximum of ``expires_in`` in seconds, for the API key of the current request."""
     found: int | None = g.ceiling
     return found
 
@@ -62,7 +62,7 @@ def check_start(settings: Settings, client: redis.Redis) -> None:
 
 
 def add_authentication(app: Flask) -> None:
-    """Everything under ``/v1`` asks for a key; the rest holds nothing of anybody's."""
+    """Require an API key for every path below ``/v1``. Other paths expose no owner's data."""
 
     @app.before_request
     def authenticate() -> None:
@@ -78,7 +78,7 @@ def add_authentication(app: Flask) -> None:
 
 
 def secret_of(authorization: str, x_api_key: str) -> str | None:
-    """The key that a request's headers bring, None where there is none."""
+    """The API key in a request's headers, or None."""
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() == "bearer" and secret.strip():
         return secret.strip()

@@ -13,12 +13,12 @@ from schemas.views import Views
 from storage.ledger.records import Job
 from storage.ledger.registry import seconds_per_item
 
-#: Utterances done after which a job's own pace says more than that of the workers.
+#: Utterances after which the ETA is based on the job's own speed instead of the workers'.
 _ENOUGH = 5
 
 
 def root() -> str:
-    """The API's address: the public one where there is, else that of the present request; no slash behind it."""
+    """The address of the API, without a trailing slash: the public one if set, else that of the current request."""
     settings = context().settings
     return settings.public_url if settings.api_public_url else request.url_root.rstrip("/")
 
@@ -34,10 +34,11 @@ def job_view(job: Job) -> responses.Job:
 
 
 def eta(job: Job) -> float | None:
-    """Seconds until the job's end, as near as can be told; None where it cannot.
+    """Estimated seconds until the end of the job; None if unknown.
 
-    At first by the pace of the workers that serve its slowest model, shared with the owners who have unfinished work
-    as well; once a few utterances are done, by the pace that the job has had itself."""
+    At first based on the speed of the workers that serve its slowest model, shared with other owners who have
+    unfinished work; after a few utterances, on the job's own speed.
+    """
     if job.state is JobState.RUNNING and job.done >= _ENOUGH and job.started is not None:
         return round((time.time() - job.started) / job.done * (job.total - job.done), 1)
     left = job.total - job.done if job.total else job.load

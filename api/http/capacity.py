@@ -1,4 +1,4 @@
-"""Places for answers that hold a thread for long: so many in a process, and of these so many for one owner."""
+"""Limits on responses that occupy a thread for long: per process, and per owner within it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 
 from core.errors import Overloaded
 
-#: Seconds after which somebody who was turned away may ask again.
+#: Seconds in ``Retry-After`` of a rejected request.
 AGAIN = 5
 
 
@@ -21,7 +21,7 @@ class Places:
         self.open = 0
 
     def take(self, owner: str, most: int, most_of_owner: int) -> Place:
-        """One of ``most`` places. Raises `Overloaded` (``too_many_…``) where there is none, or none for ``owner``."""
+        """Take one of ``most`` places. Raises `Overloaded` (``too_many_…``) if there is none, or none for ``owner``."""
         with self._lock:
             if self.open >= most:
                 raise self._refusal(f"There are too many {self._what}. Try again later.")
@@ -44,14 +44,14 @@ class Places:
 
 
 class Place:
-    """One place that is held."""
+    """One occupied place."""
 
     def __init__(self, places: Places, owner: str) -> None:
         self._places: Places | None = places
         self._owner = owner
 
     def leave(self) -> None:
-        """Gives it to another; once."""
+        """Free the place. Repeated calls have no effect."""
         places, self._places = self._places, None
         if places is not None:
             places.give_back(self._owner)

@@ -1,18 +1,19 @@
-"""Browsers of other origins (the Fetch standard's CORS protocol): off, unless the administrator names origins."""
+"""Cross-origin requests from browsers (the Fetch standard's CORS protocol): off, unless the administrator lists
+origins."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
 
-#: What a page may send, and what it may see beyond the body.
+#: Request headers that a page may send, and response headers that it may read.
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ASKED = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, Range, If-Range, If-None-Match, Last-Event-ID"
 SHOWN = "Location, ETag, Content-Range, Content-Disposition, Accept-Ranges, Retry-After"
 
 
 def add_cors(app: Flask, origins: str) -> None:
-    """Lets pages of ``origins`` (with commas between, or ``*``) call the API. Keys are headers, never cookies, so that
-    credentials are never allowed."""
+    """Allow pages of ``origins`` (separated by commas, or ``*``) to call the API. API keys are headers, never cookies,
+    so credentials are never allowed."""
     allowed = {origin.strip().rstrip("/").lower() for origin in origins.split(",") if origin.strip()}
     if not allowed:
         return

@@ -1,7 +1,7 @@
-"""Finished files and archives on their way to a client.
+"""Downloads of finished files and archives.
 
-What is larger than the server keeps for a client that reads slowly holds a thread while it is sent. So such answers
-have threads of their own (``api_downloads``), of which one owner gets a share.
+A body larger than the server's buffer for slow clients occupies a thread while it is sent. Such responses have their
+own threads (``api_downloads``), of which each owner may use a part.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ PLACES = Places("downloads")
 
 
 def send(make: Callable[[], Iterable[bytes]], size: int | None, **answer: object) -> Response:
-    """The answer whose body of ``size`` bytes (None: nobody knows) ``make`` begins to read; ``answer``: its rest.
+    """The response whose body of ``size`` bytes (None: unknown) ``make`` starts to read; ``answer`` is the rest of the
+    response.
 
-    Raises `Overloaded` (``too_many_downloads``)."""
+    Raises `Overloaded` (``too_many_downloads``).
+    """
     if request.method == "HEAD" or (size is not None and size <= MAX_UNSENT):
         return Response(make(), **answer)  # type: ignore[arg-type]
     settings = context().settings

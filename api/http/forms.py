@@ -1,4 +1,4 @@
-"""Fields of multipart bodies; an error names the field that it is about."""
+"""Fields of multipart bodies. An error names its field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.intake import of_field
 
 
 def check_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Bounds the JSON that fields (name, value) hold, each and together. Raises `Malformed` or `TooLarge`."""
+    """Check the size of the JSON in fields (name, value), each and in total. Raises `Malformed` or `TooLarge`."""
 
     def parts() -> Iterator[bytes]:
         for name, value in fields:
@@ -25,13 +25,13 @@ def check_fields(fields: Iterable[tuple[str, str]]) -> None:
 
 
 def json_object(name: str, value: str) -> dict[str, Any]:
-    """The JSON object that a field holds. Raises `Malformed`."""
+    """Parse the JSON object in a field. Raises `Malformed`."""
     with of_field(name[:100]):
         return parse_json(value.encode())
 
 
 def json_value(name: str, value: str) -> Any:
-    """Whatever JSON a field holds. Raises `Malformed`."""
+    """Parse any JSON value in a field. Raises `Malformed`."""
     with of_field(name[:100]):
         found = parse_json(b'{"value": %s}' % value.encode())
         if len(found) != 1:

@@ -1,8 +1,10 @@
-"""waitress, as the API runs it: requests are read whole by one thread that waits for all connections at once, and only
-then handed to a thread of the app. What waitress leaves open is bounded here: the time for headers, bodies and answers,
-connections in all and of one address. What is no HTTP gets a problem document.
+"""The HTTP server, built on waitress: one thread reads the requests of all connections completely, and only then passes
+them to a thread of the app.
 
-Written for one release of waitress, on whose internals it stands.
+Adds the limits that waitress lacks: on the time for headers, bodies and responses, and on the number of connections,
+in total and per address. Malformed HTTP gets the same problem document as other errors.
+
+Written for one release of waitress, because it uses its internals.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ HEADER_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 30.0, 2.0
 #: A body has so many seconds, and one more for every so many bytes.
 BODY_SECONDS, BODY_RATE = 30.0, 4096
 
-#: Connections that are taken before those are looked at that are there.
+#: Connections accepted in one iteration before existing ones are served.
 ACCEPTED_AT_ONCE = 64
 
 
@@ -62,7 +64,8 @@ class AppTask(task.WSGITask):
 
 
 class KeyCheck:
-    """Looks at the key of a request with a large body before that is read: nobody without one fills the disk."""
+    """Checks the API key of a request with a large body before the body is read, so that a client without a key cannot
+    fill the disk."""
 
     def __init__(self, channel: Channel, request: Parser) -> None:
         self._channel = channel
@@ -175,7 +178,8 @@ class Channel(HTTPChannel):
         super().handle_write()
 
     def _linger(self) -> None:
-        """Says that no more comes, and reads on for a while: a close with unread bytes would take the answer back."""
+        """Announce the end of the response, and read on for a while: closing a connection with unread bytes would
+        discard the response."""
         self.close_when_flushed, self.lingers = False, time.time() + LINGER_SECONDS
         try:
             self.socket.shutdown(socket.SHUT_WR)
@@ -258,14 +262,14 @@ class Front(TcpWSGIServer):
             dispatcher.set_thread_count(running + 1)
 
     def pull_trigger(self) -> None:
-        """Wakes the thread that waits for all connections, where it has something to do: as a rule an answer is written
-        by the thread that made it, and what the client sends next wakes it anyway."""
+        """Wake the thread that waits for all connections if it has something to do. Usually this is not needed: the
+        thread that created a response also writes it, and the client's next bytes wake the loop."""
         channel = getattr(_serving, "channel", None)
         if channel is None or channel.needs_loop:
             super().pull_trigger()
 
     def handle_accept(self) -> None:
-        """Takes those that wait, some at once: behind a crowd an honest client waits no longer than it must."""
+        """Accept several waiting connections at once, so that a normal client is not delayed behind many others."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 accepted = self.accept()
@@ -276,7 +280,7 @@ class Front(TcpWSGIServer):
             self._take(*accepted)
 
     def _take(self, connection: socket.socket, address: Any) -> None:
-        """Begins with a connection; an address that has too many is told so."""
+        """Start to serve a connection; reject it if its address has too many."""
         with contextlib.suppress(OSError):
             self.set_socket_options(connection)
         if self.addresses[address[0]] >= self.limits.per_address:
@@ -322,8 +326,8 @@ class Front(TcpWSGIServer):
         wasyncore.close_all(self._map)
 
     def _turn(self, poller: select.epoll) -> None:
-        """Waits once, and handles what came. Only connections that something happened to, or that a thread works for,
-        are asked what they wait for: thousands that idle cost nothing."""
+        """Wait once and handle all activity. Only connections with activity, or for which a thread works, are
+        polled, so idle connections cost nothing."""
         busy = set()
         for descriptor in [*self.touched, self._fileno, self.trigger._fileno]:
             if (one := self._map.get(descriptor)) is not None:

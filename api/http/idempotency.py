@@ -1,7 +1,7 @@
-"""One job under one ``Idempotency-Key``, however often and however many at once ask for it.
+"""One job per ``Idempotency-Key``, however many requests use it, also concurrently.
 
-After Stripe's keys: up to 255 characters, kept for a day, the same key with another body is an error, and what was
-refused is not kept.
+Like Stripe's keys: up to 255 characters, kept for a day; the same key with another body is an error, and rejected
+requests do not count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST = 255
 
 
 def fingerprint(body: Mapping[str, Any], files: Mapping[str, FileStorage]) -> str:
-    """What a request asks for, in one word: its fields, and the bytes of its files."""
+    """A digest of a request: of its fields and the bytes of its files."""
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode())
     for name, file in sorted(files.items()):
         digest.update(name.encode())
@@ -37,10 +37,10 @@ def fingerprint(body: Mapping[str, Any], files: Mapping[str, FileStorage]) -> st
 
 
 def once(owner: str, key: str, asked: str, job_id: str, create: Callable[[str], Job]) -> Job:
-    """The job that ``create`` makes under ``key``, or the one that it made before.
+    """Create the job with ``create``, or return the one that was created before with this ``key``.
 
-    ``asked``: the request's `fingerprint`. ``create`` gets the id that the job has, ``job_id`` where the key is new.
-    Raises `InvalidRequest` (``idempotency_key_reused``) where the key stands for another body.
+    ``asked``: the request's `fingerprint`. ``create`` receives the job's id, which is ``job_id`` if the key is new.
+    Raises `InvalidRequest` (``idempotency_key_reused``) if the key was used with another body.
     """
     if not 1 <= len(key) <= _LONGEST:
         raise InvalidRequest(
@@ -68,18 +68,18 @@ class _Attempt:
         self._create = create
 
     def create(self, claim: Claim) -> Job:
-        """Makes the job of ``claim``; where it is refused, the key is free again."""
+        """Create the job of ``claim``. If it is rejected, the key is free again."""
         try:
             return self._create(claim.job)
         except BaseException:
-            # Where the ledger is away, the job may be written down all the same: then the key keeps standing for it.
+            # The ledger may have stored the job although it is unavailable now: then the key must keep its claim.
             with suppress(LedgerUnavailable):
                 if context().ledger.get(claim.job) is None:
                     self.keys.release(self._owner, self._key, claim)
             raise
 
     def wait_for(self, held: Claim) -> Job:
-        """The job of whoever came first; made here where that one died before it was written down."""
+        """Wait for the job of the first request. If that request died before it created the job, create it here."""
         end = time.monotonic() + FIRST_TIMEOUT
         while time.monotonic() < end:
             if job := context().ledger.get(held.job):

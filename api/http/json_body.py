@@ -1,4 +1,4 @@
-"""A request's JSON body, bounded far below what an upload may have."""
+"""JSON bodies, with a limit far below that of uploads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from core.validation import parse_json
 
 
 def read_json(empty: bytes = b"", *, bounded: bool = True) -> dict[str, Any]:
-    """The body as a JSON object; ``empty`` stands for one that is empty. ``bounded``: see `parse_json`.
+    """Read the body as a JSON object; ``empty`` is the default for an empty body. ``bounded``: see `parse_json`.
 
-    Raises `TooLarge` (``json_too_large``) above ``CHORUS_MAX_JSON_BYTES``, before it is read, and `Malformed`."""
+    Raises `TooLarge` (``json_too_large``) above ``CHORUS_MAX_JSON_BYTES``, before the body is read, and `Malformed`.
+    """
     most = context().settings.max_json_bytes
     request.max_content_length = min(most, request.max_content_length or most)
     try:

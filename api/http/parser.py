@@ -1,5 +1,5 @@
-"""Reads requests for `api.http.front`: what two servers might read in two ways, and what is too large, is refused at
-its headers, with a problem document."""
+"""Parses requests for `api.http.front`. Rejects ambiguous framing and requests that are too large at their headers,
+with a problem document."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from core.errors import ChorusError, InternalError, Malformed, TooLarge, Unautho
 #: Bytes of a request's first line, and of all its headers; how many headers.
 MAX_LINE, MAX_HEADERS, MAX_HEADER_COUNT = 8190, 32 * 1024, 100
 
-#: Bytes of a body that comes without a key, or whose key is not looked at before it is there.
+#: Maximum bytes of a body without an API key, or whose key is only checked after the body.
 MAX_ANONYMOUS = 64 * 1024
 
-#: Bytes of an answer that are kept for a client that reads slowly; a thread waits with what is beyond.
+#: Bytes of a response that are buffered for a slow client; beyond that, a thread waits.
 MAX_UNSENT = 8 * 2**20
 
 #: Bytes of the line before a chunk, and of what follows the last one.
@@ -55,8 +55,7 @@ class Problem(Error):
 
     @staticmethod
     def of(error: Error) -> Problem:
-        """The problem that one of waitress's errors is. A transfer coding that nobody knows (501) is the client's
-        doing, and no fault of the server's."""
+        """The problem for one of waitress's errors. An unknown transfer coding (501) is a client error here."""
         if isinstance(error, Problem):
             return error
         if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -76,7 +75,7 @@ class Problem(Error):
 
 
 def malformed(status: int) -> Problem:
-    """The problem of what is no HTTP."""
+    """The problem for malformed HTTP."""
     return Problem(Malformed("The request is not valid HTTP or is too large."), status)
 
 
@@ -87,7 +86,7 @@ class _Refused(ParsingError):
 
 
 class Parser(HTTPRequestParser):
-    """Reads one request. Refuses what two servers might read in two ways, and what is too large, at its headers."""
+    """Parses one request. Rejects ambiguous framing, and requests that are too large, at their headers."""
 
     limits: Limits  #: set by `Front`
     adj: Any
@@ -114,7 +113,7 @@ class Parser(HTTPRequestParser):
 
     @property
     def secret(self) -> str | None:
-        """The key that the request brings."""
+        """The API key of the request."""
         return secret_of(self.headers.get("AUTHORIZATION", ""), self.headers.get("X_API_KEY", ""))
 
     @property
@@ -159,7 +158,7 @@ class Parser(HTTPRequestParser):
             raise _Refused(self._too_large())
 
     def _most(self) -> int:
-        """Bytes that the body may have: more to be kept as an upload, few without a key."""
+        """The maximum size of the body in bytes: more for uploads, less without an API key."""
         if not self.limits.anonymous and self.secret is None:
             return MAX_ANONYMOUS
         upload = self.command == "PUT" and _UPLOAD.fullmatch(self.path)

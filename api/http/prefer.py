@@ -1,7 +1,7 @@
-"""``Prefer: wait=N`` (RFC 7240): an answer that waits a while for the job's end.
+"""``Prefer: wait=N`` (RFC 7240): delay the response until the job has ended.
 
-Those who wait hold a thread each, so that only half of an API process's threads may do so, and one owner's a quarter;
-whoever comes past that is answered at once, as the preference allows, and ``/healthz`` never starves.
+A waiting request occupies a thread. At most half of an API process's threads may wait, and a quarter for one owner;
+further requests are answered at once, which the preference allows. So ``/healthz`` always has a thread.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ _owners: Counter[str] = Counter()
 
 
 def wait_for_end(job: Job, default: float = 0.0) -> Job:
-    """The job once it has ended, or once the time is over that the request is ready to wait: ``default`` seconds
-    where it does not say."""
+    """Return the job when it has ended, or after the request's waiting time, ``default`` seconds if it names none."""
     global _waiting
     match = _WAIT.search(request.headers.get("Prefer", ""))
     timeout = min(float(match[1]), LONGEST) if match else default

@@ -25,7 +25,7 @@ from schemas.responses import FieldProblem, OpenAIError, Problem
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a client is asked to wait where an error does not say.
+#: Default of ``Retry-After``, in seconds.
 RETRY_AFTER = 2
 
 _OPENAI_TYPES = {
@@ -61,7 +61,7 @@ def document(error: ChorusError) -> bytes:
 
 
 def problem(error: ChorusError) -> Response:
-    """The answer that tells of ``error``."""
+    """The response for ``error``."""
     answer = Response(document(error), status=error.status, content_type="application/problem+json")
     if isinstance(error, Unavailable) or error.retry_after is not None:
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER))

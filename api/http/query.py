@@ -1,4 +1,4 @@
-"""What a query says, checked; and pages of what it asks for."""
+"""Query parameters and pages of lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def invalid(name: str, code: str, detail: str) -> InvalidRequest:
 
 
 def only(names: Collection[str], prefix: str | None = None) -> None:
-    """Refuses every filter but ``names`` and those that begin with ``prefix``. Raises `InvalidRequest`."""
+    """Reject all parameters except ``names`` and those that start with ``prefix``. Raises `InvalidRequest`."""
     for name in request.args:
         if name not in names and not (prefix and name.startswith(prefix)):
             raise invalid(name, "unknown_field", "Unknown filter.")
@@ -53,8 +53,8 @@ def flag(name: str) -> bool:
 
 
 def page(ask: Callable[[str | None, int], Sequence[Entry]], view: Callable[[Entry], Mapping[str, Any]]) -> Response:
-    """The page that ``limit`` and ``cursor`` name. ``ask`` gets the cursor and how many entries to bring, one more
-    than are shown; the id of the last one shown is the cursor of the page behind it."""
+    """The page that ``limit`` and ``cursor`` select. ``ask`` receives the cursor and the number of entries to fetch,
+    one more than are shown. The id of the last one shown is the cursor of the next page."""
     limit = page_number("limit", 20, 1, 100)
     found = ask(request.args.get("cursor"), limit + 1)
     following = found[limit - 1].id if len(found) > limit else None

@@ -1,4 +1,4 @@
-"""The API's processes: one listening socket, one `Front` in each."""
+"""The API's processes: they share one listening socket, with one `Front` each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from storage.keys import find_key
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a process which is to stop gives to what it is doing.
+#: Seconds that a stopping process waits for running requests.
 GRACE = 8.0
 
 #: Descriptors of a process that are no connections of clients.
@@ -82,14 +82,14 @@ class Server:
 
 
 def _share_memory() -> None:
-    """glibc gives each thread an arena of its own, and none of them back: with dozens of threads that is what most of
-    the process's memory would be (mallopt(3), M_ARENA_MAX)."""
+    """Limit glibc to few arenas. By default it creates one per thread and never frees it, which with dozens of threads
+    would be most of the process's memory (mallopt(3), M_ARENA_MAX)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(-8, 2)
 
 
 def _connections(asked: int) -> int:
-    """As many as asked for, as far as this process may have descriptors."""
+    """The configured number of connections, limited by this process's file descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -59,14 +59,15 @@ class AsyncClient:
         wait: float = 0.0,
         **job: Any,
     ) -> Job:
-        """Submits a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
+        """Submit a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
 
-        ``reference`` and ``recording`` may be paths, open binary files or bytes. ``id``: one of your own, so that the
-        same call made twice is one job. ``wait``: seconds that the answer may wait for the job's end."""
+        ``reference`` and ``recording`` can be paths, open binary files or bytes. ``id``: an id of your own, so that
+        repeating the call creates one job only. ``wait``: seconds that the API may wait for the end of the job.
+        """
         return await self._run(self._operations.create({"pipeline": pipeline, "text": text, **job}, id, wait))
 
     async def get(self, job: str | Job) -> Job:
-        """The job as it stands."""
+        """Fetch a job."""
         return await self._run(self._operations.get(job))
 
     async def wait(
@@ -80,7 +81,7 @@ class AsyncClient:
         return await self._run(self._operations.act(job, "cancel"))
 
     async def retry(self, job: str | Job) -> Job:
-        """Begins a job anew that failed or was canceled."""
+        """Retry a job that failed or was canceled."""
         return await self._run(self._operations.act(job, "retry"))
 
     async def delete(self, job: str | Job) -> None:
@@ -93,15 +94,15 @@ class AsyncClient:
         return await self._run(self._operations.page(filters))
 
     async def upload(self, content: Content) -> Upload:
-        """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
+        """Upload a file (a path, or a file open for binary reading) or bytes."""
         return await self._run(self._operations.upload(content))
 
     async def delete_upload(self, upload: str | Upload) -> None:
-        """Deletes an upload; what was made of it stays."""
+        """Delete an upload. Jobs and voices created from it are kept."""
         await self._run(self._operations.delete_upload(upload))
 
     async def transcribe(self, recording: Recording, **job: Any) -> Job:
-        """What is said in a recording: ``result.transcript``. Raises `JobFailed`."""
+        """Transcribe a recording: see ``result.transcript``. Raises `JobFailed`."""
         return await self._run(self._operations.door("transcribe", recording, job))
 
     async def embed(self, recording: Recording, **job: Any) -> Job:
@@ -124,7 +125,7 @@ class AsyncClient:
         return await self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     async def batch(self, batch: str | Batch) -> Batch:
-        """The batch as it stands."""
+        """Fetch a batch."""
         return await self._run(self._operations.get_batch(batch))
 
     async def batches(self) -> list[Batch]:
@@ -146,7 +147,7 @@ class AsyncClient:
         return await self._run(self._operations.act_batch(batch, "cancel"))
 
     async def retry_batch(self, batch: str | Batch) -> Batch:
-        """Begins the jobs anew that failed or were canceled."""
+        """Retry the failed and canceled jobs of a batch."""
         return await self._run(self._operations.act_batch(batch, "retry"))
 
     async def delete_batch(self, batch: str | Batch) -> None:
@@ -161,7 +162,7 @@ class AsyncClient:
         pipelines: Iterable[str] | None = None,
         consent: str | None = None,
     ) -> Voice:
-        """Makes a voice from recordings; it is ready a little later: see `wait_voice`."""
+        """Create a voice from recordings. Use `wait_voice` to wait until it is ready."""
         return await self._run(self._operations.create_voice(name, recordings, pipelines, consent))
 
     async def voices(self) -> list[Voice]:
@@ -169,7 +170,7 @@ class AsyncClient:
         return await self._run(self._operations.voices())
 
     async def voice(self, voice: str | Voice) -> Voice:
-        """One voice as it stands."""
+        """Fetch a voice."""
         return await self._run(self._operations.get_voice(voice))
 
     async def wait_voice(self, voice: str | Voice, timeout: float | None = 300.0) -> Voice:
@@ -177,7 +178,7 @@ class AsyncClient:
         return await self._run(self._operations.wait_voice(voice, timeout))
 
     async def rename_voice(self, voice: str | Voice, name: str) -> Voice:
-        """Gives a stored voice another name."""
+        """Rename a stored voice."""
         return await self._run(self._operations.rename_voice(voice, name))
 
     async def delete_voice(self, voice: str | Voice) -> None:
@@ -192,7 +193,7 @@ class AsyncClient:
         pipeline: str | None = None,
         output: Mapping[str, Any] | None = None,
     ) -> Job:
-        """A job that lets a voice say a sentence."""
+        """Create a job that speaks a sentence with a voice."""
         return await self._run(
             self._operations.preview_voice(voice, {"text": text, "pipeline": pipeline, "output": output})
         )
@@ -200,7 +201,7 @@ class AsyncClient:
     async def create_webhook(
         self, url: str, events: Iterable[str] | None = None, description: str | None = None
     ) -> WebhookEndpoint:
-        """Makes an endpoint; its ``secret`` is shown this once."""
+        """Create an endpoint. Its ``secret`` is returned only once."""
         return await self._run(
             self._operations.create_webhook(
                 {"url": url, "events": None if events is None else list(events), "description": description}
@@ -212,11 +213,11 @@ class AsyncClient:
         return await self._run(self._operations.webhooks())
 
     async def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
-        """One endpoint as it stands."""
+        """Fetch an endpoint."""
         return await self._run(self._operations.get_webhook(webhook))
 
     async def webhook_secret(self) -> str:
-        """The secret with which deliveries to URLs that jobs bring are signed."""
+        """The secret that signs deliveries to URLs that jobs name."""
         return await self._run(self._operations.webhook_secret())
 
     async def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
@@ -240,16 +241,16 @@ class AsyncClient:
         return await self._run(self._operations.deliveries(webhook))
 
     async def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
-        """Every delivery of a job's events, oldest first, to a URL of its own too."""
+        """All deliveries of a job's events, oldest first, including those to a URL of its own."""
         return await self._run(self._operations.job_deliveries(job))
 
     async def delivery(self, delivery: str) -> dict[str, Any]:
-        """A delivery as it stands."""
+        """Fetch a delivery."""
         return await self._run(self._operations.delivery(delivery))
 
     async def wait_delivery(self, delivery: str, timeout: float | None = None) -> dict[str, Any]:
-        """A delivery once it has been tried: ``state`` is ``waiting`` where it will be tried again. Raises
-        `WaitTimeout`."""
+        """Wait for the next attempt at a delivery. Its ``state`` is still ``waiting`` if another attempt follows.
+        Raises `WaitTimeout`."""
         return await self._run(self._operations.wait_delivery(delivery, timeout))
 
     async def redeliver(self, delivery: str) -> dict[str, Any]:
@@ -257,7 +258,7 @@ class AsyncClient:
         return await self._run(self._operations.redeliver(delivery))
 
     async def pipelines(self) -> list[dict[str, Any]]:
-        """Every pipeline: what it needs, gives and may be told."""
+        """All pipelines, with their inputs, results and options."""
         return await self._run(self._operations.listed("pipelines"))
 
     async def models(self) -> list[dict[str, Any]]:
@@ -293,8 +294,8 @@ class AsyncClient:
     async def save(
         self, job: str | Job, path: str | Path, on_progress: Callable[[int, int], None] | None = None
     ) -> Path:
-        """Saves a finished job's audio; ``path`` appears whole or not at all. A broken connection is taken up where it
-        broke. ``on_progress`` is told of bytes done and in all. Raises `BadDownload`."""
+        """Save a finished job's audio. ``path`` appears complete or not at all; a broken connection is resumed.
+        ``on_progress`` receives the bytes done and the total. Raises `BadDownload`."""
         target = Path(path)
         with arriving(target) as part, part.open("wb") as file:
             await self._download(job, file, on_progress)
@@ -334,8 +335,8 @@ class AsyncClient:
         return target
 
     async def stream(self, job: str | Job, format: str | None = None) -> AsyncGenerator[bytes, None]:
-        """A job's audio as it is made, in order. Raises `ConnectionFailed` where it breaks off, as it does when the job
-        fails, or where nothing comes for ten minutes."""
+        """Stream a job's audio in order while it is rendered. Raises `ConnectionFailed` if the stream is interrupted,
+        which includes a failed job, or if nothing arrives for ten minutes."""
         tries, begun = Tries(self._retry), False
         while True:
             try:
@@ -351,7 +352,7 @@ class AsyncClient:
             await asyncio.sleep(delay)
 
     async def events(self, job: str | Job) -> AsyncGenerator[Event, None]:
-        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
+        """Stream a job's events from its start to its end. Reconnects if the connection breaks."""
         reader, tries = EventReader(), Tries(self._retry)
         while True:
             try:

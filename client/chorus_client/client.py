@@ -1,4 +1,4 @@
-"""The client that waits: see `Client`."""
+"""The synchronous client: see `Client`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Client:
-    """Chorus over HTTP. ``with Client() as chorus: chorus.speak("Hello.")``
+    """A client for the Chorus API. ``with Client() as chorus: chorus.speak("Hello.")``
 
-    URL and key are those given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``. Calls that fail in a way that may pass are
-    tried again (``retry``); every method raises `ApiError` where the API refuses and `ConnectionFailed` where it cannot
-    be reached. Safe to share between threads.
+    The defaults of URL and key are ``CHORUS_URL`` and ``CHORUS_API_KEY``. Calls that fail temporarily are retried
+    (``retry``). Every method raises `ApiError` if the API returns an error, and `ConnectionFailed` if it cannot be
+    reached. Safe to share between threads.
     """
 
     def __init__(
@@ -64,14 +64,15 @@ class Client:
         wait: float = 0.0,
         **job: Any,
     ) -> Job:
-        """Submits a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
+        """Submit a job: ``pipeline``, ``text`` and any other field of a job (``voice``, ``reference``, ``output`` …).
 
-        ``reference`` and ``recording`` may be paths, open binary files or bytes. ``id``: one of your own, so that the
-        same call made twice is one job. ``wait``: seconds that the answer may wait for the job's end."""
+        ``reference`` and ``recording`` can be paths, open binary files or bytes. ``id``: an id of your own, so that
+        repeating the call creates one job only. ``wait``: seconds that the API may wait for the end of the job.
+        """
         return self._run(self._operations.create({"pipeline": pipeline, "text": text, **job}, id, wait))
 
     def get(self, job: str | Job) -> Job:
-        """The job as it stands."""
+        """Fetch a job."""
         return self._run(self._operations.get(job))
 
     def wait(
@@ -85,7 +86,7 @@ class Client:
         return self._run(self._operations.act(job, "cancel"))
 
     def retry(self, job: str | Job) -> Job:
-        """Begins a job anew that failed or was canceled."""
+        """Retry a job that failed or was canceled."""
         return self._run(self._operations.act(job, "retry"))
 
     def delete(self, job: str | Job) -> None:
@@ -98,15 +99,15 @@ class Client:
         return self._run(self._operations.page(filters))
 
     def upload(self, content: Content) -> Upload:
-        """Brings a file, by its path or open for binary reading, or bytes to a place that requests may name."""
+        """Upload a file (a path, or a file open for binary reading) or bytes."""
         return self._run(self._operations.upload(content))
 
     def delete_upload(self, upload: str | Upload) -> None:
-        """Deletes an upload; what was made of it stays."""
+        """Delete an upload. Jobs and voices created from it are kept."""
         self._run(self._operations.delete_upload(upload))
 
     def transcribe(self, recording: Recording, **job: Any) -> Job:
-        """What is said in a recording: ``result.transcript``. Raises `JobFailed`."""
+        """Transcribe a recording: see ``result.transcript``. Raises `JobFailed`."""
         return self._run(self._operations.door("transcribe", recording, job))
 
     def embed(self, recording: Recording, **job: Any) -> Job:
@@ -129,7 +130,7 @@ class Client:
         return self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     def batch(self, batch: str | Batch) -> Batch:
-        """The batch as it stands."""
+        """Fetch a batch."""
         return self._run(self._operations.get_batch(batch))
 
     def batches(self) -> list[Batch]:
@@ -151,7 +152,7 @@ class Client:
         return self._run(self._operations.act_batch(batch, "cancel"))
 
     def retry_batch(self, batch: str | Batch) -> Batch:
-        """Begins the jobs anew that failed or were canceled."""
+        """Retry the failed and canceled jobs of a batch."""
         return self._run(self._operations.act_batch(batch, "retry"))
 
     def delete_batch(self, batch: str | Batch) -> None:
@@ -166,7 +167,7 @@ class Client:
         pipelines: Iterable[str] | None = None,
         consent: str | None = None,
     ) -> Voice:
-        """Makes a voice from recordings; it is ready a little later: see `wait_voice`."""
+        """Create a voice from recordings. Use `wait_voice` to wait until it is ready."""
         return self._run(self._operations.create_voice(name, recordings, pipelines, consent))
 
     def voices(self) -> list[Voice]:
@@ -174,7 +175,7 @@ class Client:
         return self._run(self._operations.voices())
 
     def voice(self, voice: str | Voice) -> Voice:
-        """One voice as it stands."""
+        """Fetch a voice."""
         return self._run(self._operations.get_voice(voice))
 
     def wait_voice(self, voice: str | Voice, timeout: float | None = 300.0) -> Voice:
@@ -182,7 +183,7 @@ class Client:
         return self._run(self._operations.wait_voice(voice, timeout))
 
     def rename_voice(self, voice: str | Voice, name: str) -> Voice:
-        """Gives a stored voice another name."""
+        """Rename a stored voice."""
         return self._run(self._operations.rename_voice(voice, name))
 
     def delete_voice(self, voice: str | Voice) -> None:
@@ -197,13 +198,13 @@ class Client:
         pipeline: str | None = None,
         output: Mapping[str, Any] | None = None,
     ) -> Job:
-        """A job that lets a voice say a sentence."""
+        """Create a job that speaks a sentence with a voice."""
         return self._run(self._operations.preview_voice(voice, {"text": text, "pipeline": pipeline, "output": output}))
 
     def create_webhook(
         self, url: str, events: Iterable[str] | None = None, description: str | None = None
     ) -> WebhookEndpoint:
-        """Makes an endpoint; its ``secret`` is shown this once."""
+        """Create an endpoint. Its ``secret`` is returned only once."""
         return self._run(
             self._operations.create_webhook(
                 {"url": url, "events": None if events is None else list(events), "description": description}
@@ -215,11 +216,11 @@ class Client:
         return self._run(self._operations.webhooks())
 
     def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
-        """One endpoint as it stands."""
+        """Fetch an endpoint."""
         return self._run(self._operations.get_webhook(webhook))
 
     def webhook_secret(self) -> str:
-        """The secret with which deliveries to URLs that jobs bring are signed."""
+        """The secret that signs deliveries to URLs that jobs name."""
         return self._run(self._operations.webhook_secret())
 
     def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
@@ -243,16 +244,16 @@ class Client:
         return self._run(self._operations.deliveries(webhook))
 
     def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
-        """Every delivery of a job's events, oldest first, to a URL of its own too."""
+        """All deliveries of a job's events, oldest first, including those to a URL of its own."""
         return self._run(self._operations.job_deliveries(job))
 
     def delivery(self, delivery: str) -> dict[str, Any]:
-        """A delivery as it stands."""
+        """Fetch a delivery."""
         return self._run(self._operations.delivery(delivery))
 
     def wait_delivery(self, delivery: str, timeout: float | None = None) -> dict[str, Any]:
-        """A delivery once it has been tried: ``state`` is ``waiting`` where it will be tried again. Raises
-        `WaitTimeout`."""
+        """Wait for the next attempt at a delivery. Its ``state`` is still ``waiting`` if another attempt follows.
+        Raises `WaitTimeout`."""
         return self._run(self._operations.wait_delivery(delivery, timeout))
 
     def redeliver(self, delivery: str) -> dict[str, Any]:
@@ -260,7 +261,7 @@ class Client:
         return self._run(self._operations.redeliver(delivery))
 
     def pipelines(self) -> list[dict[str, Any]]:
-        """Every pipeline: what it needs, gives and may be told."""
+        """All pipelines, with their inputs, results and options."""
         return self._run(self._operations.listed("pipelines"))
 
     def models(self) -> list[dict[str, Any]]:
@@ -293,8 +294,8 @@ class Client:
         return file.getvalue()
 
     def save(self, job: str | Job, path: str | Path, on_progress: Callable[[int, int], None] | None = None) -> Path:
-        """Saves a finished job's audio; ``path`` appears whole or not at all. A broken connection is taken up where it
-        broke. ``on_progress`` is told of bytes done and in all. Raises `BadDownload`."""
+        """Save a finished job's audio. ``path`` appears complete or not at all; a broken connection is resumed.
+        ``on_progress`` receives the bytes done and the total. Raises `BadDownload`."""
         target = Path(path)
         with arriving(target) as part, part.open("wb") as file:
             self._download(job, file, on_progress)
@@ -333,8 +334,8 @@ class Client:
         return target
 
     def stream(self, job: str | Job, format: str | None = None) -> Generator[bytes, None, None]:
-        """A job's audio as it is made, in order. Raises `ConnectionFailed` where it breaks off, as it does when the job
-        fails, or where nothing comes for ten minutes."""
+        """Stream a job's audio in order while it is rendered. Raises `ConnectionFailed` if the stream is interrupted,
+        which includes a failed job, or if nothing arrives for ten minutes."""
         tries, begun = Tries(self._retry), False
         while True:
             try:
@@ -350,7 +351,7 @@ class Client:
             time.sleep(delay)
 
     def events(self, job: str | Job) -> Generator[Event, None, None]:
-        """What happens to a job, from its beginning to its end; connects again where the connection breaks."""
+        """Stream a job's events from its start to its end. Reconnects if the connection breaks."""
         reader, tries = EventReader(), Tries(self._retry)
         while True:
             try:

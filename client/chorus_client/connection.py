@@ -1,4 +1,4 @@
-"""Where the API is, and how its requests and answers look to httpx."""
+"""The address of the API, and the translation of calls to httpx."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Connection:
 
     @property
     def shown(self) -> str:
-        """The address, without what is secret in it."""
+        """The address without its secrets."""
         return str(httpx.URL(self.url).copy_with(userinfo=b""))
 
     def request(self, call: Call, content: Any) -> dict[str, Any]:
-        """A call as the arguments of ``httpx``'s ``request`` or ``stream``; the key goes to the API alone."""
+        """The arguments of httpx's ``request`` or ``stream`` for a call. The key is only sent to the API."""
         url = self.url + call.path if call.path.startswith("/") else call.path
         headers = dict(call.headers)
         if self.api_key and self._ours(url):
@@ -47,7 +47,7 @@ class Connection:
 
 
 def _json(body: Any) -> bytes:
-    """Raises `ChorusError` where ``body`` holds what JSON has no word for, such as NaN."""
+    """Encode ``body`` as JSON. Raises `ChorusError` if it contains values that JSON lacks, such as NaN."""
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError) as error:
@@ -60,8 +60,8 @@ def timeouts(seconds: float) -> httpx.Timeout:
 
 
 def connection(url: str | None, api_key: str | None) -> Connection:
-    """As given, else ``CHORUS_URL`` and ``CHORUS_API_KEY``. Raises `ChorusError` where there is no address, or where
-    address or key cannot be one."""
+    """The given URL and key, else ``CHORUS_URL`` and ``CHORUS_API_KEY``. Raises `ChorusError` if there is no URL, or if
+    URL or key are invalid."""
     address = (url or os.environ.get("CHORUS_URL") or "").strip().rstrip("/")
     if not address:
         raise ChorusError("No address of Chorus is set. Use Client(url=…) or set CHORUS_URL.")
@@ -73,7 +73,7 @@ def connection(url: str | None, api_key: str | None) -> Connection:
         raise ChorusError("The address of Chorus must start with http:// or https:// and name a host.")
     key = (api_key if api_key is not None else os.environ.get("CHORUS_API_KEY") or "").strip()
     if not (key.isascii() and key.isprintable()):
-        # Otherwise the key would stand in the words of whoever cannot send it.
+        # Otherwise httpx's error message would contain the key.
         raise ChorusError("The API key contains invalid characters.")
     return Connection(address, key or None)
 

@@ -1,4 +1,4 @@
-"""What is brought to the API: the bytes behind a path, an open file or bytes, to be read once or again."""
+"""Content to send to the API: the bytes of a path, an open file or a bytes object, readable more than once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from chorus_client.errors import ChorusError
 
-#: A file by its path, an open binary file (from where it stands on), or bytes.
+#: A file by its path, an open binary file (from its current position), or bytes.
 Content = str | Path | bytes | BinaryIO
 
 _CHUNK = 1 << 20
@@ -55,9 +55,10 @@ class Source:
 
 
 def source_of(content: Content) -> Source:
-    """What ``content`` stands for; a file that cannot go back, such as a pipe, is read whole.
+    """The source of ``content``. A file that cannot seek, such as a pipe, is read into memory.
 
-    Raises `ChorusError` for a file that is open for text, or for something else."""
+    Raises `ChorusError` for a file opened in text mode, or for another type.
+    """
     if isinstance(content, str | Path):
         return Source(Path(content).stat().st_size, Path(content))
     if isinstance(content, bytes | bytearray | memoryview):

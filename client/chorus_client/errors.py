@@ -1,15 +1,15 @@
-"""What the client raises.
+"""The exceptions of the client.
 
 ::
 
     ChorusError
-    ├── ApiError          the API answered with a problem document (RFC 9457)
+    ├── ApiError          the API returned a problem document (RFC 9457)
     ├── ConnectionFailed  the API cannot be reached, or the connection broke
-    ├── WaitTimeout       what was waited for has not ended in time
-    ├── JobFailed         a job ended otherwise than well
-    ├── VoiceFailed       a voice could not be made
-    ├── BadDownload       what arrived is not what was promised
-    └── BadSignature      a webhook is not from where it says, or too old
+    ├── WaitTimeout       a job, batch, voice or delivery did not end in time
+    ├── JobFailed         a job did not succeed
+    ├── VoiceFailed       a voice could not be created
+    ├── BadDownload       the downloaded bytes are wrong
+    └── BadSignature      a webhook's signature is invalid or too old
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ChorusError(Exception):
 
 
 class ApiError(ChorusError):
-    """The API refused. ``code`` is stable; ``fields`` says which field is wrong and why."""
+    """The API returned an error. ``code`` is stable; ``fields`` maps the invalid fields to messages."""
 
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
         self.status = status
@@ -48,7 +48,7 @@ class ConnectionFailed(ChorusError):
 
 
 class WaitTimeout(ChorusError):
-    """What was waited for has not ended in time; it goes on."""
+    """The job, batch, voice or delivery did not end in time. It continues."""
 
 
 class JobFailed(ChorusError):
@@ -60,7 +60,7 @@ class JobFailed(ChorusError):
 
 
 class VoiceFailed(ChorusError):
-    """A voice could not be made; ``voice`` says why."""
+    """A voice could not be created; see ``voice.error``."""
 
     def __init__(self, voice: Voice) -> None:
         self.voice = voice
@@ -68,7 +68,7 @@ class VoiceFailed(ChorusError):
 
 
 class BadDownload(ChorusError):
-    """What arrived is not what was promised."""
+    """The downloaded bytes are not those of the file."""
 
 
 class BadSignature(ChorusError):

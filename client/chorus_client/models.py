@@ -1,6 +1,6 @@
-"""The API's answers as frozen dataclasses. What is not known here is ignored, and kept in ``raw``.
+"""The API's responses as frozen dataclasses. Unknown fields are only kept in ``raw``.
 
-Times are RFC 3339 texts as the API sends them, durations seconds, rates Hz.
+Times are RFC 3339 strings as the API sends them, durations are in seconds, sample rates in Hz.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A finished job's audio. ``url`` may open it to whoever has it, for an hour."""
+    """A finished job's audio. Anyone who has ``url`` may be able to download it for an hour."""
 
     url: str = field(repr=False)
     format: str
@@ -85,7 +85,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a job gave; what it did not is None."""
+    """The result of a job. Fields that its pipeline does not produce are None."""
 
     audio: Audio | None = None
     characters: int | None = None
@@ -109,7 +109,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stood when it was asked for."""
+    """A job at the time of the request."""
 
     id: str
     state: str
@@ -165,7 +165,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch as it stood when it was asked for."""
+    """A batch at the time of the request."""
 
     id: str
     state: str
@@ -217,7 +217,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place to bring bytes to. ``url`` and ``fields`` may let in whoever has them."""
+    """An upload. Anyone who has ``url`` and ``fields`` may be able to write to it."""
 
     id: str
     url: str = field(repr=False)
@@ -232,7 +232,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """Where events go. ``secret`` is there where it was just made."""
+    """A webhook endpoint. ``secret`` is only set when it has just been created."""
 
     id: str
     url: str = ""
@@ -263,7 +263,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A page of a list; ``next`` is the cursor of the page behind it."""
+    """A page of a list; ``next`` is the cursor of the next page."""
 
     data: tuple[T, ...]
     next: str | None

@@ -1,4 +1,4 @@
-"""Every call of the API as an operation: which requests it takes, and what comes back. See `protocol`."""
+"""Every call of the API as an operation: its requests, and its result. See `protocol`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ARRIVED = {
 
 
 def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint | Upload) -> str:
-    """The id of a thing, escaped for a path. Raises `ChorusError` where it is empty."""
+    """The id of a resource, escaped for a path. Raises `ChorusError` if it is empty."""
     name = quote(thing if isinstance(thing, str) else thing.id, safe="")
     if not name:
         raise ChorusError("The id is empty.")
@@ -45,7 +45,7 @@ def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint | Upload) -> str:
 
 
 def ours(url: str, path: str) -> str:
-    """``path`` where ``url`` is the API's own address of it: behind a proxy the API may not know how it is reached."""
+    """``path`` if ``url`` is the API's own address for it: behind a proxy the API may not know its public address."""
     return path if urlsplit(url).path.endswith(path) else url
 
 
@@ -87,7 +87,7 @@ class Operations:
         return _document((yield from self._sent(Call(method, path, **more))))
 
     def _all(self, path: str) -> Operation[list[dict[str, Any]]]:
-        """What is on all pages of a list."""
+        """The entries of all pages of a list."""
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
@@ -100,7 +100,7 @@ class Operations:
     # -- jobs
 
     def create(self, body: Mapping[str, Any], own_id: str | None, wait: float) -> Operation[Job]:
-        """Submits a job, under an id of one's own where there is one."""
+        """Submit a job, with an id of the caller's own if given."""
         whole = yield from self._with_recordings(body)
         headers = {"Prefer": f"wait={round(wait)}"} if wait else {}
         if own_id is None:
@@ -127,10 +127,10 @@ class Operations:
         return {"base64": base64.b64encode(source.read()).decode()}
 
     def upload(self, content: Content) -> Operation[Upload]:
-        """Brings bytes to a place that requests may name."""
+        """Upload bytes."""
         source = source_of(content)
         upload = Upload.of((yield from self._json("POST", "/v1/uploads")))
-        # The length is said before: object storage takes nothing without.
+        # Object storage requires the length in advance.
         kind = "application/octet-stream"
         if upload.fields is not None:
             boundary = secrets.token_hex(16)
@@ -141,7 +141,7 @@ class Operations:
         return upload
 
     def delete_upload(self, upload: str | Upload) -> Operation[None]:
-        """Deletes an upload; what was made of it stays."""
+        """Delete an upload. Jobs and voices created from it are kept."""
         yield from self._sent(Call("DELETE", f"/v1/uploads/{path_of(upload)}"))
 
     def get(self, job: str | Job, wait: float = 0.0, within: float = math.inf) -> Operation[Job]:
@@ -151,12 +151,12 @@ class Operations:
         return Job.of(_document((yield from self._sent(call, within))))
 
     def wait(self, job: str | Job, timeout: float | None, told: Told | None) -> Operation[Job]:
-        # Somebody who is told of progress is told often.
+        # With a progress callback, poll often.
         longest = 1.0 if told else 20.0
         return until(lambda left: self.get(job, min(left, longest), left), lambda j: j.done, timeout, told or _nothing)
 
     def ended_well(self, job: str | Job, timeout: float | None, told: Told | None) -> Operation[Job]:
-        """As `wait`. Raises `JobFailed` where the job ended otherwise than well."""
+        """Like `wait`. Raises `JobFailed` if the job did not succeed."""
         found = yield from self.wait(job, timeout, told)
         return _well(found)
 
@@ -214,7 +214,7 @@ class Operations:
 
     def manifest(self, batch: str | Batch) -> Operation[list[dict[str, Any]]]:
         answer = yield from self._sent(Call("GET", f"/v1/batches/{path_of(batch)}/manifest", timeout=600.0))
-        # Not splitlines: a name may hold what that takes for the end of a line.
+        # Not splitlines: it also splits at characters that a name may contain.
         return [json.loads(line) for line in answer.content.split(b"\n") if line]
 
     def batches(self) -> Operation[list[Batch]]:
@@ -243,7 +243,7 @@ class Operations:
         return Voice.of(_document((yield from self._sent(Call("GET", f"/v1/voices/{path_of(voice)}"), within))))
 
     def wait_voice(self, voice: str | Voice, timeout: float | None) -> Operation[Voice]:
-        """Raises `VoiceFailed` where it could not be made."""
+        """Wait for a voice. Raises `VoiceFailed` if it could not be created."""
         made = until(lambda left: self.get_voice(voice, left), lambda v: v.state != "preparing", timeout, _nothing)
         found: Voice = yield from made
         if found.state != "ready":
@@ -276,7 +276,7 @@ class Operations:
         return WebhookEndpoint.of((yield from self._json("PATCH", path, json=_given(body))))
 
     def act_webhook(self, webhook: str | WebhookEndpoint, action: str) -> Operation[dict[str, Any]]:
-        """``rotate`` (gives the new ``secret``) or ``test``."""
+        """``rotate`` (returns the new ``secret``) or ``test``."""
         answer: Answer = yield Call("POST", f"/v1/webhooks/{path_of(webhook)}/{action}")
         return _document(answer)
 
@@ -318,9 +318,9 @@ class Operations:
         return Call("GET", f"/v1/batches/{path_of(batch)}/zip", timeout=600.0)
 
     def audio(self, job: str | Job) -> Operation[Audio]:
-        """Where a finished job's audio is, and what it must be. Raises `ChorusError` where there is none."""
+        """The address of a finished job's audio, and its properties. Raises `ChorusError` if there is none."""
         found = job
-        # A link into the storage is good for an hour: one that was not made just now is asked for anew.
+        # A presigned link is valid for an hour: fetch a new one unless it was created just now.
         if isinstance(job, str) or not job.result or not job.result.audio or not _at_api(job):
             found = yield from self.get(job)
         assert isinstance(found, Job)

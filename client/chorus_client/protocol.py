@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
-#: Seconds before connecting again, whatever a stream of events says.
+#: Longest reconnection delay, in seconds, that a stream of events may set.
 _LONGEST_RETRY = 60.0
 
 
@@ -79,7 +79,7 @@ class Retry:
 
 
 class Tries:
-    """The attempts at one thing. ``within``: seconds from the first failure on, where they are fewer than usual."""
+    """The attempts at one call. ``within``: seconds from the first failure, if less than usual."""
 
     def __init__(self, retry: Retry, within: float = math.inf) -> None:
         self._retry = retry
@@ -88,7 +88,7 @@ class Tries:
         self.failures = 0
 
     def failed(self, error: ChorusError) -> float:
-        """Seconds until the next attempt. Raises ``error`` where there is none."""
+        """Seconds until the next attempt. Raises ``error`` if there is none."""
         now = time.monotonic()
         if not self.failures:
             self._end = now + self._seconds
@@ -99,7 +99,7 @@ class Tries:
         return delay
 
     def went_on(self) -> None:
-        """Something has come of it: what fails from here on is counted anew."""
+        """Reset the count of attempts after progress."""
         self.failures = 0
 
 
@@ -111,7 +111,7 @@ def may_pass(error: ChorusError) -> bool:
 
 
 def problem_of(status: int, headers: Mapping[str, str], document: Any) -> ApiError:
-    """The error that an answer tells of."""
+    """The error in a response."""
     problem = document if isinstance(document, dict) else {}
     return ApiError(status, problem, _retry_after(headers.get("retry-after", "").strip()))
 
@@ -130,10 +130,11 @@ def _retry_after(value: str) -> float | None:
 def settled(
     call: Call, retry: Retry, arrived: Callable[[ApiError], bool], within: float = math.inf
 ) -> Operation[Answer | None]:
-    """Sends a call, again where that may help.
+    """Send a call, and retry it if that may help.
 
-    None where a later attempt is refused in a way that says, by ``arrived``, that an earlier one arrived and only its
-    answer was lost."""
+    Returns None if a later attempt is rejected with an error that shows, by ``arrived``, that an earlier one
+    succeeded and only its response was lost.
+    """
     tries = Tries(retry, within)
     while True:
         try:
@@ -147,14 +148,14 @@ def settled(
 
 
 def sent(call: Call, retry: Retry, within: float = math.inf) -> Operation[Answer]:
-    """Sends a call, again where that may help."""
+    """Send a call, and retry it if that may help."""
     answer = yield from settled(call, retry, lambda _: False, within)
     assert answer is not None
     return answer
 
 
 def once(call: Call) -> Call:
-    """The same call under a key of its own, so that trying it again makes nothing twice."""
+    """The same call with an idempotency key, so that retries do not create anything twice."""
     return replace(call, headers={**call.headers, "Idempotency-Key": str(uuid.uuid4())})
 
 
@@ -189,7 +190,7 @@ class EventReader:
         self.connected()
 
     def connected(self) -> None:
-        """A new connection: what the one before left half said is forgotten, its last id is not."""
+        """Start a new connection: discard incomplete data of the previous one, but keep its last id."""
         self._decoder = getincrementaldecoder("utf-8-sig")("replace")
         self._rest, self._after_cr = "", False
         self._forget()
@@ -200,7 +201,7 @@ class EventReader:
         self._data: list[str] = []
 
     def feed(self, data: bytes) -> list[tuple[str, str, str | None]]:
-        """Type, data and id of each event that ``data`` completes; the id is None where the event has none."""
+        """Type, data and id of each event that ``data`` completes. The id is None if the event has none."""
         text = self._decoder.decode(data)
         if not text:
             return []

@@ -1,4 +1,4 @@
-"""Files on their way here, and events: what both clients keep of them from one connection to the next."""
+"""Downloads and events: the state that both clients keep from one connection to the next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def arriving(target: Path) -> Iterator[Path]:
 
 
 class Download:
-    """A job's audio on its way into ``file``, taken up where the connection broke, and checked at the end."""
+    """The download of a job's audio into ``file``: resumed if the connection breaks, and verified at the end."""
 
     def __init__(self, audio: Audio, file: BinaryIO, told: Callable[[int, int], None] | None = None) -> None:
         self._audio = audio
@@ -40,16 +40,16 @@ class Download:
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes are there."""
+        """Whether all bytes have arrived."""
         return self._done >= self._audio.bytes
 
     def call(self) -> Call:
-        """Asks for what is missing, as it lies there: packed bytes could not be taken up in the middle."""
+        """The request for the missing bytes, without content encoding, since compressed data could not be resumed."""
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={self._done}-"} if self._done else {})}
         return Call("GET", self._audio.url, headers=headers)
 
     def begins(self, answer: httpx.Response) -> None:
-        """Begins anew where the answer is not what was asked for but the whole."""
+        """Start over if the response is the whole file instead of the requested range."""
         rest = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {self._done}-")
         if self._done and not rest:
             self._file.seek(0)
@@ -71,7 +71,7 @@ class Download:
         return further
 
     def ends(self) -> None:
-        """Raises `ConnectionFailed` where the answer ended too early."""
+        """Raises `ConnectionFailed` if the response ended too early."""
         if not self.complete:
             raise ConnectionFailed(f"Only {self._done} of {self._audio.bytes} bytes arrived.")
 
@@ -82,7 +82,7 @@ class Download:
 
 
 def events_in(reader: EventReader, chunk: bytes) -> Iterator[Event]:
-    """The events that ``chunk`` completes. Raises `ChorusError` where they are not Chorus's."""
+    """The events that ``chunk`` completes. Raises `ChorusError` if they are not valid."""
     for kind, data, identity in reader.feed(chunk):
         try:
             yield Event(kind, json.loads(data), identity)

@@ -1,4 +1,4 @@
-"""Webhooks by Standard Webhooks (https://www.standardwebhooks.com): is a delivery from where it says?"""
+"""Verification of webhooks by Standard Webhooks (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def verify_webhook(
     tolerance: float = TOLERANCE,
     now: float | None = None,
 ) -> dict[str, Any]:
-    """The event that a delivery tells of. ``secret``: the endpoint's (``whsec_…``), or several while it is rotated.
+    """Verify a delivery and return its event. ``secret``: the endpoint's secret (``whsec_…``), or several during a
+    rotation.
 
-    Raises `BadSignature`."""
+    Raises `BadSignature`.
+    """
     lower = {name.lower(): value for name, value in headers.items()}
     try:
         identity, moment = lower["webhook-id"], lower["webhook-timestamp"]
