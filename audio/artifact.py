@@ -1,7 +1,7 @@
-"""An utterance's artifact: its samples and the facts about them in one object.
+"""An utterance's artifact: its samples and metadata in one object.
 
-24-bit FLAC (RFC 9639) whose Vorbis comment holds a small JSON object, so that audio and facts are written,
-read and deleted together.
+24-bit FLAC (RFC 9639) whose Vorbis comment holds a small JSON object, so that audio and metadata are written, read
+and deleted together.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from audio.samples import Samples
 from core.errors import ArtifactMissing, InternalError, ModelFailed
 
 FULL_SCALE = 2**23 - 1
-#: Code of the error for an artifact that is there and cannot be read.
+#: Error code for an artifact that exists but cannot be read.
 ARTIFACT_BROKEN = "artifact_broken"
 
 MAX_RATE = 655_350  #: Hz, FLAC's own
 
 
 def pack(samples: Samples, rate: int, facts: Mapping[str, Any]) -> bytes:
-    """Samples (float32 [n], any scale) at ``rate`` Hz and ``facts`` (JSON values) as the bytes of a FLAC.
+    """Encode samples (float32 [n], any scale) at ``rate`` Hz and ``facts`` (JSON values) as FLAC.
 
-    Adds two facts: ``scale``, what full scale stands for (the peak, so that samples beyond 1 survive), and
-    ``frames``, n. The error is at most ``2**-23 * scale``. The same input gives the same bytes.
-    Raises `ModelFailed` where samples are not finite, `InternalError` where facts are no JSON.
+    Adds two facts: ``scale``, the value of full scale (the peak, so that samples beyond 1 survive), and ``frames``,
+    n. The error is at most ``2**-23 * scale``. The same input gives the same bytes. Raises `ModelFailed` if samples
+    are not finite, `InternalError` if facts are not JSON.
     """
     import soundfile
 

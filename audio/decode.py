@@ -1,7 +1,7 @@
-"""Any audio file to mono float32 samples, through PyAV (FFmpeg), fit for files from strangers.
+"""Decoding of untrusted audio files to mono float32 samples, with PyAV (FFmpeg).
 
-Files are read through Python file objects only. FFmpeg is held to a list of containers that hold their own
-media (no playlists, no concat, no HLS or DASH), may open nothing else, and decodes audio alone.
+Files are read through Python file objects only. FFmpeg may only use containers that hold their own media (no
+playlists, no concat, no HLS or DASH), may not open other files, and decodes only audio.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ HIGHEST_SAMPLE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a file says of itself: ``duration`` in seconds, ``sample_rate`` in Hz, channels, FFmpeg's names
-    of codec and container."""
+    """The properties of a file: ``duration`` in seconds, ``sample_rate`` in Hz, channels, FFmpeg's names of codec and
+    container."""
 
     duration: float
     sample_rate: int
@@ -70,10 +70,10 @@ class Probe:
 
 
 def probe(data: bytes | Path) -> Probe:
-    """What is in an audio file, from a walk over its packets and a try at the first of them.
+    """Read the properties of an audio file, by scanning its packets and decoding the first ones.
 
-    The duration is counted, not taken from the header, which may lie; it is within 0.1 s of the decoded one.
-    Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_short``,
+    The duration is counted instead of taken from the header, which can be wrong; it is within 0.1 s of the decoded
+    one. Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_short``,
     ``sample_rate_too_high``, ``too_many_channels``, ``too_many_samples``.
     """
     with _open(data) as (container, audio):
@@ -101,7 +101,7 @@ def probe(data: bytes | Path) -> Probe:
 
 
 def decode(data: bytes | Path, sample_rate: int, *, max_seconds: float, min_seconds: float = 0.0) -> Samples:
-    """The whole of an audio file as float32 [n], mono, at ``sample_rate`` Hz. See `stream`."""
+    """Decode a whole audio file to float32 [n], mono, at ``sample_rate`` Hz. See `stream`."""
     buffer = bytearray()
     for chunk in stream(data, sample_rate, max_seconds=max_seconds, min_seconds=min_seconds):
         buffer += chunk.tobytes()
@@ -109,16 +109,15 @@ def decode(data: bytes | Path, sample_rate: int, *, max_seconds: float, min_seco
 
 
 def stream(data: bytes | Path, sample_rate: int, *, max_seconds: float, min_seconds: float = 0.0) -> Iterator[Samples]:
-    """An audio file in chunks of float32 [n], mono, at ``sample_rate`` Hz, in constant memory.
+    """Decode an audio file to chunks of float32 [n], mono, at ``sample_rate`` Hz, in constant memory.
 
-    Channels are mixed to their mean, or the strongest is taken where they would cancel each other out (see
-    `Mixdown`), and resampled by soxr (HQ). Packets that do not decode are left out;
-    where fewer than `DECODABLE` of them decode, the file is refused. A file that ends early is read up to
-    there. Stops as soon as ``max_seconds``, `MOST_SAMPLES` or the CPU time for what has been decoded are exceeded,
-    whatever the header says.
-    Raises `InvalidAudio`: ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_long``,
-    ``sample_rate_too_high``, ``too_many_channels``, ``too_many_samples``, ``decoding_too_slow``,
-    ``audio_too_short`` (no samples, or less than ``min_seconds``; told at the end).
+    Channels are mixed to their mean, or the strongest is used if they would cancel each other out (see `Mixdown`),
+    and resampled by soxr (HQ). Packets that cannot be decoded are skipped; if fewer than `DECODABLE` of them can be
+    decoded, the file is rejected. A truncated file is read up to its end. Decoding stops as soon as ``max_seconds``,
+    `MOST_SAMPLES` or the limit on CPU time are exceeded, regardless of the header. Raises `InvalidAudio`:
+    ``empty_audio``, ``unreadable_audio``, ``no_audio_stream``, ``audio_too_long``, ``sample_rate_too_high``,
+    ``too_many_channels``, ``too_many_samples``, ``decoding_too_slow``, ``audio_too_short`` (no samples, or less than
+    ``min_seconds``; raised at the end).
     """
     resampler = _Resampler(sample_rate)
     budget = _Budget(max_seconds)
@@ -247,7 +246,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _packets(container: Any, audio: Any) -> Iterator[Any]:
-    """The packets with something in them, up to the end or to where the container breaks."""
+    """The non-empty packets, up to the end or to where the container is damaged."""
     demuxed = container.demux(audio)
     while True:
         try:
@@ -261,7 +260,7 @@ def _packets(container: Any, audio: Any) -> Iterator[Any]:
 
 
 def _frames(packet: Any) -> list[Any] | None:
-    """The packet's frames; none where it does not decode."""
+    """The frames of a packet; none if it cannot be decoded."""
     try:
         return list(packet.decode())
     except _failures():
@@ -269,7 +268,7 @@ def _frames(packet: Any) -> list[Any] | None:
 
 
 def _flushed(context: Any) -> list[Any]:
-    """The frames that the decoder still holds."""
+    """The frames that remain in the decoder."""
     try:
         return list(context.decode(None))
     except _failures():
@@ -299,7 +298,7 @@ def _mono(container: Any, audio: Any, budget: _Budget) -> Iterator[tuple[Samples
 
 
 class _Budget:
-    """Counts what is decoded, and the CPU seconds of this thread that it takes."""
+    """Counts the decoded samples and the CPU seconds that this thread uses for them."""
 
     def __init__(self, max_seconds: float) -> None:
         self.seconds = 0.0
@@ -308,7 +307,7 @@ class _Budget:
         self._began = time.thread_time()
 
     def add(self, frame: Any) -> tuple[NDArray[np.floating], int]:
-        """The frame's values, float [channels, n], and its rate, where it is not one too many."""
+        """The frame's values, float [channels, n], and its rate. Raises `InvalidAudio` beyond the limits."""
         rate, channels = _plausible(frame.sample_rate, frame.layout.nb_channels)
         self.seconds += frame.samples / rate
         if self.seconds > self._most + LENIENCE:
@@ -324,14 +323,14 @@ class _Budget:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Does not count what the reader of the samples does with them."""
+        """Stop the CPU clock while the caller uses the samples."""
         paused = time.thread_time()
         yield
         self._began += time.thread_time() - paused
 
 
 def _nothing(container: Any, audio: Any) -> InvalidAudio:
-    """The error of a file without packets: damaged where it promises sound, else of zero length."""
+    """The error of a file without packets: damaged if its header declares a duration, else too short."""
     return _unreadable("It contains no audio that can be decoded.") if _declared(container, audio) else _too_short()
 
 
@@ -383,22 +382,22 @@ class _Walk:
             self._last = max(self._last, begin + length)
 
     def seconds(self) -> float:
-        """The time between first and last where it agrees with the durations (a packet's own may be unknown
-        or too short, as in Vorbis; time stamps may jump), else the sum of the durations."""
+        """The time between the first and the last packet if it agrees with the durations, else the sum of the
+        durations. (A packet's own duration may be unknown or too short, as in Vorbis; timestamps may jump.)"""
         between = self._last - (self._first or 0.0)
         agree = not self._sum or self._sum <= between <= 1.1 * self._sum + 0.5
         return between if agree else self._sum
 
 
 def _declared(container: Any, audio: Any) -> float:
-    """The duration that stream or container state, in seconds; 0 where they do not."""
+    """The duration in seconds that the stream or container declares; 0 if neither does."""
     if audio.duration and audio.time_base:
         return max(0.0, float(audio.duration * audio.time_base))
     return max(0.0, (container.duration or 0) / 1_000_000)
 
 
 class _Resampler:
-    """Brings chunks, whose rate may change on the way, to one rate."""
+    """Resamples chunks, whose rate may change between them, to one rate."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -418,7 +417,7 @@ class _Resampler:
             yield samples
 
     def finish(self) -> Iterator[Samples]:
-        """What is still inside; the whole then has ``round(n * rate_out / rate_in)`` samples."""
+        """The remaining samples; the total is then ``round(n * rate_out / rate_in)`` samples."""
         if self._soxr is None or not self._from:
             return
         rest = self._soxr.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -35,7 +35,7 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000  #: Hz
 OPUS_RATE = 48_000  #: Hz, of every decoded Opus stream (RFC 6716)
 
 _MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-#: formats that know some rates only
+#: Formats that support only some rates.
 RATES: Mapping[AudioFormat, tuple[int, ...]] = {
     AudioFormat.MP3: _MPEG_RATES,
     AudioFormat.OPUS: (8_000, 12_000, 16_000, 24_000, 48_000),
@@ -50,8 +50,8 @@ STREAM_PAGE = 20_000  #: microseconds of audio in one page of Ogg, where it is h
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A finished file: size in bytes, ``duration`` in seconds, ``sample_rate`` in Hz as a player sees it,
-    sha256 in hexadecimal."""
+    """A finished file: size in bytes, ``duration`` in seconds, ``sample_rate`` in Hz as a player reports it, sha256 in
+    hexadecimal."""
 
     bytes: int
     duration: float
@@ -74,7 +74,8 @@ def check_rate(format: AudioFormat, rate: int) -> None:
 
 
 def output_rate(format: AudioFormat, source_rate: int, sample_rate: int | None) -> int:
-    """The rate in Hz to encode at: the one asked for, else the source's or the next that ``format`` has."""
+    """The rate in Hz to encode at: the requested one, else the source's or the next higher one that ``format``
+    supports."""
     if sample_rate is not None:
         check_rate(format, sample_rate)
         return sample_rate
@@ -87,10 +88,10 @@ def output_rate(format: AudioFormat, source_rate: int, sample_rate: int | None) 
 
 
 class Intake:
-    """What an encoder is given, as it encodes it: in chunks at ``rate`` Hz, clipped to full scale.
+    """The input of an encoder: chunks resampled to ``rate`` Hz and clipped to full scale.
 
-    The whole then has ``n * rate / source_rate`` samples, rounded, and one at least. ``taken`` and ``given`` count
-    samples before and after.
+    The total is ``n * rate / source_rate`` samples, rounded, and at least one. ``taken`` and ``given`` count samples
+    before and after resampling.
     """
 
     def __init__(self, source_rate: int, rate: int) -> None:
@@ -105,11 +106,11 @@ class Intake:
 
     @property
     def wanted(self) -> int:
-        """Samples of the whole, by what was taken so far."""
+        """The total number of output samples for the input so far."""
         return max(1, math.floor(self.taken * self._rate / self._source_rate + 0.5))
 
     def add(self, samples: Samples) -> Iterator[Samples]:
-        """What can be encoded once float32 [n] is there. Raises `ModelFailed` where they are not finite."""
+        """The samples that can be encoded after adding float32 [n]. Raises `ModelFailed` if they are not finite."""
         if not np.isfinite(samples).all():
             raise ModelFailed("The audio contains samples that are not finite.")
         for at in range(0, len(samples), CHUNK):
@@ -118,7 +119,7 @@ class Intake:
             yield from self._give(chunk if self._soxr is None else self._soxr.resample_chunk(chunk))
 
     def finish(self) -> Iterator[Samples]:
-        """What the resampler still holds."""
+        """The samples that remain in the resampler."""
         if self._soxr is None or not self.taken:
             return
         rest = self._soxr.resample_chunk(np.zeros(0, np.float32), last=True)[: self.wanted - self.given]
@@ -191,7 +192,7 @@ class Encoder:
 
 @contextmanager
 def encoding_errors() -> Iterator[None]:
-    """Gives what the libraries and the disk raise as an `InternalError`."""
+    """Convert exceptions of the libraries and the disk to `InternalError`."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
@@ -228,9 +229,10 @@ class _Libsndfile:
 
 
 class FfmpegSink:
-    """MP3 (LAME), Opus in Ogg (libopus), AAC in MPEG-4 with its index in front.
+    """MP3 (LAME), Opus in Ogg (libopus), or AAC in MPEG-4 with its index at the start.
 
-    To a file; or MP3 and Opus to whatever has a ``write``, at once and without what is only known at the end.
+    Writes to a file; MP3 and Opus also to any object with a ``write`` method, immediately and without metadata that
+    is only known at the end.
     """
 
     def __init__(self, target: Path | RawIOBase, format: AudioFormat, rate: int) -> None:

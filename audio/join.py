@@ -27,19 +27,19 @@ SILENCE = 0.5  #: seconds of silence where a failed utterance is left out with `
 
 
 def left_out(rate: int) -> Samples:
-    """What stands for an utterance that is left out, at ``rate`` Hz."""
+    """The audio in place of an utterance that was left out, at ``rate`` Hz."""
     return np.zeros(round(SILENCE * rate), np.float32)
 
 
 def pause_length(pause: float, rate: int) -> int:
-    """Samples of a pause of ``pause`` seconds at ``rate`` Hz, as `join` lays it."""
+    """The number of samples of a pause of ``pause`` seconds at ``rate`` Hz, as `join` uses it."""
     return max(0, round(pause * rate))
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How the joined pieces are brought to a loudness: by ``gain`` (a factor); where ``limited``, with their peaks
-    held at `CEILING`."""
+    """How the joined pieces reach a loudness: with ``gain`` (a factor) and, if ``limited``, with their peaks limited to
+    `CEILING`."""
 
     gain: float
     limited: bool
@@ -55,11 +55,12 @@ def join(pieces: Iterable[Piece], rate: int, *, level: Level | None = None) -> I
 
 
 def level_to(target: float, pieces: Sequence[Piece], rate: int) -> Level:
-    """How to bring the joined pieces to ``target`` LUFS, integrated over the whole by BS.1770-4.
+    """The level for the joined pieces to reach ``target`` LUFS, integrated over the whole by BS.1770-4.
 
-    One gain, where their true peak stays below `CEILING`. Else a limiter holds their peaks there, and the gain is
-    looked for that makes up for what it takes, with pieces of `SEARCHED` seconds in all; the target may then be
-    missed, most of all where the peaks are extreme. Every piece is read once, and some `TRIES` times more."""
+    One gain, if the true peak stays below `CEILING`. Otherwise a limiter holds the peaks there, and a search finds
+    the gain that compensates for it, over pieces of `SEARCHED` seconds in total. The target can then be missed,
+    especially with extreme peaks. Every piece is read once, and some up to `TRIES` more times.
+    """
     meter = Meter(rate)
     seconds = 0.0
     for chunk in _joined(pieces, rate):
@@ -131,7 +132,7 @@ def _joined(pieces: Iterable[Piece], rate: int) -> Iterator[Samples]:
 
 
 def _faded(samples: Samples, rate: int) -> Samples:
-    """A copy whose edges rise from and fall to zero, along half a cosine."""
+    """A copy with half-cosine fades at both ends."""
     samples = samples.astype(np.float32)
     length = min(round(FADE * rate), len(samples) // 2)
     ramp = (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(length, 1))).astype(np.float32)

@@ -1,7 +1,7 @@
 """A look-ahead limiter of true peaks, for a stream of samples in constant memory.
 
-The gain falls before a peak comes and rises slowly behind it, so that what is limited sounds softer and not distorted.
-Peaks are those between the samples too, found at four times the rate as ITU-R BS.1770-4, annex 2, asks for.
+The gain falls before a peak and recovers slowly after it, so that limited audio becomes softer instead of distorted.
+Peaks between samples count too; they are found by four times oversampling, as in ITU-R BS.1770-4, annex 2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _AROUND = 4  #: samples on either side of a peak that share its reduction, so th
 class Limiter:
     """Multiplies samples at ``rate`` Hz by ``gain`` and keeps their true peak at ``ceiling`` dBTP or below.
 
-    `add` what comes, then `finish`: together they give as many samples as they were given."""
+    Call `add` repeatedly, then `finish`. Together they return as many samples as they received.
+    """
 
     def __init__(self, rate: int, gain: float, ceiling: float) -> None:
         self._gain = np.float32(gain)
@@ -41,7 +42,7 @@ class Limiter:
         self._last = 0.0
 
     def add(self, samples: Samples) -> Samples:
-        """Takes float32 [n], finite; gives what is ready of all that it was given."""
+        """Add float32 [n], finite; return the samples that are ready."""
         louder = samples * self._gain
         self._delayed = np.concatenate([self._delayed, louder])
         self._recent = np.concatenate([self._recent, louder])
@@ -56,7 +57,7 @@ class Limiter:
         return self.add(np.zeros(_REACH + _AROUND + self._window, np.float32))[:left]
 
     def _released(self, peaks: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Decibels by which each sample is to be softer at least: at once at a peak, less and less behind it."""
+        """The minimum reduction of each sample in decibels: immediate at a peak, and decreasing after it."""
         if not len(peaks):
             return peaks
         needed = np.maximum(20 * np.log10(np.maximum(peaks, 1e-9)) - self._ceiling, 0.0)
@@ -68,7 +69,7 @@ class Limiter:
         return released
 
     def _ready(self) -> Samples:
-        # The largest in reach, then a mean of means of those: never below what the sample itself needs.
+        # The maximum within reach, smoothed twice: never below the reduction that the sample itself needs.
         found = _sliding_maximum(self._reductions, self._window + 2 * _AROUND)
         self._reductions = self._reductions[len(found) :]
         largest = np.concatenate([self._largest, found])
@@ -93,7 +94,7 @@ def _true_peaks(samples: Samples) -> NDArray[np.float64]:
 
 @cache
 def _between() -> list[NDArray[np.float32]]:
-    """Windowed sincs that give the samples at a quarter, a half and three quarters of the way to the next one."""
+    """Windowed sinc filters that interpolate at a quarter, a half and three quarters of the way to the next sample."""
     at = np.arange(-_REACH, _REACH + 1)
     found = []
     for part in range(1, _TIMES):

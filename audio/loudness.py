@@ -25,7 +25,7 @@ class Meter:
     `add` all of them, then ask; asking ends the measurement."""
 
     def __init__(self, rate: int, *, peaks: bool = True) -> None:
-        """``peaks``: whether its true peak will be asked for, which takes the most time."""
+        """``peaks``: whether to measure the true peak, which takes the most time."""
         import av.filter
 
         self.rate = rate
@@ -61,7 +61,7 @@ class Meter:
 
     def _end(self) -> tuple[float, float]:
         if self._result is None:
-            # the filter reports in steps of 100 ms: zeros complete a first block, and bring out the last peak
+            # The filter reports in steps of 100 ms: zeros complete the first block, and flush the last peak.
             short = math.ceil(BLOCK * self.rate) - self._count
             if short > 0:
                 self._push(np.zeros(short, np.float32))

@@ -1,4 +1,4 @@
-"""Several channels to one: their mean, or the strongest of them where the mean would cancel them out."""
+"""Mixes several channels to one: their mean, or the strongest of them if they would cancel each other out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from audio.samples import Samples
 
-#: Seconds over which it is decided; what is decided holds for them from their first sample on.
+#: Seconds of a block. The decision for a block applies from its first sample.
 BLOCK = 1.0
-#: Weight of what was before, of each block against the next.
+#: Weight of the previous blocks against the next one.
 MEMORY = 0.1
 #: The mean's energy over that of channels that have nothing in common: below the first it cancels, above the
 #: second it does no more. Ordinary stereo is far above both, and one channel alone is at 1.
@@ -21,9 +21,10 @@ FADE = 0.05
 
 
 class Mixdown:
-    """Mixes frames as they come; holds `BLOCK` seconds of them at most, and nothing of one channel.
+    """Mixes frames as they arrive. Buffers at most `BLOCK` seconds, and nothing for a single channel.
 
-    Where nothing cancels each sample is the mean of its channels, as if it were computed by itself."""
+    If nothing cancels out, each sample is exactly the mean of its channels.
+    """
 
     def __init__(self) -> None:
         self._kind: tuple[int, int] | None = None
@@ -35,7 +36,7 @@ class Mixdown:
         self._chosen: int | None = None  # the channel that is heard alone
 
     def add(self, frame: NDArray[np.floating], rate: int) -> Iterator[tuple[Samples, int]]:
-        """Takes a frame [channels, n] at ``rate`` Hz; gives what is decided, float32 [n], and its rate."""
+        """Add a frame [channels, n] at ``rate`` Hz; return the samples decided so far, float32 [n], and their rate."""
         mean = frame.mean(axis=0).astype(np.float32)
         kind = len(frame), rate
         if kind != self._kind:
@@ -51,7 +52,7 @@ class Mixdown:
             yield from self.finish()
 
     def finish(self) -> Iterator[tuple[Samples, int]]:
-        """What is still held."""
+        """The remaining samples."""
         if self._kind is None or not self._held:
             return
         rate = self._kind[1]
@@ -65,7 +66,7 @@ class Mixdown:
         self._frames, self._means, self._held = [], [], 0
 
     def _choice(self) -> int | None:
-        """The channel to be heard alone, or None for the mean of all."""
+        """The channel to use alone, or None for the mean of all."""
         self._energies = MEMORY * self._energies + sum(np.einsum("cn,cn->c", f, f) for f in self._frames)
         self._energy = MEMORY * self._energy + sum(float(mean @ mean) for mean in self._means)
         apart = self._energies.sum() / len(self._energies) ** 2
@@ -74,7 +75,7 @@ class Mixdown:
         return None
 
     def _alone(self, before: int | None, rate: int) -> Samples:
-        """The held samples, with a passage from the channel (or mean) that was heard before."""
+        """The buffered samples, with a transition from the channel (or mean) used before."""
         frames, mean = np.concatenate(self._frames, axis=1), np.concatenate(self._means)
         old = mean if before is None else frames[before]
         new = mean if self._chosen is None else frames[self._chosen]

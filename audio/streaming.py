@@ -1,7 +1,7 @@
-"""Samples to audio that can be heard while it is still being made.
+"""Audio formats that can be played while they are still being encoded.
 
-What a whole file has and a stream cannot: a WAV header that knows its length, and MP3's table of seek points. The
-encoders are those of `audio.encode`.
+A stream lacks two things that a file has: the length in a WAV header, and MP3's table of seek points. The encoders
+are those of `audio.encode`.
 """
 
 from __future__ import annotations
@@ -29,29 +29,28 @@ class StreamFormat(StrEnum):
 
     @property
     def as_file(self) -> AudioFormat:
-        """The format of files that knows the same rates."""
+        """The file format that supports the same rates."""
         return AudioFormat.WAV if self is StreamFormat.PCM else AudioFormat(self.value)
 
 
-#: What a length says that is not known.
+#: The value of an unknown length.
 _OPEN_END = 0xFFFF_FFFF
 
 
 def content_type(format: StreamFormat, rate: int) -> str:
-    """The media type. That of PCM says all that its bytes do not."""
+    """The media type. That of PCM describes the format completely."""
     if format is StreamFormat.PCM:
         return f"audio/pcm; rate={rate}; channels=1; bits=16"
     return CONTENT_TYPES[format.as_file]
 
 
 class StreamEncoder:
-    """Audio in pieces, from samples at ``source_rate`` Hz; a context manager that frees the encoder.
+    """Encodes samples at ``source_rate`` Hz to pieces of a stream; a context manager that frees the encoder.
 
-    ``header()``, then ``write()`` as often as there is something, then ``close()``; what they give, one behind the
-    other, is the stream. Whatever was given can be decoded, but for some hundredths of a second that encoder and
-    resampler hold back until more comes. Samples beyond 1 are clipped; ``sample_rate`` is as in
-    `audio.encode.output_rate`. Raises `InvalidRequest` for a rate that the format cannot have, `InternalError`
-    where the encoder fails.
+    Call ``header()``, then ``write()`` repeatedly, then ``close()``; their results, concatenated, are the stream. All
+    of it can be decoded at once, except for some hundredths of a second that remain in the encoder and resampler.
+    Samples beyond 1 are clipped; ``sample_rate`` is as in `audio.encode.output_rate`. Raises `InvalidRequest` for a
+    rate that the format does not support, `InternalError` if the encoder fails.
     """
 
     def __init__(self, format: StreamFormat, source_rate: int, sample_rate: int | None = None) -> None:
@@ -65,15 +64,15 @@ class StreamEncoder:
                 self._sink = FfmpegSink(_Writer(self._made), format.as_file, self.rate)
 
     def header(self) -> bytes:
-        """What stands before the first sample: nothing in MP3 and PCM."""
+        """The bytes before the first sample; empty for MP3 and PCM."""
         return _wav_header(self.rate) if self.format is StreamFormat.WAV else self._take()
 
     def write(self, samples: Samples) -> bytes:
-        """float32 [n] encoded. Raises `ModelFailed` where they are not finite."""
+        """Encode float32 [n]. Raises `ModelFailed` if they are not finite."""
         return self._encode(self._intake.add(samples))
 
     def close(self) -> bytes:
-        """What encoder and resampler still hold."""
+        """The remaining bytes of encoder and resampler."""
         rest = self._encode(self._intake.finish())
         if self._sink is None:
             return rest
@@ -109,7 +108,7 @@ class StreamEncoder:
 
 
 class _Writer(io.RawIOBase):
-    """A file that can only be written to: FFmpeg then does not try to go back and mend what is gone."""
+    """A file without seek, so that FFmpeg does not try to rewrite bytes that have been sent."""
 
     def __init__(self, target: io.BytesIO) -> None:
         self._target = target

@@ -1,1 +1,1 @@
-"""Floor 0: what every other package stands on. Imports nothing of Chorus."""
+"""Floor 0: the base of all other packages. Imports no other package of Chorus."""

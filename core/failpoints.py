@@ -1,7 +1,8 @@
-"""Points at which a test may have a process die, to show that nothing is lost there.
+"""Points at which a test can kill a process, to show that nothing is lost there.
 
-A point does nothing unless ``CHORUS_FAILPOINTS`` names a folder, which only tests do. A test arms a point by a
-file of its name in there; the first process that reaches it takes the file away and is gone, as by a power loss.
+A failpoint does nothing unless ``CHORUS_FAILPOINTS`` names a folder, which only tests set. A test arms a failpoint
+with a file of its name in that folder. The first process that reaches it deletes the file and kills itself, as in a
+power loss.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ def reach(name: str) -> None:
 
 
 def arm(folder: Path, name: str, program: str = "") -> None:
-    """Has the next process die that reaches ``name``; of those only whose command line has ``program`` in it."""
+    """Arm ``name``: the next process that reaches it dies; only one whose command line contains ``program``, if
+    given."""
     draft = folder / f".{name}"
     draft.write_text(program)
     draft.replace(folder / name)

@@ -1,4 +1,4 @@
-"""Ids that Chorus makes: a prefix that tells what they name, and 24 hexadecimal digits."""
+"""Ids that Chorus assigns: a prefix for the kind of resource, and 24 hexadecimal digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JSON text would become, told from its bytes before anything is built of it."""
+"""The size and depth of a JSON text, determined from its bytes before it is parsed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _NEITHER = bytes(set(range(256)) - set(_MARKS + b'"'))
 
 
 def check_shape(data: bytes) -> int:
-    """Counts the marks of ``data`` outside of strings: at least as many as it has values and keys, but for one.
+    """Count the structural characters of ``data`` outside of strings: an upper bound of its values and keys, except for
+    one.
 
-    Takes linear time and a few times the memory of ``data``, whatever it holds; what is no JSON may be counted wrongly
-    from its first mistake on, where whoever reads it stops. Raises `TooLarge` (``json_too_large``) above `MAX_VALUES`,
-    and `Malformed` above `MAX_DEPTH`."""
+    Takes linear time and a few times the memory of ``data``. Invalid JSON may be counted wrongly after its first
+    error, where the parser stops anyway. Raises `TooLarge` (``json_too_large``) above `MAX_VALUES`, and `Malformed`
+    above `MAX_DEPTH`.
+    """
     if b"\\" in data:  # in JSON a backslash stands in strings alone, and a run of them begins with one that escapes
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     data = data.translate(None, delete=_NEITHER)

@@ -1,4 +1,4 @@
-"""The words of the design as enumerations: one word for one thing in code, API and files."""
+"""The terms of the design as enumerations: one word for one thing in code, API and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class JobState(StrEnum):
 
 
 class StepState(StrEnum):
-    """Where one step of a job stands."""
+    """The state of one step of a job."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -31,7 +31,7 @@ class StepState(StrEnum):
 
 
 class Role(StrEnum):
-    """What a step does to a job; the name of the step."""
+    """The kind of work that a step does; also the step's name."""
 
     EXPAND = "expand"  #: CPU: a batch's items to jobs
     ENROL = "enrol"  #: CPU: keep an embedding with the voice that it is of
@@ -48,7 +48,7 @@ class Role(StrEnum):
 
 
 class Runtime(StrEnum):
-    """What computes a family's models, where it may run on a GPU."""
+    """The library that runs a family's models, if it can use a GPU."""
 
     ONNX = "onnx"  #: ONNX Runtime
     TORCH = "torch"
@@ -72,7 +72,7 @@ class VadMode(StrEnum):
 
 
 class EventType(StrEnum):
-    """What webhooks may ask to be told of."""
+    """The events that webhooks can subscribe to."""
 
     JOB_QUEUED = "job.queued"
     JOB_RUNNING = "job.running"
@@ -82,12 +82,12 @@ class EventType(StrEnum):
     BATCH_COMPLETED = "batch.completed"
 
 
-#: What a webhook endpoint is sent when its owner asks for a test; nobody asks for it otherwise.
+#: The event of a test. Endpoints cannot subscribe to it.
 TEST_EVENT = "webhook.test"
 
 
 class DeliveryState(StrEnum):
-    """``waiting → delivered | failed``; waiting again where it is sent once more by hand."""
+    """``waiting → delivered | failed``; ``waiting`` again when it is redelivered."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -95,14 +95,14 @@ class DeliveryState(StrEnum):
 
 
 class Lane(StrEnum):
-    """Where deliveries wait: their receiver answered well the last time, or it did not, or never was asked."""
+    """The lanes of deliveries: ``live`` if the receiver's last response was a success, else ``doubtful``."""
 
     LIVE = "live"
     DOUBTFUL = "doubtful"
 
 
 class BatchState(StrEnum):
-    """``queued → running → completed``; ``failed`` where it made no job, ``canceled`` at once."""
+    """``queued → running → completed``; ``failed`` if it created no job; ``canceled`` at once."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -128,14 +128,14 @@ class Priority(StrEnum):
 
 
 class OnError(StrEnum):
-    """What one failed utterance means for the rest of its job."""
+    """What a failed utterance does to the rest of its job."""
 
     FAIL = "fail"
     SILENCE = "silence"
 
 
 class Normalize(StrEnum):
-    """Whether text is put into words before it is spoken: numbers, dates, money, abbreviations."""
+    """Whether numbers, dates, money and abbreviations are spelled out before text is spoken."""
 
     AUTO = "auto"
     NONE = "none"

@@ -1,7 +1,7 @@
-"""A pulse: by the age of a file a process says to its supervisor that it goes on.
+"""The pulse: a file that a process touches to show its supervisor that it is running.
 
-A process that is stopped, or whose main loop hangs, has not ended: nothing would replace it. ``CHORUS_PULSE`` names the
-file; where it is not set nobody is told.
+A process that is stopped, or whose main loop hangs, has not exited, so nothing would restart it. ``CHORUS_PULSE``
+names the file; if it is not set, there is no pulse.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VARIABLE = "CHORUS_PULSE"
 
 
 class Pulse:
-    """Touches the file every second from a thread of its own, as long as the main loop, once it ticks, goes on."""
+    """Touches the file every second from its own thread, while the main loop runs (once it has called `tick`)."""
 
     def __init__(self, *, beat: float = BEAT, hangs: float = HANGS) -> None:
         name = os.environ.get(VARIABLE)

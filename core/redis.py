@@ -14,7 +14,7 @@ from core.errors import ConfigurationError, InternalError, LedgerUnavailable
 
 _AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
-#: What a Redis answers that is there and takes no commands for now: full, loading, a replica, cut off from others.
+#: Errors of a Redis that temporarily accepts no commands: full, loading, a replica, disconnected from replicas.
 _REFUSING = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
@@ -22,7 +22,7 @@ _REFUSING = (
     redis.exceptions.TryAgainError,
 )
 
-#: The same where it has no class of its own. In a pipeline, what the client says of the command stands in front of it.
+#: The same for errors without a class. In a pipeline, the client puts the command before the message.
 _REFUSED = re.compile(
     r"(?:^|caused error: )(?:OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY) "
     r"|maxmemory|read only replica"
@@ -30,9 +30,10 @@ _REFUSED = re.compile(
 
 
 def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
-    """A client with a pool of its own, safe to share between threads. Connects at first use.
+    """A client with its own connection pool, safe to share between threads. Connects at first use.
 
-    Raises `ConfigurationError` where ``url`` cannot be an address."""
+    Raises `ConfigurationError` if ``url`` is invalid.
+    """
     try:
         return redis.Redis.from_url(
             url,

@@ -15,7 +15,7 @@ from core.errors import ConfigurationError
 
 
 class Settings(BaseSettings):
-    """What may be set from outside. ``CHORUS_REDIS_URL`` sets ``redis_url``, and so on."""
+    """The settings. ``CHORUS_REDIS_URL`` sets ``redis_url``, and so on."""
 
     model_config = SettingsConfigDict(env_prefix="CHORUS_", extra="ignore", frozen=True)
 
@@ -140,22 +140,23 @@ class Settings(BaseSettings):
 
     @property
     def max_utterances(self) -> int:
-        """Utterances that one job or batch may come to: half of what the service takes, so that none fills it."""
+        """The maximum number of utterances of one job or batch: half of the service's limit, so that none can fill
+        it."""
         return max(1, self.max_unfinished // 2)
 
     @property
     def public_url(self) -> str:
-        """The API's address for links that are made where there is no request, without a slash at its end."""
+        """The API's address for links created outside of a request, without a trailing slash."""
         return (self.api_public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
 
     @property
     def webhook_gap_seconds(self) -> tuple[float, ...]:
-        """Seconds between the first attempt at a delivery and the second, and so on."""
+        """Seconds between the first and second attempt at a delivery, and so on."""
         return tuple(map(float, self.webhook_gaps.split(",")))
 
     @property
     def on_loopback(self) -> bool:
-        """Whether the API can be reached from this machine alone."""
+        """Whether the API can only be reached from this machine."""
         if self.api_host == "localhost":
             return True
         try:
@@ -165,7 +166,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of the environment, read anew. Raises `ConfigurationError` naming the variable."""
+    """Read the settings from the environment. Raises `ConfigurationError` naming the variable."""
     try:
         return Settings()
     except ValidationError as error:

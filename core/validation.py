@@ -1,4 +1,4 @@
-"""A request's bytes and fields, checked: what is wrong with them is one of our errors."""
+"""Validation of a request's bytes and fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.errors import FieldError, InvalidRequest, Malformed
 from core.json_shape import check_shape
 
-#: Fields that an error names at most, and mistakes that are told one by one.
+#: Maximum number of fields that an error names, and of errors that are listed.
 _MOST, _TOLD = 50, 1000
 
 #: Digits that an integer may have.
@@ -20,7 +20,8 @@ MAX_DIGITS = 18
 
 
 def from_validation(error: ValidationError) -> InvalidRequest:
-    """What pydantic found, with a code for each field; no field is named where the mistakes are too many to tell."""
+    """Convert pydantic's errors to `InvalidRequest`, with a code for each field. If there are too many errors, no field
+    is named."""
     if error.error_count() > _TOLD:
         return InvalidRequest(f"The body has {error.error_count()} errors.", code="invalid_value")
     fields = []
@@ -34,12 +35,13 @@ def from_validation(error: ValidationError) -> InvalidRequest:
 
 
 def parse_json(data: bytes, *, bounded: bool = True) -> dict[str, Any]:
-    """A request's JSON object; a byte order mark in front of it is passed over.
+    """Parse a request's JSON object, ignoring a byte order mark.
 
-    Its shape is bounded before anything is built of it (`check_shape`), and so are its numbers: integers have at most
-    `MAX_DIGITS` digits, all others are finite. Where ``bounded`` is False, a number beyond that becomes infinite and
-    no error, for whoever sees to the parts of the body one by one. Raises `Malformed`, or `TooLarge`
-    (``json_too_large``)."""
+    The shape is limited before parsing (`check_shape`), and so are numbers: integers have at most `MAX_DIGITS`
+    digits, all others must be finite. If ``bounded`` is False, a larger number becomes infinite instead of raising,
+    for callers that validate the parts of the body one by one. Raises `Malformed`, or `TooLarge`
+    (``json_too_large``).
+    """
     data = data.removeprefix(codecs.BOM_UTF8)
     check_shape(data)
     try:

@@ -1,4 +1,4 @@
-"""What passes between processes: references to items, and the plan that a job follows."""
+"""References to items, and the plan of a job: what processes pass to each other."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class PlanStep:
 
     @property
     def station(self) -> str:
-        """Where its items wait: the model's name, or `CPU`."""
+        """The station of its items: the model's name, or `CPU`."""
         return self.model or CPU
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of one job in order; the utterance steps, if any, stand together."""
+    """The steps of one job in order; the utterance steps, if any, are consecutive."""
 
     steps: tuple[PlanStep, ...]
 
@@ -63,7 +63,7 @@ class Plan:
         return next((s for s in self.steps if s.role is role), None)
 
     def __str__(self) -> str:
-        """The plan as the ledger keeps it: ``role:station`` by step, ``*`` before those of utterances."""
+        """The plan as stored in the ledger: ``role:station`` for each step, with ``*`` before utterance steps."""
         return " ".join(f"{'*' if s.each else ''}{s.role.value}:{s.station}" for s in self.steps)
 
     @staticmethod
@@ -82,7 +82,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceWork:
-    """What a model needs to render one utterance, small enough that thousands may wait in the ledger."""
+    """What a model needs to render one utterance, small enough that thousands can wait in the ledger."""
 
     inputs: Mapping[str, Any]  #: the family's own, from its frontend: tokens and voice
     options: Mapping[str, Any]

@@ -14,7 +14,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class YamlFile:
-    """A YAML file that remembers on which line each of its values stands."""
+    """A YAML file that remembers the line of each of its values."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class YamlFile:
         try:
             return schema.model_validate(self.data)
         except ValidationError as error:
-            # A misspelt name says more than what is missing for it.
+            # Report a misspelt name rather than the missing one.
             first, *more = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
             where = tuple(first["loc"])
             name = ".".join(map(str, where)) or "the file"

@@ -1,7 +1,7 @@
-"""Full stops that end an abbreviation and no sentence: a voice would pause at them.
+"""Full stops after abbreviations, which do not end a sentence and must not cause a pause.
 
-``Mr. Brown`` goes on, ``at 5 p.m. Then`` ends: what stands behind decides, by the tables below. They are English;
-initials (``J. K. Rowling``) and letters with stops between (``U.S.``) are seen to in every language.
+``Mr. Brown`` continues, ``at 5 p.m. Then`` ends: the following word decides, by the tables below. The tables are
+English; initials (``J. K. Rowling``) and letters with stops between them (``U.S.``) are handled in every language.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def _words(table: str) -> frozenset[str]:
     return frozenset(table.split())
 
 
-#: Stand before a name, or always inside a sentence.
+#: Used before a name, or always inside a sentence.
 GO_ON = _words(
     """
     mr mrs ms mx messrs mme mlle dr prof rev hon fr gen col lt sgt capt cpt cmdr maj adm brig cpl pvt
@@ -21,7 +21,7 @@ GO_ON = _words(
     """
 )
 
-#: Stand before a number; with a word behind them they are words of their own (No. That is it.).
+#: Used before a number; before a word they are ordinary words (No. That is it.).
 BEFORE_NUMBERS = _words(
     """
     no nos fig figs p pp vol vols ch chap sec art op par eq ex ref ca c tel ext nr jan feb mar apr jun jul aug
@@ -29,7 +29,7 @@ BEFORE_NUMBERS = _words(
     """
 )
 
-#: Stand inside a sentence or at its end.
+#: Used inside a sentence or at its end.
 MAY_END = _words(
     """
     etc al inc ltd co corp bros llc plc jr sr esq ph.d a.m p.m ave blvd rd hwy sq apt dept univ assn est min max
@@ -47,7 +47,7 @@ OF_A_TIME = _words(
     """
 )
 
-#: Words that begin a sentence far more often than a name.
+#: Words that start a sentence far more often than a name.
 STARTERS = _words(
     """
     the a an this that these those there then it its he she we they you i his her their our my your in on at by
@@ -76,7 +76,7 @@ def without_stops(text: str, language: str) -> str:
 
 
 def _ends(word: str, behind: str, english: bool) -> bool:
-    """Whether the full stop between ``word`` and what stands ``behind`` it ends a sentence."""
+    """Whether the full stop between ``word`` and the following text ``behind`` ends a sentence."""
     known = word.casefold() if english else ""
     short = (len(word) == 1 and word != "I" and word.isupper()) or "." in word
     if not (short or known in GO_ON or known in BEFORE_NUMBERS or known in MAY_END):

@@ -1,13 +1,13 @@
-"""The program that speaks to espeak-ng: a process of its own, started by `text.phonemes`.
+"""The program that calls espeak-ng, in a separate process started by `text.phonemes`.
 
 espeak-ng 1.52 crashes on some texts of mixed script (its pull requests 2459, 2475, 2492), and a crash must not
-take the CPU worker with it. So this file stands alone: it imports nothing of Chorus, reads one request per line
-from standard input, writes one answer per line, and ends with its input.
+end the CPU worker. So this file is independent: it imports nothing of Chorus, reads one request per line from
+standard input, writes one response per line, and exits at the end of its input.
 
     {"voice": "en-us", "clauses": ["hello", "world"]}  →  {"ipa": ["həlˈoʊ", "wˈɜːld"]} or {"unknown": "xx"}
 
-espeak-ng and phonemizer are GPL-3; they are loaded here and nowhere else. The library and its data come from
-the ``espeakng-loader`` wheel: an espeak of the system is never used.
+espeak-ng and phonemizer are GPL-3; they are only loaded here. The library and its data come from
+the ``espeakng-loader`` wheel: an espeak of the system is not used.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The folder made for this process goes with it, also where the parent was killed.
+    # Delete the temporary folder of this process, even if the parent was killed.
     atexit.register(shutil.rmtree, sys.argv[1], ignore_errors=True)
     for line in sys.stdin.buffer:
         signal.alarm(SECONDS)  # ends this process, also where its parent no longer can

@@ -1,9 +1,8 @@
-"""Letters in many dresses as plain ones, so that espeak-ng reads words and not the names of letters.
+"""Replaces stylized letters by plain ones, so that espeak-ng reads words instead of the names of letters.
 
-Text comes with ligatures (``oﬃce``), with "bold" letters that are mathematical symbols (``𝐁𝐨𝐥𝐝``), circled, full-width
-and superscript ones, digits of other scripts, and letters with marks that a language does not know. What stands for the
-same letter or number becomes it: Unicode's compatibility decomposition (UAX #15), where that keeps the word and its
-meaning.
+Text can contain ligatures (``oﬃce``), "bold" letters that are mathematical symbols (``𝐁𝐨𝐥𝐝``), circled, full-width
+and superscript letters, digits of other scripts, and letters with diacritics that a language does not use. They are
+replaced by Unicode's compatibility decomposition (UAX #15) where that keeps the word and its meaning.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from functools import lru_cache
 _SAME = frozenset({"font", "compat", "circle", "square", "initial", "medial", "final", "isolated"})
 _SAME_WIDTH = frozenset({"wide", "narrow"})
 
-#: Left to espeak-ng, which knows them: numero, ordinals, and the fractions that it has words for.
+#: Kept, because espeak-ng reads them correctly: numero, ordinals, and some fractions.
 _KNOWN = frozenset("№ªº½¼¾⅓⅔")
 
-#: Languages whose letters all lie below U+0180: what is beyond becomes its base letter.
+#: Languages whose letters are all below U+0180: others are replaced by their base letter.
 _PLAIN = frozenset({"cs", "da", "de", "en", "es", "fi", "fr", "it", "nl", "no", "nb", "pl", "pt", "sv"})
 _EXTENDED = 0x180
 
-#: Letters whose name does not say which one is near.
+#: Letters whose Unicode name does not contain the base letter.
 _NEAR = {
     "ə": "a", "Ə": "A", "ɚ": "er", "ɜ": "er", "ʃ": "sh", "ʒ": "zh", "ʤ": "j", "ʧ": "ch", "ɣ": "g", "ɑ": "a", "ʊ": "u",
     "ɸ": "f", "ɾ": "r", "ɕ": "sh", "ʑ": "zh", "ʎ": "ly", "ɲ": "ny", "ɥ": "w", "ʔ": "", "ʕ": "", "ẞ": "SS", "ʼ": "'",
@@ -43,10 +42,11 @@ _MARK = re.compile("(?<=[A-Za-zÀ-ɏΑ-ω])[\u0300-\u036f]+")
 
 
 def plain_letters(text: str, language: str = "en") -> str:
-    """``text`` (in NFC) with each letter and number as the plain one that it stands for.
+    """``text`` (in NFC) with each letter and number replaced by its plain form.
 
-    ``10²`` stays apart from ``102``, as does ``2½`` from ``21/2``. ``language`` is a BCP 47 tag: its own letters stay.
-    Linear in time, never raises."""
+    ``10²`` stays distinct from ``102``, and ``2½`` from ``21/2``. ``language`` is a BCP 47 tag: letters of that
+    language are kept. Takes linear time; never raises.
+    """
     if text.isascii():
         return text
     code = language.replace("_", "-").partition("-")[0].casefold()
@@ -57,7 +57,7 @@ def plain_letters(text: str, language: str = "en") -> str:
 
 
 def _power(text: str, found: re.Match[str], language: str) -> str:
-    """A superscript number, parted from what it stands behind."""
+    """A superscript number, separated from the text before it."""
     digits = found[0].translate(_RAISED)
     before = text[max(0, found.start() - 4) : found.start()]
     if language == "en" and digits in _SPOKEN_POWERS and _OF_A_UNIT.search(before):
@@ -67,7 +67,7 @@ def _power(text: str, found: re.Match[str], language: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def _plain(character: str, base: bool) -> str:
-    """What one character that is not ASCII stands for; ``base``: without the marks that a language does not know."""
+    """The plain form of one non-ASCII character; ``base``: remove diacritics that the language does not use."""
     kind = unicodedata.category(character)
     if character in _KNOWN:
         return character

@@ -1,7 +1,7 @@
-"""Which line ends of a paragraph were meant, and which only keep lines short.
+"""Distinguishes deliberate line breaks in a paragraph from line wrapping.
 
-A text that is wrapped by hand or by an e-mail programme has an end of line wherever the next word did not fit. A
-heading, a list or a verse has one on purpose.
+In text wrapped by hand or by an e-mail program, a line ends wherever the next word did not fit. A heading, a list or
+a verse has deliberate line breaks.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _BULLET = re.compile(r"(?:[-*•‣–—+]|\(?\d{1,3}[.)]|#+)\s")
 _RULE = re.compile(r"(?:[^\w\s]\s?){3,}")
 _OPENING = "\"'“”‘’«„([*_"
 
-#: A line that may stand for itself has so many characters at most: prose is wrapped at more.
+#: Maximum characters of a line with a deliberate break; prose is wrapped at more.
 _SHORT = 60
-#: One of a block in which every line begins with a capital: so many.
+#: The same in a block in which every line starts with a capital.
 _LISTED = 40
 #: A line that was wrapped fills so much of the widest one at least.
 _FILLED = 0.75
@@ -32,11 +32,12 @@ _SMALL_WORDS = frozenset(
 
 
 def lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The paragraph from ``start`` to ``end`` in parts that end where a line was ended on purpose.
+    """Split the paragraph from ``start`` to ``end`` at its deliberate line breaks.
 
-    That is beside a row of dashes or the like; and behind a short line that does not end in a word that goes on,
-    before one that begins with a capital: where that one's first word would well have fitted, or where every line
-    begins so. Linear in time."""
+    These are breaks next to a row of dashes or similar, and breaks after a short line that ends a phrase, before a
+    line that starts with a capital, if the first word of the latter would have fitted, or if every line starts with a
+    capital. Takes linear time.
+    """
     found = [(line.start() + start, line.end() + start) for line in _LINE.finditer(text[start:end])]
     found = [(first, last) for first, last in found if text[first:last].strip()]
     if len(found) < 2:
@@ -53,7 +54,7 @@ def lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _begins(line: str) -> bool:
-    """Whether a line begins as a heading, an item of a list or a verse does: with a capital, a digit or a bullet."""
+    """Whether a line starts like a heading, a list item or a verse: with a capital, a digit or a bullet."""
     line = line.lstrip()
     if _BULLET.match(line):
         return True
@@ -75,7 +76,7 @@ def _meant(line: str, following: str, widest: int, listed: bool) -> bool:
 
 
 def _is_open(line: str, following: str) -> bool:
-    """Whether ``line`` ends as no line does that stands for itself: in a comma, a small word or an abbreviation."""
+    """Whether ``line`` ends inside a phrase: with a comma, a small word or an abbreviation."""
     if line.endswith((",", "-", "–", "—", "/", "&")) or _WORD.findall(line)[-1].casefold() in _SMALL_WORDS:
         return True
     return line.endswith(".") and not without_stops(f"{line} {following}", "en").startswith(line)

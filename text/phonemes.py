@@ -1,8 +1,8 @@
-"""Text to phonemes with espeak-ng, in a process of its own.
+"""Text to phonemes with espeak-ng, in a separate process.
 
-espeak-ng and phonemizer, which drives it, are GPL-3. Neither is imported here: `text.espeak` is started as a
-child of the CPU worker at the first call and answers over pipes. Hostile text can crash espeak-ng; it then
-crashes that child alone, which is started again.
+espeak-ng and phonemizer, which drives it, are GPL-3. Neither is imported here: `text.espeak` is started as a child of
+the CPU worker at the first call and responds over pipes. Hostile text can crash espeak-ng; only that child crashes
+then, and it is restarted.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ MAX_CHARACTERS = 5_000  #: of one call; utterances are far shorter
 MAX_CRASHES = 10  #: of espeak-ng on one text before the text is refused
 TIMEOUT = 20.0  #: seconds for one answer; the first one starts Python and loads espeak-ng
 
-#: espeak-ng 1.52 writes past its stack on some words that any text may hold: many dotted letters
-#: (espeak-ng pull request 2428), many suffixes (2495), very long words and clauses. So it never sees one.
+#: espeak-ng 1.52 writes past its stack on some words that any text may contain: many dotted letters
+#: (espeak-ng pull request 2428), many suffixes (2495), very long words and clauses. Such words are split before.
 _WORD_CHARACTERS, _WORD_BYTES, _WORD_SIGNS = 50, 100, 5
 _CLAUSE_WORDS, _CLAUSE_BYTES = 50, 400
 
-#: Marks that are kept. A full stop, comma or colon inside a word or number (3.5, e.g., 10:30) is espeak's to read.
+#: Marks that are kept. espeak-ng reads a full stop, comma or colon inside a word or number (3.5, e.g., 10:30).
 _MARKS = re.compile(r"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{}])")
 _RARE = 0x180  #: the first letter beyond Latin-1 and Latin Extended-A
 _HEARD = frozenset("⅓⅔")
@@ -48,15 +48,16 @@ _REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
 
 
 def phonemize(text: str, voice: str) -> str:
-    """IPA of ``text`` as espeak-ng speaks it in ``voice`` (``en-us``, ``de``, ``cmn``; letter case is free).
+    """The IPA phonemes of ``text`` in espeak-ng's ``voice`` (``en-us``, ``de``, ``cmn``; case-insensitive).
 
-    Stress marks and punctuation stay, words are parted by one space, flags of a changed language are dropped
-    and a mark that is repeated stands once. The same text always gives the same phonemes. Characters that
-    nobody can read (controls, lone surrogates, private use) are passed over; the result may be empty.
+    Stress marks and punctuation are kept, words are separated by one space, language flags are removed, and repeated
+    marks are reduced to one. The same text always gives the same phonemes. Unreadable characters (controls, lone
+    surrogates, private use) are skipped; the result may be empty.
 
-    Raises `core.errors.InvalidRequest` with code ``unknown_language`` where espeak-ng has no such voice,
+    Raises `core.errors.InvalidRequest` with code ``unknown_language`` if espeak-ng has no such voice,
     `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``), after `MAX_CRASHES`, or for a word
-    that espeak-ng has no sound for."""
+    that espeak-ng has no sound for.
+    """
     if len(text) > MAX_CHARACTERS:
         raise InvalidText(f"At most {MAX_CHARACTERS} characters can be phonemized at once.", code="text_too_long")
     cleaned, name = _clean(text, voice), voice.strip().casefold().replace("_", "-")
@@ -77,7 +78,7 @@ def phonemize(text: str, voice: str) -> str:
 
 
 def _check_heard(text: str, voice: str) -> None:
-    """Raises `InvalidText` where espeak-ng passes over a word. It knows all that is spelt in everyday letters."""
+    """Raise `InvalidText` if espeak-ng skips a word. It knows all words in common letters."""
     words = {w for w in text.split() if any(c.isalnum() and ord(c) >= _RARE and c not in _HEARD for c in w)}
     rare = sorted({part for word in words for part in _safe(word)})
     for word, ipa in zip(rare, _speak(rare, voice), strict=True):
@@ -86,7 +87,7 @@ def _check_heard(text: str, voice: str) -> None:
 
 
 def unheard(ipa: str, known: Container[str]) -> str | None:
-    """The first word of ``ipa`` of whose sounds none is ``known``; None where every word is heard."""
+    """The first word of ``ipa`` without a sound in ``known``; None if every word has one."""
     for word in ipa.split():
         sounds = [symbol for symbol in word if is_sound(symbol)]
         if sounds and not any(sound in known for sound in sounds):
@@ -95,7 +96,7 @@ def unheard(ipa: str, known: Container[str]) -> str | None:
 
 
 def is_sound(phoneme: str) -> bool:
-    """Whether a phoneme is heard by itself: a letter or a digit, but no stress or length mark (Lm)."""
+    """Whether a phoneme is a sound by itself: a letter or a digit, but not a stress or length mark (Lm)."""
     return all(unicodedata.category(c) in {"Ll", "Lu", "Lt", "Lo", "Nd"} for c in phoneme)
 
 
@@ -129,7 +130,7 @@ def _clauses(piece: str) -> list[str]:
 
 
 def _safe(word: str) -> list[str]:
-    """The word itself, or its parts where espeak-ng must not see it whole."""
+    """The word, or its parts if espeak-ng must not receive it whole."""
     if sum(not _part_of_word(c) for c in word) > _WORD_SIGNS:
         word = _letters(word)
     parts: list[str] = []

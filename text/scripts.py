@@ -1,7 +1,7 @@
-"""Which scripts a language's voice reads, and where a text holds others.
+"""The scripts that a language's voice can read, and the parts of a text in other scripts.
 
-What espeak-ng cannot read it spells, in the names of letters ("Japanese letter", once per sign). Nobody wants to hear
-that.
+espeak-ng spells characters of other scripts by name ("Japanese letter", once per character), which is useless to
+listeners.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _OWN = {
     "CHEROKEE": "chr",
 }
 
-#: Signs that go with a script whose name they do not begin with.
+#: Characters of a script whose Unicode name does not start with the script's.
 _ALIASES = {"KATAKANA-HIRAGANA": "KATAKANA", "IDEOGRAPHIC": "CJK", "KANGXI": "CJK", "HANGZHOU": "CJK"}
 #: Signs of all scripts: ordinals, the micro sign, fractions.
 _EVERYWHERE = frozenset("ªºµ½¼¾⅓⅔")
 _SHOWN = {"CJK": "Han"}
 _SCRIPTS_NAMED = 3  #: in one stretch, at most
 
-# A text as one sign a character: what a voice reads, what it does not, Greek, a mark, and all that is no letter.
+# A text as one class per character: readable, unreadable, Greek, mark, and anything that is not a letter.
 _READ, _UNREAD, _GREEK, _MARK, _OTHER = "rugmo"
 #: Greek letters by themselves have names that are used (α), words of them are spelled.
 _FOREIGN = rf"(?:{_UNREAD}[{_UNREAD}{_GREEK}{_MARK}]*|{_GREEK}{_MARK}*{_GREEK}[{_UNREAD}{_GREEK}{_MARK}]*)"

@@ -1,4 +1,4 @@
-"""Makes any text safe to speak: Unicode in one form, without what cannot be heard."""
+"""Makes any text safe to speak: Unicode in one normal form, without inaudible characters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEAR_JOINER = rf"[^\x00-\x7f\s{_JOINERS}]"
 _STRAY_JOINER = re.compile(rf"(?<!{_NEAR_JOINER})[{_JOINERS}]|[{_JOINERS}](?!{_NEAR_JOINER})")
 _LINE_END = re.compile(r"\r\n?")
 
-#: Unicode categories that are never heard: control, format, surrogate, private use
+#: Unicode categories of inaudible characters: control, format, surrogate, private use
 _SILENT = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
@@ -45,7 +45,7 @@ _REPLACEMENTS = _Replacements(
 
 
 def has_word(text: str) -> bool:
-    """Whether ``text`` holds a letter or digit of any script, in any dress (Ⓐ)."""
+    """Whether ``text`` contains a letter or digit of any script, also a stylized one (Ⓐ)."""
     return _WORD.search(text) is not None or _WORD.search(plain_letters(text)) is not None
 
 

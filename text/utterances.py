@@ -1,8 +1,8 @@
-"""Cuts a text into utterances: stretches that a synthesizer speaks in one pass.
+"""Splits a text into utterances: stretches that a synthesizer speaks in one pass.
 
-Paragraphs end at blank lines, lines where `text.lines` finds that they were ended on purpose, sentences where
-``sentencex`` says so. A sentence above the limit is cut at clause punctuation, failing that at white space, failing
-that between characters.
+Paragraphs end at blank lines, lines at the deliberate breaks that `text.lines` finds, sentences where ``sentencex``
+finds their end. A sentence above the limit is split at clause punctuation, otherwise at white space, otherwise
+between characters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINE_PAUSE = 0.45  #: after a line that was ended on purpose, such as a heading 
 CLAUSE_PAUSE = 0.1  #: after a clause, where a sentence had to be cut
 NO_PAUSE = 0.0  #: inside a clause, and after the last utterance
 
-#: sentencex takes quadratic time in a paragraph, so that it sees one in windows of this many characters
+#: sentencex takes quadratic time in a paragraph, so it processes windows of this many characters.
 WINDOW = 2048
 
 _LINE = r"(?:\r\n|\r(?!\n)|\n)"
@@ -39,8 +39,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?![A-Za-z])")
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """``text``: what to speak, white space as single spaces; ``pause``: seconds of silence after it;
-    ``start`` and ``end``: where it stands in the source, in characters."""
+    """``text``: the text to speak, with single spaces; ``pause``: seconds of silence after it; ``start`` and ``end``:
+    its position in the source, in characters."""
 
     text: str
     pause: float
@@ -58,9 +58,9 @@ class _Piece:
 def split(text: str, language: str, limit: int) -> list[Utterance]:
     """The utterances of ``text`` in order, each of 1 to ``limit`` characters of the source.
 
-    ``language`` is a BCP 47 tag; one that sentencex does not know is split by the rules of English. Every
-    letter and digit is in exactly one utterance; marks without a word go with a neighbour of their paragraph,
-    or nowhere. A text without a word gives an empty list. Takes linear time; never raises.
+    ``language`` is a BCP 47 tag; the rules of English apply to languages that sentencex does not support. Every
+    letter and digit is in exactly one utterance; marks without a word are joined to a neighbour in their
+    paragraph, or dropped. A text without words gives an empty list. Takes linear time; never raises.
     """
     known = _LANGUAGE.match(language)
     code = known[0].lower() if known else "en"
@@ -91,8 +91,8 @@ def split_chapters(chapters: Sequence[str], language: str, limit: int) -> list[l
 
 
 def divide(text: str, utterance: Utterance) -> list[Utterance]:
-    """One utterance of ``text`` in shorter ones: cut at clauses, else between words, else between characters; the
-    last keeps its pause. Nothing where it has a single character."""
+    """Split one utterance of ``text`` into shorter ones: at clauses, else between words, else between characters. The
+    last one keeps the pause. Empty if the utterance has a single character."""
     size = utterance.end - utterance.start
     if size < 2:
         return []
@@ -115,7 +115,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _pieces(text: str, start: int, end: int, language: str, limit: int) -> Iterator[_Piece]:
-    """The sentences of one paragraph without the white space around them, cut where they are too long."""
+    """The sentences of one paragraph without surrounding white space, split if they are too long."""
     size = max(WINDOW, 2 * limit)
     while start < end:
         stop = min(start + size, end)
@@ -150,7 +150,7 @@ def _sentences(text: str, offset: int, language: str) -> list[tuple[int, int]]:
 
 
 def _within_quotes(text: str, start: int, end: int, language: str, limit: int) -> list[tuple[int, int]]:
-    """sentencex keeps a quotation whole: where that is too long, its sentences one by one."""
+    """The sentences inside a quotation, which sentencex keeps whole, if it is too long."""
     if end - start <= limit:
         return [(start, end)]
     source = text[start:end]
@@ -191,7 +191,7 @@ def _best_cut(text: str, start: int, end: int, limit: int) -> tuple[int, float]:
     """Where to cut a sentence above the limit, and the pause there."""
     target = start + -(-(end - start) // -(-(end - start) // limit))
     for pattern, pause in ((_CLAUSE_END, CLAUSE_PAUSE), (_SPACE, NO_PAUSE)):
-        # one more character lets the pattern look at what follows
+        # One more character, for the pattern's look-ahead.
         window = text[start : start + limit + 1]
         cuts = [start + found.end() for found in pattern.finditer(window)]
         cuts = [cut for cut in cuts if start + limit // 4 < cut <= start + limit + (pattern is _SPACE)]
@@ -201,7 +201,7 @@ def _best_cut(text: str, start: int, end: int, limit: int) -> tuple[int, float]:
 
 
 def _between_characters(text: str, start: int, at: int) -> int:
-    """``at``, or a little before it so that a letter keeps its marks."""
+    """``at``, or slightly before it so that a letter keeps its combining marks."""
     for cut in range(at, max(start, at - 8), -1):
         if unicodedata.category(text[cut])[0] != "M" and text[cut] not in "\u200c\u200d":
             return cut
@@ -209,7 +209,7 @@ def _between_characters(text: str, start: int, at: int) -> int:
 
 
 def _join_wordless(text: str, pieces: list[_Piece], limit: int) -> list[_Piece]:
-    """The pieces that hold a word; what holds none goes with the one before, or after, where that fits."""
+    """The pieces that contain a word. A piece without one is joined to the one before, or after, if it fits."""
     joined: list[_Piece] = []
     lead: int | None = None  # where marks before the first word began
     for piece in pieces:

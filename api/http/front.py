@@ -72,7 +72,7 @@ class KeyCheck:
         self._request = request
 
     def service(self) -> None:
-        """Lets the body be read, or ends the request."""
+        """Allow the body to be read, or end the request."""
         channel, problem = self._channel, self._refusal()
         with channel.requests_lock:
             channel.asks = False

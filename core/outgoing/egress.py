@@ -1,8 +1,8 @@
-"""Outgoing calls to addresses that a user named (references, webhooks): the one way out.
+"""Outgoing calls to URLs that users supply (references, webhooks). All such calls are made here.
 
-A URL is parsed once (`core.outgoing.urls`); its host is resolved once; every address found must be public; and the
-connection goes to one of those very addresses, while TLS and ``Host`` still speak of the name. So a
-name whose answer changes between check and use (DNS rebinding) gains nothing.
+A URL is parsed once (`core.outgoing.urls`); its host is resolved once; every resolved address must be public; and the
+connection goes to one of these addresses, while TLS and ``Host`` use the name. So a name whose resolution changes
+between check and use (DNS rebinding) has no effect.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from core.errors import ConfigurationError, InvalidRequest
 from core.outgoing.urls import Address, Target, host_name, is_public, parse, refused
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-#: (host, port) to addresses in text; raises OSError where there are none.
+#: Resolves (host, port) to addresses as strings; raises OSError if there are none.
 Resolver = Callable[[str, int], list[str]]
 
 MAX_HEAD = 32 * 1024  #: bytes of status line and headers, with any informational answers before them
@@ -49,7 +49,7 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What `Egress.get` brought. ``body`` is empty where the bytes went to a file."""
+    """The result of `Egress.get`. ``body`` is empty if the bytes were written to a file."""
 
     status: int
     headers: Mapping[str, str]  #: names in lower case
@@ -61,7 +61,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver said to `Egress.post`, whatever the status."""
+    """A receiver's response to `Egress.post`, whatever the status."""
 
     status: int
     headers: Mapping[str, str]  #: names in lower case
@@ -101,10 +101,10 @@ class Egress:
         return cls(_listed(allow), [int(text) for text in numbers])
 
     def check(self, url: str) -> Target:
-        """Parses the URL, resolves its host and holds both to the policy; connects to nothing.
+        """Parse the URL, resolve its host and check both against the policy, without connecting.
 
         Raises `InvalidRequest`: what `parse` raises, ``url_port_not_allowed``, ``url_not_resolved`` and
-        ``url_not_allowed``. No message tells what a name resolved to.
+        ``url_not_allowed``. No message reveals the resolved addresses.
         """
         return self._check(url, _Bounds(time.monotonic() + RESOLVE_TIMEOUT + 1.0))
 
@@ -196,7 +196,7 @@ class Egress:
         except httpcore.LocalProtocolError as error:
             raise _failed("fetch_failed", f"The request cannot be sent: {error}.") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            # What the receiver sent stands in a protocol error: not for our messages.
+            # A protocol error contains what the receiver sent, which must not be in our messages.
             why = error if isinstance(error, httpcore.NetworkError) else "the answer is not whole or not valid HTTP"
             raise _failed("fetch_failed", f"The request to {target.host!r} failed: {why}.", retryable=True) from error
         finally:
@@ -357,7 +357,7 @@ class _Pinned(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket whose every wait ends at the call's deadline, and which reads a bounded number of bytes."""
+    """A socket whose waits all end at the call's deadline, and which reads a limited number of bytes."""
 
     def __init__(self, sock: socket.socket, bounds: _Bounds) -> None:
         self._sock = sock
@@ -429,7 +429,7 @@ def _must_be_plain_success(status: int, headers: Mapping[str, str]) -> None:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds that ``Retry-After`` (RFC 9110, 10.2.3) asks for: a number, or a date from now."""
+    """The seconds of ``Retry-After`` (RFC 9110, 10.2.3), which is a number or a date."""
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return float(value)

@@ -1,8 +1,8 @@
-"""URLs that a user named: what they say, and which addresses belong to the public internet.
+"""User-supplied URLs: strict parsing, and which addresses belong to the public internet.
 
-A URL is parsed once, strictly, by this module alone, so that no two parsers can read it in two ways. What
-counts as public follows the IANA special-purpose registries (RFC 6890 and its successors). The table
-stands here, since ``ipaddress.is_global`` differs between Python versions and calls some tunnels global.
+A URL is parsed once, strictly, only by this module, so that no two parsers can disagree about it. Public
+addresses follow the IANA special-purpose registries (RFC 6890 and its successors). The table is
+included here because ``ipaddress.is_global`` differs between Python versions and calls some tunnels global.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _NOT_PUBLIC_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-#: The well-known prefix of NAT64 (RFC 6052): how an IPv6-only network reaches IPv4. Judged by what it carries.
+#: The well-known prefix of NAT64 (RFC 6052): how an IPv6-only network reaches IPv4. Its IPv4 address is checked.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 

@@ -72,7 +72,7 @@ def digits(text: str, zero: str = "zero") -> str:
 
 
 def decimal(text: str) -> str:
-    """``12.50`` is "twelve point five zero"; commas part thousands; a leading zero that is not written is not said."""
+    """``12.50`` is "twelve point five zero". Commas are thousands separators; a missing leading zero is not spoken."""
     whole, dot, fraction = text.replace(",", "").partition(".")
     words = [cardinal(int(whole))] if whole else []
     if dot and fraction:
@@ -91,7 +91,7 @@ def year(number: int) -> str:
 
 
 def plural(words: str) -> str:
-    """``nineteen eighty`` is "nineteen eighties": how decades are said."""
+    """``nineteen eighty`` becomes "nineteen eighties", for decades."""
     if words.endswith("y"):
         return f"{words[:-1]}ies"
     return f"{words}es" if words.endswith(("x", "s")) else f"{words}s"

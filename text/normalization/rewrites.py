@@ -1,4 +1,4 @@
-"""A stretch of text and what is said in its place."""
+"""A stretch of text and its spoken replacement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """``text[start:end]`` is said as ``spoken``."""
+    """``text[start:end]`` is spoken as ``spoken``."""
 
     start: int
     end: int
@@ -16,8 +16,8 @@ class Rewrite:
 
 
 def apply(text: str, rewrites: Sequence[Rewrite]) -> str:
-    """``text`` with every rewrite made; they are in order and do not overlap. What is said stays apart from the letters
-    and commas beside it."""
+    """``text`` with all rewrites applied; they must be in order and must not overlap. Replacements are separated from
+    adjacent letters and commas."""
     parts: list[str] = []
     at = 0
     for rewrite in rewrites:

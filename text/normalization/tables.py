@@ -80,7 +80,7 @@ trillion = trillion
 quadrillion = quadrillion
 """)
 
-#: A unit as it is written: one, many. Letter case counts where it tells two units apart.
+#: A unit as written: singular, plural. Letter case matters if it distinguishes two units.
 UNITS: dict[str, tuple[str, str]] = {
     written: (one.strip(), many.strip())
     for line in """
@@ -179,12 +179,12 @@ cc: CC, CC
     for one, _, many in [names.partition(",")]
 }
 
-#: Units that read as a word of the language, so that only a number right before them makes them one.
+#: Units that are also words, so that they count only directly after a number.
 SHORT_UNITS = frozenset(
     {"m", "g", "l", "L", "h", "s", "A", "V", "W", "J", "min", "sec", "cal", "gal", "Pa", "ha", "mi"}
 )
 
-#: What is per what, after a slash.
+#: Units after a slash (per).
 PER = _table("""
 h = hour
 hr = hour
@@ -337,7 +337,7 @@ w/ = with
 c/o = care of
 """)
 
-#: Behind one of these a Roman numeral is a number: of parts, or of rulers.
+#: Words after which a Roman numeral is a number: of parts, or of rulers.
 ROMAN_PARTS = frozenset(
     words("""
     chapter part book volume act scene section appendix figure table article title phase stage level class type
@@ -346,7 +346,7 @@ ROMAN_PARTS = frozenset(
     """)
 )
 
-#: Names of rulers and popes: behind them a Roman numeral is said as "the fourth".
+#: Names of rulers and popes, after which a Roman numeral is read as "the fourth".
 ROMAN_NAMES = frozenset(
     words("""
     louis henry george edward william charles james richard philip elizabeth mary john paul pius benedict
@@ -359,7 +359,7 @@ ROMAN_NAMES = frozenset(
     """)
 )
 
-#: Kinds of streets, behind a name.
+#: Kinds of streets, after a name.
 STREETS = _table("""
 st = Street
 ave = Avenue
@@ -374,7 +374,7 @@ sq = Square
 ct = Court
 """)
 
-#: States behind a town and before a ZIP code or the end.
+#: States, after a town and before a ZIP code or the end.
 STATES = _table("""
 AL = Alabama
 AK = Alaska
@@ -424,7 +424,7 @@ WY = Wyoming
 DC = D C
 """)
 
-#: Signs that are said where nothing else has taken them.
+#: Signs that are spoken if no other rule matches them.
 SIGNS = _table("""
 & = and
 @ = at
@@ -467,5 +467,5 @@ $ = dollar
 VULGAR = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5),
           "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8)}  # fmt: skip
 
-#: Behind a time of day.
+#: After a time of day.
 TIME_ZONES = words("EST EDT CST CDT MST MDT PST PDT GMT UTC CET CEST BST")

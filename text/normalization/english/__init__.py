@@ -1,7 +1,7 @@
-"""English, as it is written, to English as it is said: numbers, dates, times, money, measures, abbreviations.
+"""Normalization of English: numbers, dates, times, money, measures, abbreviations.
 
-Each module has rules, a pattern and what it becomes, in the order in which they have their say; what one rule has
-taken no later one sees. No pattern repeats without a bound, so that all of it takes linear time.
+Each module has rules: a pattern and its replacement, in order of precedence. Text matched by one rule is hidden from
+later ones. No pattern repeats without a limit, so normalization takes linear time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ RULES = [*electronic.rule, *places.rule, *dates.rule, *amounts.rule, *words.rule
 
 
 def rewrites(text: str, region: str = "US") -> list[Rewrite]:
-    """What changes in ``text`` where it is said, in order.
+    """The replacements for ``text``, in order.
 
-    ``region`` (ISO 3166) decides what 12/05 is: the US write the month first."""
+    ``region`` (ISO 3166) decides how to read 12/05: in the US the month comes first.
+    """
     taken = bytearray(len(text))
     found: list[Rewrite] = []
     for pattern, say in RULES:

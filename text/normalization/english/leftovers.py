@@ -1,4 +1,4 @@
-"""What no other rule has taken: signs, words with digits in them, years that stand alone, and plain numbers."""
+"""Rules that come last: signs, words with digits, single years, and plain numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _cents(m: Match) -> str:
     return f"{number_words(m['n'])} cent{'' if quantity(m['n']) == 1 else 's'}"
 
 
-# -- what is left: words with numbers in them, signs, numbers
+# -- the rest: words with digits, signs, numbers
 
 
 @rule(r"(?<![\w.])401\(k\)s?")

@@ -1,4 +1,4 @@
-"""What the rules of English share: how a rule is made, parts of patterns, a number as it is said."""
+"""Shared parts of the English rules: the rule registry, parts of patterns, numbers in words."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ENDLESS = 13
 
 
 class Rules:
-    """Patterns and what they become, in the order in which they have their say."""
+    """Patterns and their replacements, in order of precedence."""
 
     def __init__(self) -> None:
         self._rules: list[tuple[re.Pattern[str], Say]] = []
 
     def __call__(self, pattern: str, flags: int = 0) -> Callable[[Say], Say]:
-        """Adds the decorated function as what is said for a match; None leaves the match to later rules."""
+        """Register the decorated function as the replacement of a match; None leaves the match to later rules."""
         compiled = re.compile(pattern, flags | re.VERBOSE)
 
         def add(say: Say) -> Say:
@@ -64,7 +64,7 @@ def month_name(written: str) -> str:
 
 
 def number_words(text: str) -> str:
-    """A number as it is said: read one by one where it is too long to be read as one."""
+    """A number in words, read digit by digit if it is too long."""
     minus = text[0] in "-−–"
     bare = text.lstrip("-−–")
     whole = bare.partition(".")[0].replace(",", "")

@@ -38,7 +38,7 @@ def _roman(m: Match) -> str | None:
 
 
 def _ruler(m: Match) -> bool:
-    """Whether a lone I behind a name counts, and does not speak."""
+    """Whether a single I after a name is a numeral instead of the pronoun."""
     return re.match(r"\s+(?:of|was|is|and|who|ruled|reigned|\(|died)|[,.;:)]", m.string[m.end() :]) is not None and (
         m["numeral"] in "IVX"
     )
@@ -110,7 +110,7 @@ def _abbreviation(m: Match) -> str | None:
     return f"{tables.ABBREVIATIONS[word]}{'.' if ends else ''}"
 
 
-#: Behind these a capital begins a new sentence; behind a title, a name.
+#: After these a capital starts a new sentence; after a title, a name.
 _AT_THE_END = frozenset(tables.words("Jr Sr Esq Bros Co Corp Inc Ltd Ave Blvd Rd Hwy Expy Pkwy Sq etc misc"))
 
 
