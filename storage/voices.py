@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core import ids
-from core.errors import ChorusError, Conflict, InvalidRequest, NotFound
+from core.errors import ChorusError, InvalidRequest, NotFound, VoicePreparing
 from core.names import VoiceState
 from core.redis import redis_errors
 from storage.ledger.keys import key
@@ -119,8 +119,8 @@ class Voices:
     def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> Mapping[str, Any]:
         """The embedding that a pipeline takes of a voice: ``object``, ``sha256``, ``model``.
 
-        Raises `InvalidRequest`: ``voice_not_found``, ``voice_of_another_pipeline``, ``voice_failed``; and `Conflict`
-        (``voice_preparing``) while it is being made."""
+        Raises `InvalidRequest`: ``voice_not_found``, ``voice_of_another_pipeline``, ``voice_failed``; and
+        `VoicePreparing` while it is being made."""
         try:
             found = self.get(owner, voice)
         except NotFound as error:
@@ -136,9 +136,7 @@ class Voices:
         if state is VoiceState.FAILED:
             why = reason["message"] if reason else "it was not made"
             raise InvalidRequest(f"This voice cannot be used: {why}", code="voice_failed")
-        busy = Conflict("This voice is still being prepared.", code="voice_preparing", retry_after=2)
-        busy.retryable = True
-        raise busy
+        raise VoicePreparing(retry_after=2)
 
     def state(self, voice: StoredVoice) -> tuple[VoiceState, Mapping[str, Any] | None]:
         """How far a voice is, and why it failed where it did."""

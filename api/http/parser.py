@@ -14,7 +14,7 @@ from waitress.utilities import Error
 
 from api.context import secret_of
 from api.http.problems import RETRY_AFTER, document
-from core.errors import ChorusError, InternalError, Malformed, TooLarge, Unauthorized
+from core.errors import ChorusError, HttpError, InternalError, Malformed, TooLarge, Unauthorized
 
 #: Bytes of a request's first line, and of all its headers; how many headers.
 MAX_LINE, MAX_HEADERS, MAX_HEADER_COUNT = 8190, 32 * 1024, 100
@@ -47,10 +47,8 @@ class Limits:
 class Problem(Error):
     """An error that ends a request before it reaches the app, as a problem document."""
 
-    def __init__(self, error: ChorusError, status: int | None = None) -> None:
+    def __init__(self, error: ChorusError) -> None:
         super().__init__(error.message)
-        if status is not None:
-            error.status = status
         self.error = error
 
     @staticmethod
@@ -75,8 +73,9 @@ class Problem(Error):
 
 
 def malformed(status: int) -> Problem:
-    """The problem for malformed HTTP."""
-    return Problem(Malformed("The request is not valid HTTP or is too large."), status)
+    """The problem for malformed HTTP, with a ``status`` of its own (4xx)."""
+    message = "The request is not valid HTTP or is too large."
+    return Problem(HttpError(status, message, code=Malformed.code))
 
 
 class _Refused(ParsingError):

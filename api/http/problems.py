@@ -13,10 +13,10 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from core.errors import (
     ChorusError,
+    HttpError,
     InternalError,
     NotFound,
     RangeNotSatisfiable,
-    RequestError,
     TooLarge,
     Unavailable,
 )
@@ -80,9 +80,8 @@ def _http_error(error: HTTPException) -> ChorusError:
         return NotFound("There is no resource at this address.")
     if 400 <= status < 500:
         phrase = HTTPStatus(status).phrase
-        found = RequestError(error.description or phrase, code=phrase.lower().replace(" ", "_").replace("-", "_"))
-        found.status = status
-        return found
+        code = phrase.lower().replace(" ", "_").replace("-", "_")
+        return HttpError(status, error.description or phrase, code=code)
     return InternalError()
 
 

@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
 from core.errors import ConfigurationError
 
@@ -134,22 +134,20 @@ class Home:
         """Lock the folder for this process. The kernel releases the lock when the process ends, however it ends.
 
         Raises `ConfigurationError` naming the pid of the process that holds it."""
-        with (self.path / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
-                pid = lock.read(32).strip() or "unknown"
-                raise ConfigurationError(
-                    f"'chorus up' is already running in {self.path} (pid {pid}); "
-                    "end it first, or give another folder with --home.",
-                    code="already_running",
-                ) from error
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+        path = self.path / "lock"
+        try:
+            lock = FileLock(path, blocking=False).acquire()
+        except Timeout as error:
+            pid = path.read_text()[:32].strip() or "unknown"
+            raise ConfigurationError(
+                f"'chorus up' is already running in {self.path} (pid {pid}); "
+                "end it first, or give another folder with --home.",
+                code="already_running",
+            ) from error
+        with lock:
+            path.write_text(f"{os.getpid()}\n")
             yield
-            lock.truncate(0)
+            path.write_text("")
 
     # -- ports
 

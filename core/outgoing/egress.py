@@ -26,7 +26,7 @@ import httpcore
 import httpx
 import psutil
 
-from core.errors import ConfigurationError, InvalidRequest
+from core.errors import ConfigurationError, InvalidRequest, ReceiverFailed, ReceiverUnavailable
 from core.outgoing.urls import Address, Target, host_name, is_public, parse, refused
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -104,7 +104,8 @@ class Egress:
         """Parse the URL, resolve its host and check both against the policy, without connecting.
 
         Raises `InvalidRequest`: what `parse` raises, ``url_port_not_allowed``, ``url_not_resolved`` and
-        ``url_not_allowed``. No message reveals the resolved addresses.
+        ``url_not_allowed``; and `ReceiverUnavailable` (``url_not_resolved``) where the name may resolve later. No
+        message reveals the resolved addresses.
         """
         return self._check(url, _Bounds(time.monotonic() + RESOLVE_TIMEOUT + 1.0))
 
@@ -112,7 +113,7 @@ class Egress:
         """The body of a URL: at most ``max_bytes``, within ``timeout`` seconds from first to last.
 
         With ``to`` the body goes there as it arrives; a file of that path is removed again on failure.
-        Raises what `check` raises, and `InvalidRequest`: ``fetch_failed``, ``fetch_timeout``,
+        Raises what `check` raises, and `ReceiverFailed`: ``fetch_failed``, ``fetch_timeout``,
         ``fetch_too_large``, ``fetch_redirect``, ``fetch_status`` (any status but 200).
         """
         if isinstance(to, Path):
@@ -154,7 +155,7 @@ class Egress:
 
         Of the answer's body ``max_response_bytes`` are kept and no more is read. An answer that is not
         whole within ``timeout`` seconds from first to last is a time-out. Raises what `check` raises, and
-        `InvalidRequest`: ``fetch_failed``, ``fetch_timeout``, ``fetch_too_large`` (headers too long).
+        `ReceiverFailed`: ``fetch_failed``, ``fetch_timeout``, ``fetch_too_large`` (headers too long).
         """
         gathered = bytearray()
         with self._exchange("POST", url, headers, body, timeout) as (response, bounds):
@@ -194,11 +195,11 @@ class Egress:
         try:
             yield connection.handle_request(request), bounds
         except httpcore.LocalProtocolError as error:
-            raise _failed("fetch_failed", f"The request cannot be sent: {error}.") from error
+            raise InvalidRequest(f"The request cannot be sent: {error}.", code="fetch_failed") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             # A protocol error contains what the receiver sent, which must not be in our messages.
             why = error if isinstance(error, httpcore.NetworkError) else "the answer is not whole or not valid HTTP"
-            raise _failed("fetch_failed", f"The request to {target.host!r} failed: {why}.", retryable=True) from error
+            raise ReceiverUnavailable(f"The request to {target.host!r} failed: {why}.") from error
         finally:
             connection.close()
 
@@ -365,7 +366,7 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._bounds.bytes_left <= 0:
-            raise _failed("fetch_too_large", "The headers or framing of the response are too long.")
+            raise ReceiverFailed("The headers or framing of the response are too long.", code="fetch_too_large")
         with self._mapped(httpcore.ReadError):
             data = self._sock.recv(min(max_bytes, CHUNK, self._bounds.bytes_left))
         self._bounds.bytes_left -= len(data)
@@ -418,14 +419,13 @@ def _headers(response: httpcore.Response) -> dict[str, str]:
 
 def _must_be_plain_success(status: int, headers: Mapping[str, str]) -> None:
     if 300 <= status < 400:
-        raise _failed("fetch_redirect", f"The URL redirects (status {status}). Use the final URL.")
+        raise ReceiverFailed(f"The URL redirects (status {status}). Use the final URL.", code="fetch_redirect")
     if status != 200:
-        again = status in (408, 425, 429) or status >= 500
-        error = _failed("fetch_status", f"The URL responded with status {status}.", retryable=again)
-        error.retry_after = _retry_after(headers.get("retry-after", ""))
-        raise error
+        kind = ReceiverUnavailable if status in (408, 425, 429) or status >= 500 else ReceiverFailed
+        after = _retry_after(headers.get("retry-after", ""))
+        raise kind(f"The URL responded with status {status}.", code="fetch_status", retry_after=after)
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise _failed("fetch_failed", "The URL responded with a compressed body, which was not requested.")
+        raise ReceiverFailed("The URL responded with a compressed body, which was not requested.")
 
 
 def _retry_after(value: str) -> float | None:
@@ -442,19 +442,14 @@ def _retry_after(value: str) -> float | None:
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _failed(code: str, message: str, *, retryable: bool = False) -> InvalidRequest:
-    error = InvalidRequest(message, code=code)
-    error.retryable = retryable
-    return error
+def _timed_out() -> ReceiverUnavailable:
+    return ReceiverUnavailable("The request timed out.", code="fetch_timeout")
 
 
-def _timed_out() -> InvalidRequest:
-    return _failed("fetch_timeout", "The request timed out.", retryable=True)
+def _too_large(max_bytes: int) -> ReceiverFailed:
+    return ReceiverFailed(f"The content of the URL has more than {max_bytes} bytes.", code="fetch_too_large")
 
 
-def _too_large(max_bytes: int) -> InvalidRequest:
-    return _failed("fetch_too_large", f"The content of the URL has more than {max_bytes} bytes.")
-
-
-def _unresolved(host: str, *, retryable: bool = False) -> InvalidRequest:
-    return _failed("url_not_resolved", f"The host {host!r} cannot be resolved.", retryable=retryable)
+def _unresolved(host: str, *, retryable: bool = False) -> InvalidRequest | ReceiverUnavailable:
+    kind = ReceiverUnavailable if retryable else InvalidRequest
+    return kind(f"The host {host!r} cannot be resolved.", code="url_not_resolved")

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, ReceiverFailed
 from core.outgoing.egress import MAX_HEAD, Egress, Fetched
 
 Handler = Callable[[socket.socket, threading.Event], None]
@@ -169,8 +169,8 @@ def fetch(server: Server, *, max_bytes: int = 100_000, timeout: float = 10.0, **
     return egress_to(server).get(f"http://{HOST}:{server.port}/x?y=1", max_bytes=max_bytes, timeout=timeout, **more)
 
 
-def failure(call: Callable[[], object]) -> InvalidRequest:
-    with pytest.raises(InvalidRequest) as caught:
+def failure(call: Callable[[], object]) -> InvalidRequest | ReceiverFailed:
+    with pytest.raises((InvalidRequest, ReceiverFailed)) as caught:
         call()
     return caught.value
 
@@ -581,7 +581,7 @@ def test_get_from_a_server_that_misbehaves(case: str, tmp_path: Path) -> None:
         started = time.monotonic()
         error = failure(lambda: fetch(server, timeout=30, to=path))
         assert time.monotonic() - started < 10
-    assert (error.code, error.retryable) == (code, retryable)
+    assert (error.code, error.retryable, error.status) == (code, retryable, 422)
     assert "SSH" not in error.message
     assert not path.exists()
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from core.errors import ConfigurationError, InvalidRequest
+from core.errors import ConfigurationError, InvalidRequest, ReceiverUnavailable
 from core.outgoing.egress import Egress
 from core.outgoing.urls import is_public, parse
 
@@ -146,9 +146,9 @@ def failing(error: BaseException) -> Callable[[str, int], list[str]]:
     ],
 )
 def test_names_without_an_address(resolver: Callable[[str, int], list[str]], retryable: bool) -> None:
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(ReceiverUnavailable if retryable else InvalidRequest) as caught:
         Egress(resolver=resolver).check("https://a.example/")
-    assert caught.value.code == "url_not_resolved"
+    assert (caught.value.code, caught.value.status) == ("url_not_resolved", 422)
     assert caught.value.retryable is retryable
 
 
@@ -165,7 +165,7 @@ def test_a_resolver_that_hangs_holds_no_call(monkeypatch: pytest.MonkeyPatch) ->
         release.wait(10)
         return [PUBLIC]
 
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(ReceiverUnavailable) as caught:
         Egress(resolver=resolver).check("https://a.example/")
     release.set()
     assert (caught.value.code, caught.value.retryable) == ("url_not_resolved", True)

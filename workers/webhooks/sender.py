@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
 
-from core.errors import ChorusError, InternalError, InvalidRequest, Unavailable
+from core.errors import ChorusError, InternalError, InvalidRequest, ReceiverFailed, Unavailable
 from core.failpoints import reach
 from core.names import Lane
 from core.outgoing.egress import Answer
@@ -202,8 +202,8 @@ def _problem(answer: Answer) -> ChorusError | None:
     if 200 <= answer.status < 300:
         return None
     if 300 <= answer.status < 400:
-        return InvalidRequest("The receiver redirects. Register the final URL.", code="webhook_redirected")
-    return InvalidRequest(f"The receiver responded with status {answer.status}.", code="webhook_refused")
+        return ReceiverFailed("The receiver redirects. Register the final URL.", code="webhook_redirected")
+    return ReceiverFailed(f"The receiver responded with status {answer.status}.", code="webhook_refused")
 
 
 def run_sender(connections: Connections, stop: threading.Event) -> None:
