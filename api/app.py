@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+import tenacity
 from flask import Flask
 
 from api.context import add_authentication, check_start
@@ -16,7 +15,7 @@ from pipelines.connections import Connections
 from storage.objects.destinations import destinations
 
 #: Seconds that a starting API waits for the ledger.
-START_PATIENCE = 15.0
+START_TIMEOUT = 15.0
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -38,14 +37,13 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _check_start(settings: Settings, client: object) -> None:
-    end = time.monotonic() + START_PATIENCE
-    while True:
-        try:
-            return check_start(settings, client)  # type: ignore[arg-type]
-        except LedgerUnavailable:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(LedgerUnavailable),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(START_TIMEOUT),
+        reraise=True,
+    )
+    tries(check_start, settings, client)
 
 
 def _add_routes(app: Flask) -> None:

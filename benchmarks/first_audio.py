@@ -16,12 +16,11 @@ import httpx
 from benchmarks.support.service import ENVIRONMENT, say, sentences, wait_until
 from cli.local.stack import Stack
 from core.errors import ConfigurationError
+from core.names import JobState
 
 MODEL, PIPELINE = "piper-joe", "piper"
 SENTENCES = 60
 ROUNDS = 5
-
-ENDED = {"succeeded", "failed", "canceled", "expired"}
 
 #: Seconds before each job in which nothing is done.
 PAUSE = 1.0
@@ -49,7 +48,7 @@ def ended(http: httpx.Client, job: str) -> None:
 
     def over() -> bool:
         found.update(http.get(f"/v1/jobs/{job}").raise_for_status().json())
-        return found["state"] in ENDED
+        return JobState(found["state"]).ended
 
     wait_until("a job", over, every=0.01)
     if found["state"] != "succeeded":

@@ -19,6 +19,7 @@ from benchmarks.support.service import ENVIRONMENT, cpu_seconds, say, sentences,
 from cli.local.layout import default_model_workers
 from cli.local.stack import Stack
 from core.errors import ConfigurationError
+from core.names import JobState
 from core.settings import Settings
 from models.base import Item, Speech
 from models.catalog import frontend_class, load_catalog, model_class
@@ -30,8 +31,6 @@ ROUNDS = 3
 
 #: Jobs and sentences in each: 200 utterances.
 JOBS, SENTENCES = 20, 10
-
-ENDED = {"succeeded", "failed", "canceled", "expired"}
 
 
 def texts() -> list[str]:
@@ -130,7 +129,7 @@ def _wait(http: httpx.Client, job: str) -> tuple[float, int]:
 
     def over() -> bool:
         found.update(http.get(f"/v1/jobs/{job}").raise_for_status().json())
-        return found["state"] in ENDED
+        return JobState(found["state"]).ended
 
     wait_until("a job", over, every=0.25)
     if found["state"] != "succeeded":

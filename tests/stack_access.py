@@ -13,12 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from cli.local.stack import Stack
+from core.names import JobState
 from core.redis import connect
 from core.settings import Settings
 from storage.objects.objects import Objects
 from tests.waiting import wait_for
-
-ENDED = {"succeeded", "failed", "canceled", "expired"}
 
 
 class StackAccess:
@@ -64,7 +63,7 @@ class StackAccess:
     def wait(self, job_id: str, seconds: float = 120) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
             job = self.get(job_id)
-            return job if job["state"] in ENDED else None
+            return job if JobState(job["state"]).ended else None
 
         return wait_for(ended, seconds, lambda: f"the job to end: {json.dumps(self.get(job_id))}", every=0.1)
 

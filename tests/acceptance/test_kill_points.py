@@ -18,8 +18,9 @@ import httpx
 import pytest
 
 from core.failpoints import arm, armed
+from core.names import JobState
 from tests.chaos.stack import ChaosStack
-from tests.stack_access import ENDED, StackAccess
+from tests.stack_access import StackAccess
 from tests.waiting import wait_for
 
 SENTENCES = 12
@@ -73,7 +74,7 @@ class Crew:
 
         def ended() -> dict[str, Any] | None:
             job = self.get(job_id)
-            return job if job["state"] in ENDED else None
+            return job if JobState(job["state"]).ended else None
 
         job = wait_for(ended, SECONDS, lambda: f"the job to end: {self.get(job_id)}, {self.left(job_id)}")
         assert job["state"] == "succeeded", job

@@ -20,8 +20,7 @@ import redis
 
 from broker.app import queue_name
 from broker.queued import item_of
-
-ENDED = (b"succeeded", b"failed", b"canceled", b"expired")
+from core.names import JobState
 
 #: Seconds between two looks.
 LOOK = 0.2
@@ -228,5 +227,6 @@ class Watch:
         answers = pipe.execute()
         for number, job in enumerate(jobs):
             record, end = answers[2 * number : 2 * number + 2]
-            if record[0] in ENDED and self.ends.setdefault(job, (*record, end)) != (*record, end):
+            ended = record[0] is not None and JobState(record[0].decode()).ended
+            if ended and self.ends.setdefault(job, (*record, end)) != (*record, end):
                 self.changed.add(job)
