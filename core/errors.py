@@ -167,7 +167,7 @@ class Conflict(RequestError):
 
 
 class VoicePreparing(Conflict):
-    """This voice is still being prepared."""
+    """The voice is still being prepared. Try again later."""
 
     code = "voice_preparing"
     retryable = True
@@ -182,20 +182,20 @@ class RateLimited(RequestError):
 
 
 class ReceiverFailed(RequestError):
-    """The address that was given cannot be used: it answered with an error, or not as it should."""
+    """The receiver responded with an error or an invalid response."""
 
     code = "fetch_failed"
     status = 422
 
 
 class ReceiverUnavailable(ReceiverFailed):
-    """The address that was given does not answer now."""
+    """The receiver cannot be reached at the moment. Try again later."""
 
     retryable = True
 
 
 class HttpError(RequestError):
-    """A request that is refused with an HTTP status which no other class has."""
+    """The request was refused with an HTTP status that has no class of its own."""
 
     code = "http_error"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from audio.encode import RATES
+from core import ids
 from core.names import Role
 from core.settings import Settings
 from models.base import Option
@@ -36,7 +37,7 @@ _COMMON = (
     *("webhook", "metadata", "expires_in", "deadline"),
 )
 
-_STORED_VOICE: Schema = {"type": "string", "pattern": "^vo_[0-9a-f]{24}$"}
+_STORED_VOICE: Schema = {"type": "string", "pattern": f"^{ids.VOICE.pattern}$"}
 _NULL: Schema = {"type": "null"}
 
 #: Request bodies of the endpoints that wait for a job's end, and the pipelines of those jobs.

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import InvalidRequest, ReceiverFailed
+from core.errors import InvalidRequest, ReceiverFailed, RequestError
 from core.outgoing.egress import MAX_HEAD, Egress, Fetched
 
 Handler = Callable[[socket.socket, threading.Event], None]
@@ -169,7 +169,7 @@ def fetch(server: Server, *, max_bytes: int = 100_000, timeout: float = 10.0, **
     return egress_to(server).get(f"http://{HOST}:{server.port}/x?y=1", max_bytes=max_bytes, timeout=timeout, **more)
 
 
-def failure(call: Callable[[], object]) -> InvalidRequest | ReceiverFailed:
+def failure(call: Callable[[], object]) -> RequestError:
     with pytest.raises((InvalidRequest, ReceiverFailed)) as caught:
         call()
     return caught.value
