@@ -40,6 +40,7 @@ BatchId = Annotated[str, _id(ids.BATCH)]
 VoiceId = Annotated[str, _id(ids.VOICE)]
 UploadId = Annotated[str, _id(ids.UPLOAD)]
 WebhookId = Annotated[str, _id(ids.WEBHOOK)]
+DeliveryId = Annotated[str, _id(ids.DELIVERY)]
 
 
 @with_config(ConfigDict(extra="forbid"))

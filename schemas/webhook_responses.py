@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.names import DeliveryState, EventType
-from schemas.responses import Cursor, Seconds, Shape, Time, Url, WebhookId
+from schemas.responses import Cursor, DeliveryId, Seconds, Shape, Time, Url, WebhookId
 
 
 class WebhookLinks(Shape):
@@ -82,7 +82,7 @@ class DeliveryAttempt(Shape):
 class Delivery(Shape):
     """One event for one receiver."""
 
-    id: Annotated[str, Field(pattern="^de_[0-9a-f]{24}$")]
+    id: DeliveryId
     object: Literal["delivery"]
     event: Annotated[str, Field(description="The event's id, as in the header webhook-id")]
     type: str

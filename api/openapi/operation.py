@@ -19,7 +19,7 @@ Schema: TypeAlias = Mapping[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 #: What any operation that needs a key may respond with, and any that takes a body.
-_KEYED = (errors.Unauthorized, errors.Forbidden, errors.RateLimited, errors.Unavailable)
+_KEYED = (errors.Unauthorized, errors.RateLimited, errors.Unavailable)
 _WITH_BODY = (errors.Malformed, errors.TooLarge, errors.InvalidRequest)
 
 

@@ -41,7 +41,7 @@ PATHS: dict[str, Schema] = {
         ),
         _path("upload", "An upload's id", _text(ids.UPLOAD.pattern)),
         _path("endpoint_id", "A webhook endpoint's id", _text(ids.WEBHOOK.pattern)),
-        _path("delivery_id", "A delivery's id", _text("de_[0-9a-f]{24}")),
+        _path("delivery_id", "A delivery's id", _text(ids.DELIVERY.pattern)),
     )
 }
 
