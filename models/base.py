@@ -20,7 +20,7 @@ from core.names import Precision, Role, Runtime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option of a family, as a job may give it under ``options``."""
+    """One option of a family, for a job's ``options``."""
 
     default: float | int | bool | str
     minimum: float | None = None
@@ -90,7 +90,7 @@ class ModelSpec:
         return self.batch.get(device.split(":", maxsplit=1)[0]) or self.batch["cpu"]
 
     def fingerprint(self) -> str:
-        """Weights, and what they are computed in, in one word: part of every artifact's name."""
+        """The weights and the precision, as one string: part of every artifact's name."""
         parts = [f.sha256[:16] for _, f in sorted(self.weights.items())]
         if self.precision is not Precision.FLOAT32:  # which was the only one once: names stay as they were
             parts.append(self.precision.value)
@@ -98,7 +98,7 @@ class ModelSpec:
 
 
 class Recording(Protocol):
-    """Samples (float32 [n] mono) of which any part can be read: an array, or a file that may hold hours."""
+    """Samples (float32 [n] mono) of which any part can be read: an array, or a file that may contain hours of audio."""
 
     def __len__(self) -> int: ...
 
@@ -152,7 +152,7 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A speaker embedding: float32 [n], of unit length, made by the model named ``model``."""
+    """A speaker embedding: float32 [n], of unit length, computed by the model named ``model``."""
 
     vector: Samples
     model: str
@@ -160,7 +160,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said: the text, its language (BCP 47) and its segments."""
+    """A transcript: the text, its language (BCP 47) and its segments."""
 
     text: str
     language: str
@@ -171,7 +171,7 @@ Output: TypeAlias = Speech | Segments | Embedding | Transcript
 
 
 def _no_pause() -> None:
-    """What `Model.pause` does where nobody waits."""
+    """The default of `Model.pause`: do nothing."""
 
 
 class Frontend(ABC):
@@ -194,15 +194,15 @@ class Frontend(ABC):
         where only a shorter text can."""
 
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
-        """How long the model will speak these inputs with these options, roughly; 0 where nobody needs to know."""
+        """The approximate duration of the speech for these inputs and options; 0 if not needed."""
         return 0.0
 
 
 class Model(ABC):
     """One model on one device. ``run`` is called from one thread at a time.
 
-    A ``run`` that may take long calls ``pause`` between its pieces. There the time of ``batch_timeout`` begins anew,
-    and short work may go first: ``run`` may be called again within, so it keeps nothing of its items on the model.
+    A ``run`` that may take long calls ``pause`` between its pieces. There ``batch_timeout`` restarts and short items
+    may run first: ``run`` may be called again inside ``pause``, so it must not keep state of its items on the model.
     """
 
     def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
@@ -218,7 +218,7 @@ class Model(ABC):
 
     @abstractmethod
     def cost(self, item: Item) -> int:
-        """The item's cost in the family's unit (tokens, frames, milliseconds): cheap to tell, at least 1."""
+        """The item's cost in the family's unit (tokens, frames, milliseconds): cheap to compute, at least 1."""
 
     @abstractmethod
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
@@ -227,14 +227,15 @@ class Model(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What a family declares without loading anything; ``model`` and ``frontend`` are ``module:Class``."""
+    """The declaration of a family, available without loading its runtime; ``model`` and ``frontend`` are
+    ``module:Class``."""
 
     type: str  #: the name that models.yaml and pipelines.yaml know it by
     role: Role
     model: str
     frontend: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
-    #: ``module:function`` (spec, name) -> Voice | None, where a voice's name may say more than one of the catalog
+    #: ``module:function`` (spec, name) -> Voice | None, if a voice's name can be more than a name of the catalog
     voice: str | None = None
     weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give
     runtime: Runtime | None = None  #: None runs on the CPU alone

@@ -1,4 +1,4 @@
-"""The catalog: every model of ``models.yaml``, known without loading any."""
+"""The catalog: all models of ``models.yaml``, described without loading them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def model_class(spec: ModelSpec) -> type[Model]:
 
 
 def frontend_class(spec: ModelSpec) -> type[Frontend]:
-    """The class that turns text into the inputs of ``spec``. Raises `ConfigurationError` where it has none."""
+    """The class that converts text to inputs for ``spec``. Raises `ConfigurationError` if the family has none."""
     target = family_of(spec.type).frontend
     if target is None:
         raise ConfigurationError(f"Models of type {spec.type} do not synthesize text.")
@@ -93,7 +93,7 @@ def frontend_class(spec: ModelSpec) -> type[Frontend]:
 
 
 def resolve_voice(spec: ModelSpec, name: str) -> Voice | None:
-    """The voice that ``name`` means to a family whose voices may be mixed, None where it means nothing."""
+    """The voice for ``name`` in a family that can mix voices; None if there is none."""
     target = family_of(spec.type).voice
     return cast(Voice | None, _attribute(target)(spec, name)) if target else None
 

@@ -1,7 +1,7 @@
-"""The model families there are: found by folder, checked when a process starts.
+"""The model families: found by folder, checked when a process starts.
 
-A family is a folder with an ``__init__.py`` that exposes ``FAMILY``. Folders of models/ are searched, then those of
-``CHORUS_FAMILIES``, whose families are imported as ``models.NAME`` too: one moves from there into models/ unchanged.
+A family is a folder with an ``__init__.py`` that exposes ``FAMILY``. The folders of models/ are searched, then those
+of ``CHORUS_FAMILIES``. The latter are imported as ``models.NAME`` too, so a family can move into models/ unchanged.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def read_families(folders: Sequence[Path] = ()) -> Mapping[str, Family]:
-    """Every family by its type, of models/ and of ``folders``. Light: nothing of a runtime is imported.
+    """All families by type, of models/ and of ``folders``. Imports no model runtime.
 
-    Raises `core.errors.ConfigurationError` for a folder that is none, a family that cannot be imported or has no
-    light ``FAMILY``, and a name or type that is there twice."""
+    Raises `core.errors.ConfigurationError` for a missing folder, a family that cannot be imported or whose ``FAMILY``
+    is invalid, and a duplicate name or type.
+    """
     found: dict[str, Family] = {}
     where: dict[str, Path] = {}
     for folder in (FOLDER, *folders):
@@ -48,7 +49,7 @@ def load_families() -> Mapping[str, Family]:
 
 
 def family_of(model_type: str) -> Family:
-    """What a family declares of itself. Raises `core.errors.ConfigurationError` naming the types there are."""
+    """The family of a type. Raises `core.errors.ConfigurationError` naming the known types."""
     families = load_families()
     if model_type not in families:
         raise ConfigurationError(f"The model type {model_type!r} does not exist. Available: {', '.join(families)}.")
@@ -75,7 +76,7 @@ def _packages(folder: Path) -> Iterator[Path]:
 
 
 def _import(path: Path) -> Family | None:
-    """The family of a folder; None where it exposes no ``FAMILY``."""
+    """Import the family of a folder; None if it exposes no ``FAMILY``."""
     try:
         module = importlib.import_module(f"models.{path.name}")
     except Exception as error:  # whatever a module raises

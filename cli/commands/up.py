@@ -24,7 +24,7 @@ from core.settings import load_settings
 from models.catalog import load_catalog
 from models.shared.devices import place
 
-# -- what the user sees
+# -- output
 
 
 def _line(status: Status) -> str:
@@ -173,7 +173,7 @@ def _lay_out(
 
 
 def _devices(models: Sequence[str], device: str) -> set[str]:
-    """Where the models run that want one process per core."""
+    """The devices of the models that use one process per core."""
     specs = [load_catalog().get(name) for name in models]
     return {place(spec, device).device for spec in specs if spec.per_core}
 

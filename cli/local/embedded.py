@@ -1,12 +1,12 @@
 """Valkey and SeaweedFS from their wheels: the broker and the object storage of one machine.
 
-Used by ``chorus up`` and by the tests alike. Each server is told its folder and ports, listens on
-loopback alone, and keeps its data through a SIGKILL. ``command`` is what to run, ``env`` what to add to
-its environment, ``ready`` whether it serves now.
+Used by ``chorus up`` and by the tests. Each server gets its folder and ports, listens only on loopback, and keeps its
+data through a SIGKILL. ``command`` is the command to run, ``env`` its additional environment, ``ready`` whether it
+serves.
 
-Of SeaweedFS only S3 serves, to who has its key: the other ports want tokens or a certificate that no
-one but that process has, so that no web page and no other user of this machine gets in. Valkey has no
-password here: on a machine shared with people you do not trust, use your own servers.
+Only the S3 port of SeaweedFS is open, to clients with its key. The other ports require tokens or a certificate that
+only that process has, so that no web page and no other user of this machine can use them. Valkey has no password
+here: on a machine shared with people you do not trust, use your own servers.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ class Valkey:
         return {}
 
     def command(self) -> list[str]:
-        """Makes the folder and returns the command. Raises `ConfigurationError` without the wheel."""
+        """Create the folder and return the command. Raises `ConfigurationError` without the wheel."""
         self.folder.mkdir(parents=True, exist_ok=True)
         options = {
             "bind": LOOPBACK,
             "port": str(self.port),
             "dir": str(self.folder),
             # A power loss may take the last second; losing one accepted job in a crash of the process is
-            # not possible, since what was written is the kernel's by then.
+            # not possible, because the kernel already has what was written.
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
@@ -139,7 +139,7 @@ class SeaweedFS:
         return self.folder / "certificate.pem"
 
     def command(self) -> list[str]:
-        """Makes the folder and returns the command. Raises `ConfigurationError` without the wheel."""
+        """Create the folder and return the command. Raises `ConfigurationError` without the wheel."""
         self.folder.mkdir(parents=True, exist_ok=True)
         certificate(self._certificate)
         ports: list[str] = []
@@ -202,7 +202,7 @@ class SeaweedFS:
         return self._client
 
     def tidy(self) -> None:
-        """Removes the Unix sockets that ``weed`` leaves behind in /tmp, by its own ports."""
+        """Delete the Unix sockets that ``weed`` leaves in /tmp, identified by its ports."""
         for part in SEAWEEDFS_PARTS:
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}_grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
         for part in ("filer", "s3"):

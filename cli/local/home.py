@@ -3,14 +3,14 @@
 ::
 
     .chorus/             0700
-    ├── api-key          0600   secret of the owner 'local', made at the first start
+    ├── api-key          0600   secret of the owner 'local', created at the first start
     ├── s3-key           0600   access key and secret of the embedded object storage
     ├── ports.json              ports chosen at the first start, used again later
-    ├── state.json              what 'chorus up' runs just now
-    ├── lock                    held by the running 'chorus up', whose pid it names
+    ├── state.json              the processes of 'chorus up'
+    ├── lock                    locked by the running 'chorus up'; contains its pid
     ├── data/valkey/            ledger and broker (append-only file)
     ├── data/seaweedfs/         objects
-    └── logs/*.log, *.pulse     one file per process; the second is as old as its last sign of life
+    └── logs/*.log, *.pulse     two files per process: its log, and its pulse
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOOPBACK = "127.0.0.1"
 #: on Linux): there, a connection could take a server's port while the server is restarting.
 _FIRST, _LAST = 20_000, 32_000
 
-#: Two processes with neighbouring pids that look for ports at once begin this far apart.
+#: Distance of the first ports that two processes with consecutive pids try.
 _STRIDE = 16
 
 _handed_out: set[int] = set()
@@ -85,7 +85,7 @@ class Connection:
 class Home:
     """The folder at ``path``, created with mode 0700 if it is missing.
 
-    Raises `ConfigurationError` where the folder cannot be made or belongs to another user.
+    Raises `ConfigurationError` if the folder cannot be created or belongs to another user.
     """
 
     def __init__(self, path: Path) -> None:
@@ -156,7 +156,7 @@ class Home:
     ) -> tuple[dict[str, int], list[str]]:
         """A port for each of ``names``: the one used last time if it is still free, else another.
 
-        ``wanted`` names ports to prefer where none was kept; ``hosts`` the address a server listens on
+        ``wanted`` are the preferred ports of the first start; ``hosts`` the addresses that servers listen on
         (default: loopback). Also returns a sentence for each port that had to change.
         Raises `ConfigurationError` if ports.json is invalid."""
         kept = self._kept_ports()
@@ -250,9 +250,9 @@ class Home:
     def environment(
         self, ports: Mapping[str, int] | None = None, *, bucket: str = "chorus", host: str = LOOPBACK
     ) -> dict[str, str]:
-        """The ``CHORUS_*`` variables with which every process of this home finds the others.
+        """The ``CHORUS_*`` variables with which the processes of this folder find each other.
 
-        ``ports`` are those that were kept unless given; ``host`` is the API's address.
+        ``ports`` defaults to the stored ones; ``host`` is the API's address.
         Raises `ConfigurationError` if no ports have been chosen yet."""
         ports = self._kept_ports() if ports is None else ports
         missing = [name for name in ("valkey", "s3", "api") if name not in ports]

@@ -28,7 +28,7 @@ DEFAULT_MODELS = ("piper-joe",)
 _PER_WORKER, _RESERVED = 600 * 2**20, 2 * 2**30
 
 
-#: What a process serves that serves nothing else.
+#: Roles whose models get a process of their own.
 _BY_ITSELF = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 
 
@@ -52,10 +52,11 @@ class Layout:
 def default_model_workers(
     cores: int | None = None, memory: int | None = None, devices: Collection[str] = ("cpu",)
 ) -> int:
-    """Processes for the models that want one per core, which run on ``devices``.
+    """The number of processes for the models that use one per core, which run on ``devices``.
 
-    On a CPU one per core (ONNX Runtime gains little from a second thread on sentences), as far as physical memory
-    (bytes) reaches, and at least one. On GPUs alone one, whatever the cores: a micro-batch fills the GPU."""
+    On a CPU one per core (ONNX Runtime gains little from a second thread on sentences), limited by physical memory
+    (bytes), and at least one. If all run on GPUs, one, whatever the cores: a micro-batch fills the GPU.
+    """
     if "cpu" not in devices:
         return 1
     if cores is None:
@@ -199,9 +200,9 @@ def processes(home: Home, layout: Layout) -> list[Process]:
 def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str, ...]]]:
     """The model workers: the name and the models of each.
 
-    ``count`` processes are shared by the models that want one per core, evenly, the first ones more, none
-    without. Every other synthesizer has one of its own, and so has each model that transcribes, since that may take
-    long; all others that listen to recordings share one.
+    ``count`` processes are divided evenly among the models that use one per core, at least one for each; the first
+    ones get the remainder. Every other synthesizer has its own process, and so has each model that transcribes, since
+    that can take long. All other models that process recordings share one.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
     per_core = [m.name for m in models if m.per_core]

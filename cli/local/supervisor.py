@@ -1,7 +1,7 @@
 """Starts processes, restarts those that die, and stops them all, in one poll loop without threads.
 
-Each child leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone and the
-children end in order: a process is asked to end once all that stand on it (``after``) are gone.
+Each child leads its own session, so that Ctrl-C in the terminal reaches only the supervisor and the children end
+in order: a process is stopped once all that depend on it (``after``) have ended.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from core.errors import ChorusError, ConfigurationError
 TICK = 0.05
 READY_EVERY = 0.15
 
-#: Bytes after which a log is moved aside (one older log is kept), and seconds between two looks.
+#: Bytes after which a log is rotated (one older log is kept), and seconds between two checks.
 LOG_BYTES = 32 * 2**20
 LOG_EVERY = 30.0
 
-#: Seconds between two looks at the pulses. After a longer pause the supervisor itself was held: nobody else is blamed.
+#: Seconds between two checks of the pulses. After a longer gap the supervisor was paused, and no child is killed.
 PULSE_EVERY = 0.5
 HELD = 5.0
 
@@ -54,10 +54,10 @@ class State(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Process:
-    """What to run. ``ready`` says whether it serves (None: as soon as it lives); ``after`` names what must
-    be ready before it starts; ``before_start`` runs before every start and may raise `ChorusError`;
-    ``after_stop`` runs when it is gone. One whose ``pulse`` has stopped for ``stall_timeout`` is killed and started
-    again. Times in seconds."""
+    """A process to run. ``ready`` returns whether it serves (None: as soon as it runs); ``after`` names the processes
+    that must be ready before it starts; ``before_start`` runs before every start and may raise `ChorusError`;
+    ``after_stop`` runs when it has ended. If its ``pulse`` has stopped for ``stall_timeout``, it is killed and
+    restarted. Times in seconds."""
 
     name: str
     command: Sequence[str]
@@ -76,7 +76,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Where one process stands. ``created`` is in Unix seconds; ``wait`` in seconds until it starts again."""
+    """The status of one process. ``created`` is in Unix seconds; ``wait`` in seconds until it is restarted."""
 
     name: str
     state: State
@@ -105,18 +105,20 @@ class Backoff:
 
 
 def die_with_parent() -> None:
-    """In a child before exec: SIGTERM for it when its parent dies, even by SIGKILL (Linux; prctl(2)).
+    """Runs in a child before exec: the kernel sends it SIGTERM when its parent dies, even by SIGKILL (Linux; prctl(2)).
 
-    A session of its own cuts the child off from the terminal's hang-up, so nothing else would end it.
-    Does only what is safe between fork and exec."""
+    Because the child has its own session, it does not get the terminal's hang-up. Does only what is safe between fork
+    and exec.
+    """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def spawn(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts ``command`` as leader of a new session that ends with this process; output goes to ``log``.
+    """Start ``command`` as leader of a new session that ends with this process; output goes to ``log``.
 
-    Must be called from the main thread: the kernel sends the death signal when the *thread* ends."""
+    Must be called from the main thread: the kernel sends the death signal when the *thread* ends.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
@@ -274,7 +276,7 @@ def _rotate(log: Path) -> None:
 class Supervisor:
     """Runs ``processes``. ``on_change`` is called at every change, ``on_tick`` at every iteration.
 
-    Raises `ConfigurationError` where two have one name, or ``after`` names none that stands before it.
+    Raises `ConfigurationError` if two have the same name, or if ``after`` names one that does not come before it.
     """
 
     def __init__(

@@ -4,12 +4,12 @@ An entry in ``models.yaml`` gives the weights ``model``: a state dict of 3D-Spea
 80-bin Kaldi features at 16 kHz.
 
 An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz and perhaps ``segments``, a list of
-``[start, end]`` in seconds; what is heard of them, `models.shared.recordings` says: at most the first 60 s of speech.
+``[start, end]`` in seconds; at most the first 60 s of speech are used, see `models.shared.recordings`.
 Speech above 20 s is cut into windows of one length; the embedding is the mean of the windows' unit embeddings,
 made unit length. Its cost is in frames of 10 ms.
 
-The last batch normalisation, which has no scale and which some ports leave out, is applied as in the published
-model. So cosines are the published ones: two recordings are of one speaker from about 0.5 up. Over 510 trials
+The last batch normalisation, which has no scale and which some ports omit, is applied as in the published model,
+so cosines match the published ones: two recordings are of one speaker from about 0.5 up. Over 510 trials
 of whole recordings of 2 to 16 s one speaker's were never below 0.65 and two speakers' never above 0.45.
 """
 

@@ -39,12 +39,12 @@ class _Window:
 
 
 class CampplusModel(Model):
-    """One CAM++. Gives `models.base.Embedding` of 192 numbers per item, or `core.errors.NoSpeech`."""
+    """A CAM++ model. Returns `models.base.Embedding` of 192 numbers per item, or `core.errors.NoSpeech`."""
 
     _network: Any = None
 
     def load(self, device: str) -> None:
-        """Raises `core.errors.WeightsError` where the file is no CAM++."""
+        """Raises `core.errors.WeightsError` if the file is not a CAM++ model."""
         import torch
 
         from models.campplus.network import Network
@@ -59,7 +59,7 @@ class CampplusModel(Model):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 
     def cost(self, item: Item) -> int:
-        """Frames of 10 ms that are heard at most."""
+        """The maximum number of frames of 10 ms that are used."""
         return recordings.frames_heard(item)
 
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
@@ -85,7 +85,7 @@ class CampplusModel(Model):
     def _features(self, group: Sequence[_Window]) -> list[Any]:
         """80 log mel energies of Kaldi, less their mean over time: float32 [frames, 80] each, on the device.
 
-        Frames know nothing of each other, so the windows go through end to end, each from the start of a
+        Frames are independent of each other, so the windows are processed end to end, each from the start of a
         frame, and the frames that reach from one into the next are left out."""
         from torchaudio.compliance import kaldi
 

@@ -109,7 +109,7 @@ class Network:
     """CAM++ with the weights of a checkpoint (``state_dict``) on ``device``, in float32. Time comes first
     in every tensor and channels last, which on a CPU is the fastest at every length.
 
-    Raises `core.errors.WeightsError` where the weights are not those of CAM++."""
+    Raises `core.errors.WeightsError` if the weights are not those of CAM++."""
 
     def __init__(self, weights: Mapping[str, Tensor], device: torch.device) -> None:
         self._device = device
@@ -163,7 +163,7 @@ class Network:
         self._blocks, self._transits = [], []
         for i, (count, _) in enumerate(_BLOCKS, start=1):
             self._blocks.append([self._layer(f"xvector.block{i}.tdnnd{j}") for j in range(1, count + 1)])
-            # What follows the last one is a normalisation of its own.
+            # The last one is followed by a separate normalisation.
             after = "xvector.out_nonlinear.batchnorm" if i == len(_BLOCKS) else None
             self._transits.append(self._transit(f"xvector.transit{i}", after))
         self._dense = self._pointwise("xvector.dense.linear", "xvector.dense.nonlinear.batchnorm")

@@ -5,7 +5,7 @@ linear layer, ReLU, unit length. An entry in ``models.yaml`` gives the weights `
 Resemblyzer (Apache-2.0) or of CorentinJ/Real-Time-Voice-Cloning (MIT), with its ``model_state``.
 
 An item's ``inputs``: ``samples`` float32 [n] mono at ``rate`` 16,000 Hz and perhaps ``segments``, a list of
-``[start, end]`` in seconds; what is heard of them, `models.shared.recordings` says: at most the first 60 s of speech.
+``[start, end]`` in seconds; at most the first 60 s of speech are used, see `models.shared.recordings`.
 It is cut into partials of 160 frames of 10 ms that overlap by half; the embedding is the mean of theirs, made
 unit length. Its cost is in frames.
 

@@ -19,12 +19,12 @@ _AT_ONCE = {"cpu": 64, "cuda": 4096}
 
 
 class Ge2eModel(Model):
-    """One GE2E encoder. Gives `models.base.Embedding` of 256 numbers per item, or `core.errors.NoSpeech`."""
+    """A GE2E encoder. Returns `models.base.Embedding` of 256 numbers per item, or `core.errors.NoSpeech`."""
 
     _network: Any = None
 
     def load(self, device: str) -> None:
-        """Raises `core.errors.WeightsError` where the file is no GE2E checkpoint."""
+        """Raises `core.errors.WeightsError` if the file is not a GE2E checkpoint."""
         import torch
 
         from models.ge2e.network import Network
@@ -38,7 +38,7 @@ class Ge2eModel(Model):
             self._network(torch.ones(1, 160, 40, device=self._device))
 
     def cost(self, item: Item) -> int:
-        """Frames of 10 ms that are heard at most."""
+        """The maximum number of frames of 10 ms that are used."""
         return recordings.frames_heard(item)
 
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:

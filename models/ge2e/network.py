@@ -1,4 +1,4 @@
-"""The network of GE2E (Wan et al. 2017, arXiv:1710.10467) and the mel energies that it hears.
+"""The network of GE2E (Wan et al. 2017, arXiv:1710.10467) and its mel energies.
 
 Imports torch: only `Model.load` may import this module.
 """
@@ -29,13 +29,13 @@ _LOUDNESS = -30.0  #: dBFS that quieter recordings are raised to
 class Network(nn.Module):
     """Three LSTM layers and a linear one with a checkpoint's ``model_state``.
 
-    Raises `core.errors.WeightsError` where the weights are not those of GE2E."""
+    Raises `core.errors.WeightsError` if the weights are not those of GE2E."""
 
     def __init__(self, weights: Mapping[str, Tensor], device: torch.device) -> None:
         super().__init__()
         self.lstm = nn.LSTM(_BINS, DIMENSIONS, 3, batch_first=True)
         self.linear = nn.Linear(DIMENSIONS, DIMENSIONS)
-        # The checkpoint also holds the loss's own scale and shift.
+        # The checkpoint also contains the scale and shift of the loss.
         own = {name: w for name, w in weights.items() if name.startswith(("lstm.", "linear."))}
         load_strictly(self, own, "GE2E")
         self.to(device, torch.float32)
@@ -47,7 +47,7 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     def partials(self, samples: Tensor) -> Tensor:
-        """Mel energies [partials, 160, 40] of ``samples`` [n] at 16 kHz, made louder where they are quiet.
+        """Mel energies [partials, 160, 40] of ``samples`` [n] at 16 kHz, amplified if they are quiet.
 
         As ``compute_partial_slices`` and ``wav_to_mel_spectrogram`` of Resemblyzer (Apache-2.0): energies, not
         their logarithms, of frames centred on every 160th sample."""

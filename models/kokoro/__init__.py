@@ -7,7 +7,7 @@ phonemes). One utterance at a time goes through the network: its graph has a bat
 A voice may be a mix: ``jf_alpha:0.6+jm_kumo:0.4``; see `parse_voice`. The graph draws no noise, so the same
 tokens, voice and speed always give the same samples.
 
-Only English is spoken: espeak-ng does not read Japanese kanji, whatever the voices' own language.
+Only English is supported: espeak-ng cannot read Japanese kanji, whatever the language of the voices.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _PART = re.compile(r"\s*([A-Za-z0-9_.-]{1,64})\s*(?::\s*([0-9]{1,8}(?:\.[0-9]{1,
 def parse_voice(voice: str, known: Container[str]) -> dict[str, float]:
     """The weights of the voices in ``NAME`` or ``NAME[:WEIGHT]+NAME[:WEIGHT]…``, in order of name, sum 1.
 
-    A weight is a plain decimal number above 0; left out, it is 1. Raises `core.errors.InvalidRequest` with code
-    ``invalid_voice_mix`` for what is no such mix, ``unknown_voice`` for a name that is not ``known``."""
+    A weight is a plain decimal number above 0, by default 1. Raises `core.errors.InvalidRequest` with code
+    ``invalid_voice_mix`` for an invalid mix, ``unknown_voice`` for a name that is not ``known``."""
     parts = voice[:1000].split("+") if isinstance(voice, str) else []
     if not 1 <= len(parts) <= MAX_MIXED or len(voice) > 1000:
         raise _no_mix(f"A voice must be a name, or a mix of at most {MAX_MIXED} such as first:0.6+second:0.4.")

@@ -53,7 +53,7 @@ class KokoroFrontend(Frontend):
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
-        """Phoneme to id. Raises `core.errors.WeightsError` where the file is none."""
+        """Phoneme to id. Raises `core.errors.WeightsError` if the file is invalid."""
         return read_vocabulary(self.files("vocab"))
 
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:

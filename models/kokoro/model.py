@@ -26,14 +26,14 @@ _PAD = 0
 
 
 class KokoroModel(Model):
-    """One Kokoro. Its items hold ``tokens`` (list of int, without pads), ``voice`` (a name or a mix) and the
+    """A Kokoro model. Its items have ``tokens`` (list of int, without pads), ``voice`` (a name or a mix) and the
     option ``speed``. Nothing in its graph is random: ``seed`` changes nothing."""
 
     voices: Mapping[str, Samples]  #: float32 [510, 256] by name
 
     def load(self, device: str) -> None:
-        """Raises `core.errors.WeightsError` where the files are not those of Kokoro,
-        `core.errors.ConfigurationError` where ONNX Runtime has no such device."""
+        """Raises `core.errors.WeightsError` if the files are not those of Kokoro,
+        `core.errors.ConfigurationError` if ONNX Runtime has no such device."""
         self.bounds = self.spec.bounds(device)
         self.voices = _read_voices(self.files("voices"))
         for name in self.spec.voices:
@@ -53,7 +53,7 @@ class KokoroModel(Model):
             raise WeightsError(f"{self.spec.name}: the model does not run: {spoken}")
 
     def cost(self, item: Item) -> int:
-        """Tokens, times what they are slowed down by."""
+        """The number of tokens, divided by the speed."""
         speed = item.options.get("speed")
         slow = 1 / speed if isinstance(speed, int | float) and 0 < speed < 1 else 1.0
         return max(1, math.ceil(len(item.inputs.get("tokens", ())) * slow))
@@ -127,7 +127,7 @@ def _read_voices(path: Any) -> dict[str, Samples]:
 def _with_durations(model: Any, name: str) -> bytes:
     """The graph, serialised, with the rounded durations (frames per token) as a second output.
 
-    Raises `core.errors.WeightsError` where it is not Kokoro's, or draws noise."""
+    Raises `core.errors.WeightsError` if it is not Kokoro's, or draws noise."""
     from onnx import TensorProto, helper
 
     nodes = model.graph.node

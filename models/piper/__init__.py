@@ -3,9 +3,9 @@
 Any voice of rhasspy/piper (MIT) works: every quality, one speaker or many. An entry in ``models.yaml`` gives
 the weights ``model`` (the voice's ``.onnx``) and ``config`` (its ``.onnx.json``).
 
-``noise_scale`` and ``noise_w`` default to what the voice's own ``config`` says: an item that does not hold them
-takes that. The defaults below are those of nearly all voices, shown where no voice has been read yet; so hand
-on only the options that a job gave.
+``noise_scale`` and ``noise_w`` default to the values in the voice's ``config``, which apply to items without them.
+The defaults below are those of nearly all voices, for display before any voice is loaded; so pass on only the
+options that a job sets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a Piper voice says of itself in its ``.onnx.json``."""
+"""The configuration of a Piper voice, its ``.onnx.json``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class VoiceConfig(_Lenient):
 
 
 def read_config(path: Path) -> VoiceConfig:
-    """The voice's configuration. Raises `core.errors.WeightsError` where it cannot be read."""
+    """The voice's configuration. Raises `core.errors.WeightsError` if it cannot be read."""
     try:
         return VoiceConfig.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

@@ -18,7 +18,7 @@ TOKENS_PER_SECOND = 40.0
 _NOISE_W = 0.8  #: up to which the rhythm's noise lengthens nothing; 2.0 doubles it
 
 _START, _END, _PAD = "^", "$", "_"
-#: Piper was trained on what espeak-ng makes of a clause: only these six marks occur there.
+#: The marks in Piper's training data, which consists of espeak-ng's clauses.
 _MARKS = str.maketrans({"…": ".", "—": ",", **dict.fromkeys('¡¿«»“”„"()[]{}', None)})
 
 
@@ -26,7 +26,7 @@ class PiperFrontend(Frontend):
     """Phonemes of espeak-ng, or the text itself, as ids with a pad after each.
 
     Follows ``phonemes_to_ids`` of rhasspy/piper-phonemize (MIT): ``^ _ p _ p _ … $``, phonemes decomposed
-    (NFD) and looked up code point by code point; those that the voice does not know are left out."""
+    (NFD) and looked up code point by code point; those that the voice does not have are left out."""
 
     max_characters = 300
 

@@ -1,13 +1,13 @@
 """Cuts a Piper voice's ONNX graph in two, so that nothing in it is random and rows may differ in length.
 
 A Piper voice (VITS, Kim et al. 2021, arXiv:2106.06103; exporter ``export_onnx.py`` of rhasspy/piper, MIT) is
-one graph with two ``RandomNormalLike`` nodes and one ``Ceil``, which rounds the durations. `split` makes of it
+one graph with two ``RandomNormalLike`` nodes and one ``Ceil``, which rounds the durations. `split` turns it into
 
 - the *encoder*: tokens and noise to durations (frames, not yet scaled nor rounded) and the prior's mean and
   log deviation, per token;
 - the *decoder*: the prior's sample, stretched to frames, and its mask to audio.
 
-What lies between them (rounding, stretching, sampling) is a few lines of numpy in ``model.py``, where speed
+The part between them (rounding, stretching, sampling) is a few lines of numpy in ``model.py``, where speed
 and both noise scales may differ from row to row. Nodes are found by structure, never by name: names differ
 between exporters. Imports onnx: only `Model.load` may import this module.
 """
@@ -53,7 +53,7 @@ def split(model: ModelProto, *, masked: bool) -> Halves:
     """The halves of a voice. ``masked`` adds to the decoder what makes rows independent of their padding:
     each convolution sees zeros past a row's end, as it would if the row were alone.
 
-    Raises `core.errors.WeightsError` where the graph is not that of a Piper voice."""
+    Raises `core.errors.WeightsError` if the graph is not that of a Piper voice."""
     graph = _Graph(model.graph)
     seams = _seams(graph)
     inputs = {i.name: i for i in model.graph.input if i.name not in graph.constants}
@@ -189,7 +189,7 @@ def _seams(graph: _Graph) -> _Seams:
     first = graph.nodes[_one(firsts, "random nodes before the durations")].output[0] if firsts else None
 
     noisy = graph.after(graph.nodes[second].output)
-    # The first sum behind the noise adds it to the mean.
+    # The first sum after the noise adds it to the mean.
     prior = graph.nodes[_one(graph.kinds(["Add"], noisy)[:1], "samples of the prior")]
     (mean, mean_last), (deviation, deviation_last) = _statistics(graph, frames, prior, second)
     behind = graph.after(prior.output)

@@ -1,7 +1,7 @@
 """A Piper voice on ONNX Runtime: tokens to audio, one by one or in one padded pass.
 
-Only the decoder, nine tenths of the work, is batched. The encoder always takes one row: padding shifts its
-sums by 1e-5, which the vocoder makes 1e-4 of and which now and then rounds a duration the other way.
+Only the decoder, which is nine tenths of the work, is batched. The encoder always processes one row: padding shifts
+its sums by 1e-5, which the vocoder amplifies to 1e-4 and which occasionally rounds a duration differently.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DECODED_AT_ONCE = {"cpu": 4096, "cuda": 32_768}
 
 @dataclass(slots=True)
 class _Row:
-    """One item on its way: what it asks for, then its durations and its sample of the prior."""
+    """One item being processed: its options, then its durations and its sample of the prior."""
 
     place: int
     tokens: NDArray[np.int64]
@@ -47,9 +47,9 @@ class _Row:
 
 
 class PiperModel(Model):
-    """One Piper voice. Its items hold ``tokens`` (list of int), ``speaker`` (int) and the options of the
-    family. Noise comes from each item's own generator, rhythm first, then frame by frame, so nothing of an
-    item depends on its company; an item without noise equals Piper's own graph to the last bit."""
+    """A Piper voice. Its items have ``tokens`` (list of int), ``speaker`` (int) and the options of the
+    family. Noise comes from each item's own generator, rhythm first, then frame by frame, so an item
+    does not depend on the other items; without noise it equals the output of Piper's own graph exactly."""
 
     config: VoiceConfig
     hop: int  #: samples per frame
@@ -57,8 +57,8 @@ class PiperModel(Model):
     def load(self, device: str) -> None:
         """Cut the voice's graph in two and start both halves on ``device`` (``cpu``, ``cuda``, ``cuda:1``).
 
-        Raises `core.errors.WeightsError` where the files are no Piper voice, `core.errors.ConfigurationError`
-        where ONNX Runtime has no such device."""
+        Raises `core.errors.WeightsError` if the files are not a Piper voice, `core.errors.ConfigurationError`
+        if ONNX Runtime has no such device."""
         from models.piper.graph import split
 
         kind, _ = parse(device)
@@ -93,7 +93,7 @@ class PiperModel(Model):
         return [outcomes[place] for place in range(len(items))]
 
     def _groups(self, rows: Sequence[_Row]) -> list[list[_Row]]:
-        """Rows that are decoded together: of like length, and never more than memory holds."""
+        """Groups of rows to decode together: of similar length, limited by memory."""
         if not self.bounds.padded:
             return [[row] for row in rows]
         groups: list[list[_Row]] = []

@@ -1,6 +1,6 @@
-"""Where a model runs: which CUDA devices there are, and what the installed runtimes can do with them.
+"""The device of a model: the available CUDA devices, and whether the installed runtimes can use them.
 
-Light: a runtime is imported only where a device is there or asked for, and a model wants that runtime.
+A runtime is imported only if a CUDA device exists or is requested, and a model needs that runtime.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def place(spec: ModelSpec, process: str) -> Placement:
     """The device for a model: its own ``device``, or that of the ``process``; ``auto`` is the first CUDA device where
     its family's runtime can use one, else the CPU.
 
-    Raises `core.errors.ConfigurationError` where a CUDA device is asked for by name and cannot be used."""
+    Raises `core.errors.ConfigurationError` if a CUDA device is requested by name and cannot be used."""
     asked, who = (spec.device, "models.yaml") if spec.device else (process, "CHORUS_DEVICE")
     runtime = family_of(spec.type).runtime
     if asked == "cpu":
@@ -75,7 +75,7 @@ def cuda_devices() -> int:
 
 
 def usable(runtime: Runtime) -> int:
-    """CUDA devices that the installed runtime can use; 0 where it is built for the CPU, or not installed."""
+    """The number of CUDA devices that the installed runtime can use; 0 if it is built for the CPU, or not installed."""
     modules = {Runtime.ONNX: "onnxruntime", Runtime.TORCH: "torch", Runtime.CTRANSLATE2: "ctranslate2"}
     try:
         module: Any = importlib.import_module(modules[runtime])

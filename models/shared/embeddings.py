@@ -11,7 +11,8 @@ from core.errors import ModelFailed
 
 
 def unit(vector: Samples) -> Samples:
-    """The vector at length 1, float32 [n]. Raises `core.errors.ModelFailed` where it has no direction."""
+    """The vector scaled to length 1, float32 [n]. Raises `core.errors.ModelFailed` if its length is zero or not
+    finite."""
     norm = float(np.linalg.norm(vector))
     if not 1e-12 < norm < math.inf:  # nor is it NaN
         raise ModelFailed("The embedding is not finite.")

@@ -10,7 +10,7 @@ from core.errors import ChorusError, ModelFailed, OutOfMemory, Unavailable
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-#: ONNX Runtime, CTranslate2, CUDA and cuBLAS raise classes that say nothing, with a text.
+#: ONNX Runtime, CTranslate2, CUDA and cuBLAS raise generic classes, so the message decides.
 _TEXTS = ("out of memory", "out_of_memory", "allocate memory", "alloc_failed", "bad_alloc")
 
 
@@ -30,10 +30,11 @@ def failure(error: Exception) -> ChorusError:
 
 
 def together(items: Sequence[Given], run: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made | ChorusError]:
-    """What ``run`` makes of ``items``, an outcome each. Where it raises, each item is run alone: a bad one spoils no
-    other.
+    """Run ``run`` on ``items``; return one outcome per item. If it raises, each item is run alone, so that one bad item
+    does not fail the others.
 
-    Raises only `core.errors.Unavailable`: the worker was told to stop."""
+    Raises only `core.errors.Unavailable`: the worker is stopping.
+    """
     if not items:
         return []
     try:
@@ -43,5 +44,5 @@ def together(items: Sequence[Given], run: Callable[[Sequence[Given]], Sequence[M
     except Exception as error:  # whatever a runtime raises
         if len(items) == 1:
             return [failure(error)]
-    # Outside of the handler, so that the exception's traceback holds no memory any more.
+    # Outside of the handler, so that the exception's traceback no longer references memory.
     return [outcome for item in items for outcome in together([item], run)]

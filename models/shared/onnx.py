@@ -30,8 +30,8 @@ def read_graph(path: Path, model: str) -> ModelProto:
 def open_session(graph: bytes, device: str, model: str) -> Any:
     """An ``onnxruntime.InferenceSession`` of a serialised graph, on one thread: on a CPU there is one process per core.
 
-    Raises `core.errors.ConfigurationError` where this ONNX Runtime cannot use ``device`` (``cpu``, ``cuda``,
-    ``cuda:1``), `core.errors.WeightsError` where it cannot run the graph."""
+    Raises `core.errors.ConfigurationError` if this ONNX Runtime cannot use ``device`` (``cpu``, ``cuda``,
+    ``cuda:1``), `core.errors.WeightsError` if it cannot run the graph."""
     kind, number = parse(device)
     import onnxruntime
 
@@ -39,7 +39,7 @@ def open_session(graph: bytes, device: str, model: str) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Every utterance has another length: an arena would keep the longest one's memory for good.
+    # Utterances differ in length: an arena would keep the memory of the longest one forever.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     providers: list[Any] = ["CPUExecutionProvider"]
@@ -54,7 +54,7 @@ def open_session(graph: bytes, device: str, model: str) -> Any:
     except Exception as error:  # its classes share no base but Exception
         raise WeightsError(f"ONNX Runtime cannot run {model}: {str(error)[:300]}") from error
     if kind == "cuda" and _CUDA not in session.get_providers():
-        # It says so on standard error alone, and goes on with the CPU.
+        # ONNX Runtime only logs this to standard error and continues on the CPU.
         raise ConfigurationError(
             f"ONNX Runtime cannot run {model} on {device}: CUDA or cuDNN is missing or has the wrong version."
         )

@@ -1,7 +1,7 @@
-"""What a speaker encoder hears of a recording: the speech within its segments, or all of it.
+"""The part of a recording that a speaker encoder uses: the speech within its segments, or all of it.
 
-The stretches of speech are put one after another, as Resemblyzer and most speaker verification recipes do, so
-that many short segments still make windows long enough to know a voice by.
+The stretches of speech are concatenated, as in Resemblyzer and most speaker verification recipes, so that many short
+segments still form windows that are long enough to identify a voice.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ MAX_SEGMENTS = 100_000
 
 
 def frames_heard(item: Item) -> int:
-    """At most how much of the recording is heard, told without reading it, in frames of 10 ms: at least 1."""
+    """The maximum number of frames of 10 ms that are used, computed without reading the recording; at least 1."""
     return max(1, math.ceil(min(MAX_SPEECH, len(item.inputs["samples"]) / RATE) * 100))
 
 
 def speech(item: Item) -> Samples:
     """The speech of an item as float32 [n] mono at 16 kHz, between `MIN_SPEECH` and `MAX_SPEECH` seconds.
 
-    The item's ``inputs``: ``samples`` float32 [n] mono, ``rate`` 16,000 Hz and perhaps ``segments``, a list of
-    ``[start, end]`` in seconds in any order. Segments may overlap and reach out of the recording; gaps up to
-    `MAX_GAP` are kept, longer ones cut out. Without ``segments`` the recording is heard from its start.
+    The item's ``inputs``: ``samples`` float32 [n] mono, ``rate`` 16,000 Hz and optionally ``segments``, a list of
+    ``[start, end]`` in seconds in any order. Segments may overlap and exceed the recording; gaps up to `MAX_GAP` are
+    kept, longer ones are cut out. Without ``segments`` the recording is used from its start.
 
-    Raises `core.errors.NoSpeech` where there are no segments or nothing but silence (``no_speech``) or less
-    than `MIN_SPEECH` (``too_little_speech``), `core.errors.ModelFailed` for inputs that are no recording."""
+    Raises `core.errors.NoSpeech` if there are no segments or only silence (``no_speech``) or less than `MIN_SPEECH`
+    (``too_little_speech``), `core.errors.ModelFailed` for invalid inputs.
+    """
     samples = recording_of(item, "A speaker encoder")
     given = item.inputs.get("segments")
     spans = [(0, len(samples))] if given is None else _merged(_spans(given, len(samples)))
@@ -59,8 +60,8 @@ def speech(item: Item) -> Samples:
 
 
 def recording_of(item: Item, who: str) -> Recording:
-    """The item's ``samples``. Raises `core.errors.ModelFailed` where they are no recording at 16 kHz that ``who``
-    can hear."""
+    """The item's ``samples``. Raises `core.errors.ModelFailed` if they are not a recording at 16 kHz; ``who`` names the
+    model."""
     rate, samples = item.inputs.get("rate"), item.inputs.get("samples")
     if rate != RATE:
         raise ModelFailed(f"{who} requires {RATE} Hz, not {rate}.")
@@ -84,7 +85,7 @@ def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, 
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order of time, those that overlap or are `MAX_GAP` apart at most made one."""
+    """Spans in order of time, merged if they overlap or are at most `MAX_GAP` apart."""
     merged: list[tuple[int, int]] = []
     for start, end in spans:
         if merged and start - merged[-1][1] <= MAX_GAP * RATE:
@@ -95,7 +96,7 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _first(spans: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """The spans, cut off once they hold ``most`` samples."""
+    """The spans, cut off after ``most`` samples in total."""
     kept: list[tuple[int, int]] = []
     for start, end in spans:
         if most <= 0:

@@ -26,7 +26,7 @@ def open_device(device: str) -> torch.device:
 def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Tensor]:
     """The state dict of a checkpoint, or the one under its ``key``, on the CPU. No code of the file is run.
 
-    Raises `core.errors.WeightsError` where it holds none."""
+    Raises `core.errors.WeightsError` if it contains none."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zipfile and torch raise classes of their own
@@ -39,9 +39,9 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
-    """Give ``module`` these weights, every one of them and no other, for use without gradients.
+    """Load exactly these weights into ``module``, for use without gradients.
 
-    Raises `core.errors.WeightsError` where they are not those of ``kind``."""
+    Raises `core.errors.WeightsError` if they are not those of ``kind``."""
     try:
         module.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

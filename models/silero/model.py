@@ -28,12 +28,12 @@ _WINDOWS_AT_ONCE = 2048  #: windows in one pass, at about 15 KB each: hours take
 
 
 class SileroModel(Model):
-    """Finds speech. Gives `models.base.Segments` per item."""
+    """Silero VAD. Returns `models.base.Segments` per item."""
 
     _network: Any = None
 
     def load(self, device: str) -> None:
-        """Raises `core.errors.WeightsError` where the file is not that of Silero VAD at 16 kHz."""
+        """Raises `core.errors.WeightsError` if the file is not that of Silero VAD at 16 kHz."""
         import torch
 
         from models.shared.torch import open_device
@@ -49,7 +49,7 @@ class SileroModel(Model):
         return max(1, math.ceil(len(item.inputs["samples"]) / RATE))
 
     def run(self, items: Sequence[Item]) -> list[Output | ChorusError]:
-        """Segments per item, or `core.errors.ModelFailed` where its inputs cannot be heard."""
+        """Segments per item, or `core.errors.ModelFailed` if its inputs are invalid."""
         outcomes: dict[int, Output | ChorusError] = {}
         sound: dict[int, Parameters] = {}
         for place, item in enumerate(items):

@@ -1,7 +1,7 @@
-"""A synthesizer that only takes time: for load tests, benchmarks and tests of what goes wrong.
+"""A synthesizer that only sleeps: for load tests, benchmarks and tests of failures.
 
 A micro-batch takes the largest ``batch_seconds`` of its items and the sum of their ``item_seconds``, and each
-item gives a quiet tone as long as its text. ``fail`` makes an item go wrong on purpose. No entry of the
+item returns a quiet tone as long as its text. ``fail`` makes an item fail on purpose. No entry of the
 product's ``models.yaml`` uses it; ``benchmarks/models.yaml`` does.
 """
 

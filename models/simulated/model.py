@@ -1,4 +1,4 @@
-"""Takes its time, and gives a tone."""
+"""The simulated model: sleeps, and returns a tone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from core.errors import ChorusError, ModelFailed
 from models.base import Item, Model, Output, Speech
 
-#: Hz of what it gives, and seconds of tone for each character.
+#: Sample rate in Hz, and seconds of tone per character.
 RATE = 8_000
 SECONDS_PER_TOKEN = 0.01
 
 
 class SimulatedModel(Model):
-    """Sleeps, and gives a tone."""
+    """Sleeps, and returns a tone."""
 
     def load(self, device: str) -> None:
         """There is nothing to load."""

@@ -18,10 +18,10 @@ from models.shared.recordings import RATE, recording_of
 from models.silero.model import SileroModel
 from models.silero.segments import Parameters, segments
 
-#: What Whisper hears at once, in seconds.
+#: Seconds of audio that Whisper processes at once.
 WINDOW = 30.0
 
-#: How speech is found: generously, since what is cut off is lost, and a little of silence costs nothing.
+#: Options of voice activity detection: generous, because cut-off speech is lost and some silence does no harm.
 _SPEECH = Parameters(threshold=0.4, min_silence_duration=0.5, speech_pad=0.8, max_speech_duration=WINDOW)
 
 #: Seconds of silence that part two stretches although both would fit into one window.
@@ -33,7 +33,7 @@ _REPETITIVE = 2.4
 #: Ways to decode a stretch, until one does not repeat itself.
 _WAYS: tuple[dict[str, Any], ...] = ({}, {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3})
 
-#: BCP 47: of a recording in which nobody speaks, the language is undetermined.
+#: BCP 47 for a recording without speech: undetermined.
 _UNDETERMINED = "und"
 
 
@@ -46,7 +46,7 @@ class WhisperModel(Model):
         from faster_whisper import WhisperModel as FasterWhisper
 
         kind, number = parse(device)
-        # CTranslate2 wants its files side by side under their own names.
+        # CTranslate2 requires its files in one folder under their own names.
         folder = Path(tempfile.mkdtemp(prefix="chorus-whisper-"))
         try:
             for name in self.spec.weights.keys() - {"vad"}:
@@ -127,7 +127,7 @@ def stretches(speech: Iterable[Segment]) -> list[tuple[float, float]]:
 
 
 def _within(found: Iterable[Any], start: float, end: float) -> list[Segment]:
-    """Segments of a stretch at their times in the recording; what lies behind the stretch's end was not said."""
+    """The segments of a stretch with times in the recording, without those after the end of the stretch."""
     heard = []
     for segment in found:
         text = segment.text.strip()
