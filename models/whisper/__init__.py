@@ -3,8 +3,8 @@
 Whisper invents text where nobody speaks (SYSTRAN/faster-whisper#506), so it only gets what Silero VAD detects as
 speech, in stretches of at most 30 s that start and end in silence; times lie within them. Text that repeats itself
 is decoded again with a penalty on repetition, and left out if it still repeats: sampling, as in the paper, would
-give the same recording a different text each time. A recording is read stretch by stretch, so that hours take no more memory than
-seconds.
+give the same recording a different text each time. A recording is read stretch by stretch, so that hours take no more
+memory than seconds.
 
 An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz, and perhaps
 ``language`` (BCP 47). Its cost is in seconds of audio.
