@@ -30,6 +30,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.errors import ConfigurationError
+from core.files import write_atomically
 
 #: Every port but the API's listens on this address alone.
 LOOPBACK = "127.0.0.1"
@@ -273,15 +274,8 @@ class Home:
     # -- files
 
     def _write(self, name: str, text: str, *, mode: int) -> None:
-        # Born with its mode, then renamed: no moment at which others could read it, or find half of it.
-        draft = self.path / f".{name}.{os.getpid()}"
         try:
-            draft.unlink(missing_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path / name)
+            write_atomically(self.path / name, text.encode(), mode=mode)
         except OSError as error:
             raise ConfigurationError(f"{self.path / name} cannot be written: {error.strerror}.") from error
 

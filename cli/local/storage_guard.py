@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from cli.local.home import LOOPBACK
 from core.errors import ConfigurationError
+from core.files import write_atomically
 
 #: SeaweedFS's own names of the keys that it signs its tokens with.
 _TOKENS = ("JWT_SIGNING_KEY", "JWT_SIGNING_READ_KEY", "JWT_FILER_SIGNING_KEY", "JWT_FILER_SIGNING_READ_KEY")
@@ -64,7 +64,4 @@ def certificate(path: Path) -> None:
     )
     encoding = serialization.Encoding.PEM
     private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    half = path.with_suffix(f".{os.getpid()}")
-    half.touch(mode=0o600)
-    half.write_bytes(made.public_bytes(encoding) + private)
-    half.replace(path)
+    write_atomically(path, made.public_bytes(encoding) + private, mode=0o600)
