@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -29,17 +28,19 @@ from cli.local.embedded import SEAWEEDFS_PORTS, SeaweedFS, Valkey
 from cli.local.home import free_ports
 from cli.local.supervisor import kill_session, spawn, tail
 from core.errors import ConfigurationError
+from tests.waiting import wait_for
 
 Server = Valkey | SeaweedFS
 
 
 def start(server: Server, log: Path) -> subprocess.Popen[bytes]:
     process = spawn(server.command(), env=server.env, log=log)
-    end = time.monotonic() + 40
-    while not server.ready():
+
+    def ready() -> bool:
         assert process.poll() is None, tail(log, 20)
-        assert time.monotonic() < end, tail(log, 20)
-        time.sleep(0.02)
+        return server.ready()
+
+    wait_for(ready, 40, lambda: tail(log, 20), every=0.02)
     return process
 
 

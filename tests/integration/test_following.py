@@ -39,6 +39,7 @@ from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
+from tests.waiting import wait_for
 from workers.steps.assemble import assemble
 
 RATE = 22_050
@@ -148,11 +149,13 @@ class Listening:
             self.answer.close()
 
     def until(self, enough: Callable[[bytes], bool]) -> bytes:
-        end = time.monotonic() + PATIENCE
-        while not enough(bytes(self.data)):
-            assert time.monotonic() < end, f"{len(self.data)} bytes came"
-            assert self._thread.is_alive() or enough(bytes(self.data)), self.error
-            time.sleep(0.01)
+        def came() -> bool:
+            alive = self._thread.is_alive()
+            there = enough(bytes(self.data))
+            assert there or alive, self.error
+            return there
+
+        wait_for(came, PATIENCE, lambda: f"more than {len(self.data)} bytes", every=0.01)
         return bytes(self.data)
 
     def whole(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from cli.local.supervisor import kill_session, spawn, tail
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
+from tests.waiting import wait_for
 
 SIZE = 15 * 2**20
 BODIES = {
@@ -66,14 +68,12 @@ def api(valkey_server: str, seaweedfs: S3, tmp_path_factory: pytest.TempPathFact
 
 
 def _wait(url: str, log: Path) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            if httpx.get(f"{url}/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"the API did not start:\n{tail(log, 20)}")
+    def answers() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{url}/healthz").status_code == 200
+        return False
+
+    wait_for(answers, 60, lambda: f"the API to start:\n{tail(log, 20)}")
 
 
 @pytest.mark.parametrize("value", ["1e308", "1e30", "1e-40", "0"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -21,6 +20,7 @@ from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from storage.ledger.ledger import PORTION, Ledger
 from storage.ledger.records import NewJob, Outcome
+from tests.waiting import wait_for
 
 UTTERANCES = 100_000
 JOBS = 10_000
@@ -227,13 +227,16 @@ def test_every_utterance_of_a_long_job_waits_once(watched: Watched) -> None:
     watched.lay(ref, 5, count=count)
     watched.end(ref, CPU)
     seen: list[int] = []
-    deadline = time.monotonic() + 30
-    while watched.state("job_1") is not JobState.SUCCEEDED and time.monotonic() < deadline:
+
+    def worked() -> bool:
         watched.releasing.release(["voice", CPU])
         for station in ("voice", CPU):
             refs = [ItemRef.parse(m.decode()) for m in watched.redis.zrange(f"ch:out:{station}", 0, -1)]  # type: ignore[union-attr]
-            seen += [r.index for r in refs if r.index >= 0]
+            seen.extend(r.index for r in refs if r.index >= 0)
             watched.ledger.advance([Outcome(ref=r, station=station) for r in refs])
+        return watched.state("job_1") is JobState.SUCCEEDED
+
+    wait_for(worked, 30, "the job to succeed", every=0.001)
     assert sorted(seen) == list(range(5, count))
     assert watched.state("job_1") is JobState.SUCCEEDED
     assert not watched.redis.hexists("ch:job:job_1", "laid")

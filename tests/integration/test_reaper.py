@@ -26,6 +26,7 @@ from storage.ledger.records import NewJob, Outcome
 from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
+from tests.waiting import wait_for
 from workers.upkeep.reaper import GRACE, Reaper, run_reaper
 
 SPEAK = Plan(
@@ -296,10 +297,10 @@ def test_a_reaper_outlives_redis(desk: Desk, fault: str, monkeypatch: pytest.Mon
                 proxy.pass_on()
             assert thread.is_alive()
             desk.job()
-            _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
+            _until_queued(desk)
             desk.lose(CPU)
             desk.age()
-            _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
+            _until_queued(desk)
         finally:
             stop.set()
             thread.join(10)
@@ -327,7 +328,7 @@ def test_a_reaper_outlives_a_redis_that_is_full_or_loses_its_scripts(
         desk.redis.config_set("maxmemory", "0")
     desk.redis.script_flush()
     try:
-        _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
+        _until_queued(desk)
     finally:
         stop.set()
         thread.join(10)
@@ -355,7 +356,7 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
         desk.connections.ledger.release([CPU])
         desk.lose(CPU)
         desk.age()
-        _until(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))])
+        _until_queued(desk)
     finally:
         stop.set()
         go_on.set()
@@ -363,8 +364,5 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
         own.redis.close()
 
 
-def _until(check: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.02)
+def _until_queued(desk: Desk) -> None:
+    wait_for(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))], 10, "what was lost", every=0.02)

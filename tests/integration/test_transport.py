@@ -30,6 +30,7 @@ from cli.local.home import free_ports
 from core.settings import Settings
 from core.work import ItemRef
 from tests.shared_data import ROOT
+from tests.waiting import wait_for
 
 WORKER = ROOT / "tests/integration/transport_worker.py"
 
@@ -37,9 +38,7 @@ WORKER = ROOT / "tests/integration/transport_worker.py"
 def eventually(there: Callable[[], object], timeout: float = 20.0) -> float:
     """Waits for something to be true; how long that took, in seconds."""
     begun = time.monotonic()
-    while not there():
-        assert time.monotonic() - begun < timeout, "it never came"
-        time.sleep(0.002)
+    wait_for(there, timeout, "what never came", every=0.002)
     return time.monotonic() - begun
 
 

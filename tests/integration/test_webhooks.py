@@ -26,8 +26,9 @@ from storage.webhooks.endpoints import ROTATION
 from tests import present
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
-from tests.integration.webhook_line import WebhookLine, verified, wait_for
+from tests.integration.webhook_line import PATIENCE, WebhookLine, verified
 from tests.shared_data import data_path
+from tests.waiting import wait_for
 from workers.webhooks.sender import JITTER
 
 GAPS = (0.2, 0.3, 0.4)
@@ -113,8 +114,8 @@ def test_a_job_may_name_one_endpoint_or_bring_a_url(line: WebhookLine, receiver:
         first = line.failed_job(webhook=named["id"])
         second = line.failed_job(webhook=own)
         line.settled(named["id"])
-        wait_for("the job's own", lambda: len(receiver.at("/own?token=t")) == 2)
-        wait_for("settled", lambda: _states(line, second) == {"delivered"})
+        wait_for(lambda: len(receiver.at("/own?token=t")) == 2, PATIENCE, "the job's own")
+        wait_for(lambda: _states(line, second) == {"delivered"}, PATIENCE, "settled")
     assert [one.event["data"]["id"] for one in receiver.at("/named")] == [first]
     assert not receiver.at("/other") and not line.deliveries(other["id"])
     assert sorted(verified(secret, one)["type"] for one in receiver.at("/own?token=t")) == ["job.failed", "job.running"]
@@ -236,7 +237,7 @@ def test_nobody_listens(line: WebhookLine, receiver: Receiver) -> None:
     receiver.__exit__(None, None, None)
     with line.sending():
         line.failed_job()
-        wait_for("an attempt", lambda: line.deliveries(endpoint["id"])[0]["attempts"])
+        wait_for(lambda: line.deliveries(endpoint["id"])[0]["attempts"], PATIENCE, "an attempt")
         receiver.__enter__()
         [delivery] = line.settled(endpoint["id"])
     assert delivery["attempts"][0]["code"] == "fetch_failed" and delivery["state"] == "delivered"
@@ -266,7 +267,7 @@ def test_gaps_grow_and_an_end_comes(line: WebhookLine, receiver: Receiver) -> No
     again = line.client.post(f"/v1/deliveries/{delivery['id']}/redeliver")
     assert again.status_code == 202 and again.get_json()["state"] == "waiting"
     with line.sending():
-        wait_for("redelivered", lambda: line.deliveries(endpoint)[0]["state"] == "delivered")
+        wait_for(lambda: line.deliveries(endpoint)[0]["state"] == "delivered", PATIENCE, "redelivered")
     assert len({one.headers["webhook-id"] for one in receiver.at("/a")}) == 1
     assert len(line.deliveries(endpoint)[0]["attempts"]) == len(times) + 1
 
@@ -501,4 +502,4 @@ def test_metrics_count_attempts(line: WebhookLine, receiver: Receiver) -> None:
         text = client.get("/metrics").get_data(as_text=True)
         return all(f'chorus_webhook_attempts_total{{outcome="{name}"}} 1.0' in text for name in ("again", "delivered"))
 
-    wait_for("the counters", lambda: counted(line.client))
+    wait_for(lambda: counted(line.client), PATIENCE, "the counters")

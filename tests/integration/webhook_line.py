@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -17,17 +16,10 @@ from core.work import ItemRef
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome
 from tests.integration.test_api import job
+from tests.waiting import wait_for
 from workers.webhooks.sender import Sender
 
 PATIENCE = 30.0
-
-
-def wait_for(what: str, ready: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
-    return found
 
 
 class WebhookLine:
@@ -84,7 +76,7 @@ class WebhookLine:
             found = self.deliveries(endpoint)
             return found if sum(one["state"] != "waiting" for one in found) >= count else None
 
-        found: list[dict[str, Any]] = wait_for("deliveries end", look)
+        found: list[dict[str, Any]] = wait_for(look, PATIENCE, "the deliveries' ends", every=0.02)
         return found
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, InvalidText
 from tests.shared_data import ROOT, data_path
+from tests.waiting import wait_for
 from text.phonemes import MAX_CHARACTERS, phonemize
 
 
@@ -144,9 +145,7 @@ os.kill(os.getpid(), 9)
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     pid, folder = int(done.stdout.split()[0]), Path(done.stdout.split()[1])
-    end = time.monotonic() + 10
-    while _alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_for(lambda: not _alive(pid), 10, "the process to end")
     assert not _alive(pid)
     assert not folder.exists()
 

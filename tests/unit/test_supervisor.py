@@ -19,6 +19,7 @@ from cli.local.home import is_alive
 from cli.local.supervisor import Backoff, Process, State, Status, Supervisor, members, spawn, tail
 from core.errors import ConfigurationError, LedgerUnavailable
 from tests.shared_data import ROOT
+from tests.waiting import wait_for
 
 SLEEP = "import time; time.sleep(600)"
 #: Says that it is deaf to SIGTERM once it is: before that, SIGTERM would end it.
@@ -56,10 +57,15 @@ class Rig:
         """Steps until ``condition``, and returns the seconds that it took."""
         assert self.supervisor is not None
         begin = time.monotonic()
-        while not condition():
+
+        def holds() -> bool:
+            if condition():
+                return True
+            assert self.supervisor is not None
             self.supervisor.step()
-            assert time.monotonic() - begin < timeout, [str(s) for s in self.changes[-5:]]
-            time.sleep(0.01)
+            return False
+
+        wait_for(holds, timeout, lambda: [str(s) for s in self.changes[-5:]], every=0.01)
         return time.monotonic() - begin
 
     def of(self, name: str) -> Status:
