@@ -46,7 +46,7 @@ test-quick: $(STAMP) ## Run the unit and integration tests
 # Whole stacks: those that bound no time narrowly two at once, all others one at a time.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
 ifeq ($(ARGS),)
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 2 --dist loadfile --no-loadscope-reorder
 	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient and not proof"
 else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
