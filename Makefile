@@ -55,7 +55,7 @@ endif
 coverage: $(STAMP) ## Run the unit and integration tests, and list the lines that they miss
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile -q --cov --cov-report=term-missing $(ARGS)
 
-proof: $(STAMP) ## Run the whole forms of what `make test` proves in short (an hour)
+proof: $(STAMP) ## Run the whole forms of what `make test` proves in short (over an hour)
 	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
