@@ -26,7 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,embedded,test,dev]'
 	@touch $@
 
-lock: $(STAMP) ## Write constraints.txt anew after a change of pyproject.toml (ARGS=--upgrade for newer releases)
+# Not after venv: where pyproject.toml and constraints.txt contradict each other, nothing can be installed.
+lock: ## Write constraints.txt anew after a change of pyproject.toml (ARGS=--upgrade for newer releases)
+	@test -x $(BIN)/uv || { echo "uv is missing: make venv"; exit 1; }
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file constraints.txt $(ARGS)
 
 demo: $(STAMP) ## Speak a few sentences through a stack of its own, and read them back
