@@ -47,7 +47,7 @@ def wake_calls(queue: str) -> list[tuple[Any, ...]]:
 
 
 def wake_commands(pipe: Any, queue: str) -> None:
-    """Adds them to a pipeline; to be sent behind what fills the queue."""
+    """Add the wake commands to a pipeline; send them after the messages."""
     for name, *arguments in wake_calls(queue):
         getattr(pipe, name)(*arguments)
 
@@ -72,10 +72,10 @@ def check_releases() -> None:
 
 
 def make_app(settings: Settings, credit: Mapping[str, int] | None = None) -> Celery:
-    """A Celery app on the broker of ``settings``. Results are the ledger's business: there is no backend.
+    """A Celery app on the broker of ``settings``. It has no result backend, because the ledger records results.
 
-    ``credit`` says by station how many messages a worker may hold; for others it is Celery's prefetch count.
-    Raises `ConfigurationError` where our transport does not fit the installed releases.
+    ``credit`` is the number of messages per station that a worker may hold; the default is Celery's prefetch count.
+    Raises `ConfigurationError` if our transport does not support the installed releases.
     """
     app = Celery("chorus", broker=settings.redis_url, set_as_current=False)
     if settings.redis_url.startswith("rediss:"):  # certificates are checked, as for the ledger

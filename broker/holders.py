@@ -1,6 +1,6 @@
-"""Who holds a message: delivery tags begin with the worker's name, where it has one.
+"""The holder of a message: delivery tags start with the worker's name, if it has one.
 
-So whoever knows that a worker has ended, as its supervisor does, can give back what it held: nobody waits for leases.
+So a supervisor that knows that a worker has ended can return its messages at once, without waiting for leases.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ _LEASES = Path(__file__).parent / "lua" / "leases.lua"
 
 
 def holder() -> str:
-    """A name for one channel of this process, which its delivery tags begin with."""
+    """A name for one channel of this process, with which its delivery tags start."""
     token = secrets.token_hex(6)
     worker = os.environ.get("CHORUS_WORKER_NAME")
     return f"{worker}/{token}" if worker else token
 
 
 def give_back(client: redis.Redis, worker: str) -> int:
-    """Puts what ``worker`` held to the front of its queues; how many messages. The worker must have ended.
+    """Return the messages of ``worker`` to the front of their queues; return how many. The worker must have ended.
 
-    Raises `LedgerUnavailable`."""
+    Raises `LedgerUnavailable`.
+    """
     prefix = f"{worker}/".encode()
     with redis_errors():
         held: list[bytes] = client.hkeys("unacked")  # type: ignore[assignment]

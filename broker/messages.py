@@ -11,10 +11,10 @@ from kombu.utils.json import loads as kombu_loads
 
 
 def read(raw: bytes) -> dict[str, Any] | None:
-    """The message in an envelope, its body decoded; None where it is none that kombu and Celery can take.
+    """The message in an envelope, with its body decoded; None if kombu and Celery cannot process it.
 
-    Strict, since what those trip over ends the worker, and the next one that gets it. kombu's slower
-    decoder is used only where its types are.
+    This check is strict, because an invalid message ends the worker, and the next one that gets it. kombu's slower
+    decoder is used only for its special types.
     """
     with suppress(Exception):
         message = (kombu_loads if b"__type__" in raw else json.loads)(raw.decode())

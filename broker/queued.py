@@ -13,7 +13,7 @@ from core.redis import redis_errors
 
 def items_held(client: redis.Redis, station: str) -> set[str]:
     """Items (as text) of a station's queue, and of every worker. Raises `LedgerUnavailable`."""
-    # One transaction, since a message moves from its queue to the held ones at any moment.
+    # One transaction, because a message can move from its queue to the unacknowledged ones at any moment.
     pipe = client.pipeline(transaction=True)
     pipe.lrange(queue_name(station), 0, -1)
     pipe.hvals("unacked")
@@ -23,7 +23,7 @@ def items_held(client: redis.Redis, station: str) -> set[str]:
 
 
 def item_of(envelope: bytes | dict[str, object]) -> str:
-    """The item that a message asks for, as text; empty where it is no message of ours."""
+    """The item reference in a message, as text; empty if it is not one of our messages."""
     try:
         message = json.loads(envelope) if isinstance(envelope, bytes) else envelope
         (item,), _, _ = json.loads(base64.b64decode(str(message["body"])))
@@ -33,7 +33,7 @@ def item_of(envelope: bytes | dict[str, object]) -> str:
 
 
 def _taken_item(entry: bytes) -> str:
-    """The item of an unacknowledged message, which the broker keeps as [message, exchange, queue]."""
+    """The item of an unacknowledged message, which the broker stores as [message, exchange, queue]."""
     try:
         return item_of(json.loads(entry)[0])
     except (ValueError, LookupError, TypeError):

@@ -1,18 +1,18 @@
 """A transport for Celery on Redis that moves many messages at once; written for kombu 5.7.0.
 
-It builds upon kombu's own (``kombu/transport/redis.py``), and changes this:
+It extends kombu's own (``kombu/transport/redis.py``) and changes this:
 
-- Messages go from their queue to the unacknowledged ones in one Lua call, as many as there is credit for:
-  a consumer that is killed loses none, and its lease on them runs out.
-- Credit is kept per queue, so that a flooded one blocks no other (option ``queue_credit``, else the prefetch).
-- A publisher wakes one consumer by a token on the queue's wake list (`broker.app.wake_commands`). A token
-  is a hint: each queue is looked at when it gets credit back, when its token comes, and once a second.
-- Every fifth of a lease one Lua call renews the leases of what is held and restores those that ran out, by
-  the server's clock. What goes back goes to the front of its queue.
-- A delivery tag names one delivery: a late acknowledgement does not touch a message that was delivered anew.
-- While Redis is away a consumer keeps what it holds and connects anew every second by itself. Celery's way,
-  to start the whole consumer anew, may break its prefork pool (a result that is half read).
-- Priorities within a queue and prefixes of keys are left out. Redis 7 or Valkey is needed.
+- Messages move from their queue to the unacknowledged ones in one Lua call, as many as there is credit for:
+  a consumer that is killed loses none, because its lease on them expires.
+- Credit is counted per queue, so that a flooded one blocks no other (option ``queue_credit``, else the prefetch).
+- A publisher wakes one consumer with a token on the queue's wake list (`broker.app.wake_commands`). A token
+  is a hint: each queue is checked when it gets credit back, when its token arrives, and once a second.
+- Every fifth of a lease one Lua call renews the leases of this consumer and restores messages whose lease has
+  expired, by the server's clock. They return to the front of their queue.
+- A delivery tag names one delivery: a late acknowledgement does not affect a message that was redelivered.
+- While Redis is unavailable, a consumer keeps its messages and reconnects every second. Celery's default,
+  restarting the whole consumer, can break its prefork pool (a result that is half read).
+- Priorities within a queue and key prefixes are not supported. Requires Redis 7 or Valkey.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _left_out = {"sep", "ack_emulation", "priority_steps", "global_keyprefix", "unac
 
 
 class QoS(virtual.QoS):
-    """The messages that one channel holds: credit, acknowledgements (from any thread), leases."""
+    """The unacknowledged messages of one channel: credit, acknowledgements (from any thread), leases."""
 
     def __init__(self, channel: Channel, prefetch_count: int = 0) -> None:
         super().__init__(channel, prefetch_count)
@@ -54,7 +54,7 @@ class QoS(virtual.QoS):
         self._tended = float("-inf")
 
     def credit(self, queue: str) -> int:
-        """How many more messages of ``queue`` may be held."""
+        """How many more messages of ``queue`` the channel may hold."""
         limit: int = self.channel.queue_credit.get(queue) or self.prefetch_count
         return max(0, limit - len(self._by_queue[queue])) if limit else MOST
 
@@ -67,7 +67,7 @@ class QoS(virtual.QoS):
         self._by_queue[queue].add(tag)
 
     def let_go(self, tags: Iterable[str]) -> None:
-        """Counts messages as held no more: unless they were settled, their leases run out."""
+        """Stop holding messages: unless they were settled, their leases expire."""
         for tag in tags:
             if (queue := self._delivered.pop(tag, None)) is not None:
                 self._by_queue[queue].discard(tag)
@@ -76,7 +76,7 @@ class QoS(virtual.QoS):
         """Nothing is left to do: it was recorded as it was taken from its queue."""
 
     def ack_many(self, tags: Iterable[str]) -> None:
-        """Acknowledges messages in one round trip. What is acknowledged or taken away already is passed over."""
+        """Acknowledge messages in one round trip. Messages that are already acknowledged or removed are skipped."""
         if tags := list(tags):
             pipe = self.channel.commands.pipeline(transaction=False)
             pipe.zrem(self.channel.unacked_index_key, *tags)
@@ -108,7 +108,7 @@ class QoS(virtual.QoS):
         (self.restore_unacked([delivery_tag]) if requeue else self.ack(delivery_tag))
 
     def restore_unacked(self, tags: list[str] | None = None) -> list[Any]:
-        """Gives messages back, or all; where Redis is away their leases run out instead."""
+        """Return messages to their queues; by default all. If Redis is unavailable, their leases expire instead."""
         try:
             self.catch_up()
             self.give_back(list(self._delivered) if tags is None else tags)
@@ -118,7 +118,7 @@ class QoS(virtual.QoS):
         return []
 
     def restore_visible(self, *_: object, **__: object) -> None:
-        """Renews the leases of what is held and restores what others let run out, if it is time."""
+        """Renew the leases of this channel, and restore messages whose lease has expired, if it is time."""
         now, lease = monotonic(), self.channel.visibility_timeout
         if now < self.channel.paused_until or now - self._tended < lease / 5:
             return
@@ -216,7 +216,8 @@ class Channel(stock.Channel):
         return {queue: credit for queue in self.active_queues if (credit := self.qos.credit(queue))}
 
     def refill(self) -> int:
-        """Takes what there is credit for from queues that may hold something, and delivers it; how many."""
+        """Fetch messages from queues that may have some, as far as there is credit, and deliver them; return how
+        many."""
         if monotonic() < self.paused_until:
             return 0
         taken = 0
@@ -248,7 +249,7 @@ class Channel(stock.Channel):
         return taken
 
     def _pop(self, wanted: Mapping[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Moves messages to the unacknowledged ones and gives them, each held from then on."""
+        """Move messages to the unacknowledged ones and return them; the channel holds them from then on."""
         prefix = f"{self._name}.{next(self._serial):x}."
         keys = [key for queue in wanted for key in (queue, wake_key(queue))]
         answer = self.script("pop", keys, [prefix, *wanted.values()])

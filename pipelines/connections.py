@@ -1,4 +1,4 @@
-"""What one process of Chorus holds: settings, connections, the catalog, and what stands on them."""
+"""The shared state of one process: settings, connections, the catalog, and the objects built on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from storage.voices import Voices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """The connections of one process: API, worker or reaper. Made after a fork, never before it.
+    """The connections of one process: API, worker or reaper. Must be created after a fork, never before it.
 
     Safe to share between threads.
     """
@@ -43,9 +43,10 @@ class Connections:
 
     @staticmethod
     def connect(settings: Settings, client: Redis | None = None, catalog: Catalog | None = None) -> Connections:
-        """The connections that ``settings`` name; another client or catalog may stand in.
+        """Create the connections for ``settings``; a test can pass another client or catalog.
 
-        Raises `ConfigurationError` where a file or setting is wrong."""
+        Raises `ConfigurationError` if a file or setting is invalid.
+        """
         client = client or connect(settings.redis_url)
         objects = Objects(settings)
         return Connections(
@@ -79,7 +80,7 @@ class Connections:
         return Uploads(self.redis, self.objects, self.settings)
 
     def files(self, spec: ModelSpec) -> Callable[[str], Path]:
-        """Where the weight files of a model are, by name; fetched if need be."""
+        """The paths of a model's weight files, by name; downloaded if necessary."""
         return files_of(spec, self.weights)
 
     def frontend(self, spec: ModelSpec) -> Frontend:

@@ -1,4 +1,4 @@
-"""API keys: hashed in Redis, checked there at every request, so that a revoked key ends at once."""
+"""API keys: stored hashed in Redis and checked at every request, so that revoking a key takes effect at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as it is kept: never the secret itself. ``created`` is in Unix seconds."""
+    """A stored API key, without its secret. ``created`` is in Unix seconds."""
 
     id: str
     owner: str
@@ -45,9 +45,10 @@ def _read(digest: str, record: dict[bytes, bytes]) -> ApiKey:
 
 
 def create_key(client: redis.Redis, owner: str, name: str = "", *, max_expires_in: int | None = None) -> str:
-    """Makes a key for ``owner`` and returns its secret, which is shown this once.
+    """Create a key for ``owner`` and return its secret, which is shown only once.
 
-    Raises `InvalidRequest` where the owner's name could not begin an object name."""
+    Raises `InvalidRequest` if the owner's name is not valid at the start of an object name.
+    """
     if not _OWNER.fullmatch(owner):
         raise InvalidRequest(
             "An owner's name must have 1 to 63 of a-z, 0-9, - and _, and start with a letter or digit."
@@ -69,7 +70,7 @@ def create_key(client: redis.Redis, owner: str, name: str = "", *, max_expires_i
 
 
 def find_key(client: redis.Redis, secret: str) -> ApiKey | None:
-    """The key whose secret this is, None where there is none (any more)."""
+    """The key with this secret, or None."""
     digest = _digest(secret)
     with redis_errors():
         record = client.hgetall(key("key", digest))

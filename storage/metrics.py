@@ -1,7 +1,7 @@
-"""Counters that all processes share: kept in Redis, read by the API's ``/metrics``.
+"""Counters shared by all processes: stored in Redis, read by the API's ``/metrics``.
 
-Workers come and go and several of them serve one model, so that a counter in one process's memory
-says little; these only ever grow, whoever counts. Jobs that end are counted by the ledger (``finish`` in
+Workers come and go and several of them serve one model, so a counter in one process's memory is of little use. These
+counters only grow, whichever process counts. Jobs that end are counted by the ledger (``finish`` in
 ``ledger/lua/jobs.lua``), in the change that ends them.
 """
 

@@ -10,7 +10,7 @@ from storage.metrics import Count, count
 
 
 def record(connections: Connections, outcomes: Sequence[Outcome], counts: Iterable[Count] = ()) -> list[bool]:
-    """Records how items ended and counts it; which of them were still wanted. Raises `LedgerUnavailable`."""
+    """Record and count how items ended; return which of them were still wanted. Raises `LedgerUnavailable`."""
     recorded = connections.ledger.advance(outcomes)
     failed = [("chorus_items_failed_total", (o.station, o.error.code), 1.0) for o in outcomes if o.error is not None]
     count(connections.redis, [*counts, *failed])

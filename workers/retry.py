@@ -1,4 +1,4 @@
-"""Trying again: calls until Redis and storage are there, and items after a while."""
+"""Retries: of calls until Redis and the storage are available, and of items after a delay."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Answer = TypeVar("Answer")
 
 
 def retry_until_available(call: Callable[[], Answer], stop: threading.Event | None = None) -> Answer:
-    """Calls until Redis and storage are there again, with growing gaps up to 5 s.
+    """Repeat a call until Redis and the storage are available, with growing delays of up to 5 s.
 
-    Once ``stop`` is set the last `Unavailable` is raised instead: what is not acknowledged runs elsewhere.
+    Once ``stop`` is set, the last `Unavailable` is raised instead: unacknowledged items then run elsewhere.
     """
     for attempt in tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unavailable),
@@ -41,13 +41,13 @@ def retry_until_available(call: Callable[[], Answer], stop: threading.Event | No
 
 
 def failed(ref: ItemRef, station: str, error: ChorusError) -> Outcome:
-    """How an item ends that failed: tried again after a while, with jitter, where that may help."""
+    """The outcome of a failed item: a retry after a delay with jitter, if that may help."""
     delay = RETRY_DELAY * random.uniform(0.5, 1.5) if error.retryable else None
     return Outcome(ref=ref, station=station, error=error, again_in=delay)
 
 
 def as_chorus_error(error: BaseException, kind: type[ChorusError], step: str) -> ChorusError:
-    """Any exception as one of ours, with the step that it ended; what was not foreseen becomes ``kind``."""
+    """Convert any exception to a `ChorusError` with its step; an unexpected one becomes ``kind``."""
     if isinstance(error, ChorusError):
         error.step = error.step or step
         return error

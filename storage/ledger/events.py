@@ -1,7 +1,7 @@
-"""A job's events: what happened to it, in order, read from the log that stands in its record.
+"""A job's events, in order, read from the log in its record.
 
-The log is written by the same Lua call as the change that it tells of (``note`` in ``lua/jobs.lua``), a
-word for each change, so that no event is without its change, and none costs a key of its own.
+The log is written by the same Lua call as the change that it records (``note`` in ``lua/jobs.lua``), one word per
+change. So no change is without its event, and an event needs no key of its own.
 """
 
 from __future__ import annotations

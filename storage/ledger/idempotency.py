@@ -1,4 +1,4 @@
-"""What an ``Idempotency-Key`` stands for: the request that it came with, and the job that this one makes."""
+"""Idempotency keys: for each ``Idempotency-Key`` the request that used it first, and the job of that request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REMEMBERED = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A request under a key: ``fingerprint`` of what it asks for, and the id of its job."""
+    """The first request with a key: its ``fingerprint``, and the id of its job."""
 
     fingerprint: str
     job: str
@@ -32,12 +32,12 @@ class IdempotencyKeys:
         self._redis = client
 
     def claim(self, owner: str, key: str, claim: Claim) -> bool:
-        """Lets the key stand for ``claim``; False where it stands for one already."""
+        """Assign the key to ``claim``; False if it is already assigned."""
         with redis_errors():
             return bool(self._redis.set(_name(owner, key), str(claim), nx=True, ex=REMEMBERED))
 
     def get(self, owner: str, key: str) -> Claim | None:
-        """What the key stands for."""
+        """The claim of the key, or None."""
         with redis_errors():
             held = self._redis.get(_name(owner, key))
         if held is None:
@@ -46,7 +46,7 @@ class IdempotencyKeys:
         return Claim(fingerprint, job)
 
     def release(self, owner: str, key: str, claim: Claim) -> None:
-        """Lets the key stand for nothing, if it stands for ``claim``."""
+        """Free the key if it is assigned to ``claim``."""
         if self.get(owner, key) == claim:
             with redis_errors():
                 self._redis.delete(_name(owner, key))

@@ -1,16 +1,16 @@
 """Names of keys in Redis. ``lua/keys.lua`` lists what the scripts read and write; besides, there are:
 
-- ``ch:idem:{owner}:{digest}``: string: what an ``Idempotency-Key`` stands for: see `storage.ledger.idempotency`
+- ``ch:idem:{owner}:{digest}``: string: the claim of an ``Idempotency-Key``: see `storage.ledger.idempotency`
 - ``ch:voice:{voice}``: hash: owner, document (JSON), and ``ready:{model}``: an embedding (JSON)
 - ``ch:voices:{owner}``: zset: voice -> created
-- ``ch:signing:{owner}``: string: secrets (JSON) for URLs that jobs bring
+- ``ch:signing:{owner}``: string: secrets (JSON) for URLs that jobs name
 - ``ch:webhooks:{owner}``: zset: endpoint -> created
 - ``ch:key:{digest}``, ``ch:keys``: hash and set: API keys by the digest of their secret
-- ``ch:worker:{worker}``: string: what a worker last said of itself (JSON)
-- ``ch:workers``, ``ch:workers:{station}``: zset: worker -> until when it counts as alive
-- ``ch:room:{station}``: hash: worker -> released items that it has room for
-- ``ch:turns:{station}``: zset: turn at long work -> when its lease ends
-- ``ch:probe``, ``ch:swept``: written to see that Redis takes writes; there while no sweep is due
+- ``ch:worker:{worker}``: string: the last heartbeat of a worker (JSON)
+- ``ch:workers``, ``ch:workers:{station}``: zset: worker -> time until which it counts as alive
+- ``ch:room:{station}``: hash: worker -> released items that it has capacity for
+- ``ch:turns:{station}``: zset: turn at long work -> when its lease expires
+- ``ch:probe``, ``ch:swept``: written to check that Redis accepts writes; exists until the next sweep is due
 
 No module outside ``storage`` names a key.
 """

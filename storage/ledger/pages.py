@@ -1,4 +1,4 @@
-"""Pages of a sorted set, newest first; the last entry of a page is the cursor of the page behind it."""
+"""Pages of a sorted set, newest first. The last entry of a page is the cursor of the next."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from core.redis import redis_errors
 
 
 def newest(client: redis.Redis, key: str, behind: str | None, limit: int) -> list[str]:
-    """Up to ``limit`` entries with the highest scores, from the one behind ``behind`` on.
+    """Up to ``limit`` entries with the highest scores, starting after ``behind``.
 
-    Raises `InvalidRequest` where ``behind`` is no entry, `LedgerUnavailable`."""
+    Raises `InvalidRequest` if ``behind`` is not an entry, `LedgerUnavailable`.
+    """
     first = 0
     with redis_errors():
         if behind is not None:

@@ -1,4 +1,4 @@
-"""The worker registry: who is alive, what it serves, and how much it has room for."""
+"""The worker registry: the live workers, the models they serve, and their capacity."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import redis
 from core.redis import redis_errors
 from storage.ledger.keys import key
 
-#: Seconds between heartbeats, and until a silent worker counts as gone.
+#: Seconds between heartbeats, and until a worker without one counts as dead.
 HEARTBEAT = 3.0
 GONE_AFTER = 12.0
 
 
 @dataclass(slots=True, kw_only=True)
 class WorkerRecord:
-    """One worker process: ``rooms`` says by station how many released items it has room for."""
+    """One worker process: ``rooms`` is the number of released items that it has capacity for, by station."""
 
     name: str
     pid: int
@@ -31,7 +31,7 @@ class WorkerRecord:
 
 
 def announce(client: redis.Redis, worker: WorkerRecord) -> None:
-    """Enters a worker, or says that it still lives. Called every `HEARTBEAT` seconds."""
+    """Register a worker, or renew its registration. Called every `HEARTBEAT` seconds."""
     now = time.time()
     pipe = client.pipeline(transaction=False)
     document = {
@@ -67,7 +67,7 @@ def withdraw(client: redis.Redis, worker: WorkerRecord) -> None:
 
 
 def live_workers(client: redis.Redis) -> list[dict[str, Any]]:
-    """What every live worker last said of itself."""
+    """The last heartbeat of every live worker."""
     with redis_errors():
         names = client.zrangebyscore(key("workers"), time.time(), "+inf")
         documents = client.mget([key("worker", n.decode()) for n in names]) if names else []  # type: ignore[union-attr]
@@ -80,8 +80,7 @@ def live_stations(client: redis.Redis) -> set[str]:
 
 
 def seconds_per_item(client: redis.Redis) -> dict[str, float]:
-    """By model, the seconds between two items of it as its live workers render them together; none where that is
-    not known yet."""
+    """By model, the seconds per item of its live workers together; models without a measurement are absent."""
     rates: dict[str, float] = {}
     for worker in live_workers(client):
         for model, pace in worker["pace"].items():

@@ -14,7 +14,7 @@ from core.redis import redis_errors
 
 _FOLDER = Path(__file__).parent / "lua"
 
-#: What stands in front of every script, in this order.
+#: Files that are prepended to every script, in this order.
 PRELUDE = ("keys", "items", "deliveries", "jobs", "uploads")
 
 
@@ -34,12 +34,12 @@ class Scripts:
         self._known: dict[str, Any] = {}
 
     def run(self, name: str, **arguments: Any) -> Any:
-        """Calls script ``name``. Raises `LedgerUnavailable`, or `InternalError` where the script fails."""
+        """Calls script ``name``. Raises `LedgerUnavailable`, or `InternalError` if the script fails."""
         with redis_errors():
             return self._script(name)(args=[msgpack.packb(arguments, use_bin_type=False)])
 
     def run_many(self, name: str, calls: Iterable[Mapping[str, Any]]) -> list[Any]:
-        """Calls script ``name`` once for each of ``calls``, in one round trip; each is a step of its own."""
+        """Calls script ``name`` once for each of ``calls``, in one round trip; each call is atomic by itself."""
         pipe = self._client.pipeline(transaction=False)
         for arguments in calls:
             self._script(name)(args=[msgpack.packb(dict(arguments), use_bin_type=False)], client=pipe)

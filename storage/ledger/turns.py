@@ -1,4 +1,4 @@
-"""Turns at long work of one station, so that no owner, and no kind of work, holds all of its processes."""
+"""Turns at long work of one station, so that no owner and no kind of work can occupy all of its processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.redis import redis_errors
 from storage.ledger.keys import key
 from storage.ledger.scripts import Scripts
 
-#: Seconds after which a turn that is not kept is free again: its process is gone.
+#: Seconds after which a turn that is not extended is free again, because its process has died.
 LEASE = 60.0
 
 
@@ -25,7 +25,8 @@ class Turns:
         self._share = share
 
     def take(self, owner: str, item: str) -> bool:
-        """Takes the item's turn, or keeps it for another `LEASE`; False where its owner, or too many, have one."""
+        """Take the item's turn, or extend it by another `LEASE`. False if its owner has one already, or too many turns
+        are taken."""
         asked = {"station": self._station, "owner": owner, "item": item, "share": self._share}
         return bool(self._scripts.run("turn", **asked, now=time.time(), lease=LEASE))
 

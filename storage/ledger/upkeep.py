@@ -1,4 +1,4 @@
-"""What the reaper and the sweep ask of the ledger: what is due, overdue, expired, lost or not needed any more."""
+"""The ledger's operations for the reaper and the sweep: delayed, overdue, expired, lost and unused entries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Upkeep:
         self._scripts = scripts
 
     def wake_due(self, limit: int = 500) -> set[str]:
-        """Lets items whose delay is over wait again; the stations that got something to do."""
+        """Enqueue items at their stations whose delay is over; return these stations."""
         return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}
 
     def end_overdue(self, limit: int = 100) -> int:
@@ -31,7 +31,7 @@ class Upkeep:
         return int(self._scripts.run("overdue", now=time.time(), limit=limit, error=error))
 
     def tidy(self) -> int:
-        """Goes through a portion of what long jobs that have ended left behind; how many of them are left."""
+        """Clear a portion of what long jobs left behind when they ended; return how many jobs remain."""
         return int(self._scripts.run("tidy"))
 
     def released_before(self, station: str, moment: float) -> set[str]:
@@ -41,7 +41,7 @@ class Upkeep:
         return {item.decode() for item in items}  # type: ignore[union-attr]
 
     def renew_release(self, station: str, item: str) -> bool:
-        """Sets an item's time of release to now; False where it has ended meanwhile."""
+        """Set an item's time of release to now; False if it has ended meanwhile."""
         with redis_errors():
             return bool(self._redis.zadd(key("out", station), {item: time.time()}, xx=True, ch=True))
 
@@ -54,7 +54,7 @@ class Upkeep:
         return [(owner, job, at) for (owner, _, job), at in found]
 
     def delete_expired(self, owner: str, job: str) -> bool:
-        """Takes what is left of a job past its retention out of the ledger; False where it is kept after all."""
+        """Delete what is left of a job past its retention from the ledger; False if it must be kept after all."""
         return bool(self._scripts.run("delete_expired", owner=owner, job=job, now=time.time()))
 
     def owners(self) -> list[str]:
@@ -79,13 +79,13 @@ class Upkeep:
         return [name for name, until, used in known if until is None and used is None]
 
     def claim_sweep(self, seconds: float) -> bool:
-        """Whether the caller is to sweep: no other process was told so in the last ``seconds``."""
+        """Whether the caller should sweep: True for only one process per ``seconds``."""
         with redis_errors():
             return bool(self._redis.set(key("swept"), 1, nx=True, px=int(seconds * 1000)))
 
 
 def _member(owner: str, name: str) -> str:
-    """What the ledger calls an object in its list of what is needed."""
+    """The name of an object in the ledger's list of needed objects."""
     short = name.removeprefix(f"{owner}/")
     if short.startswith("utterances/"):
         return short.removeprefix("utterances/").partition(".")[0]

@@ -19,7 +19,7 @@ _ENTRY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A bucket, and what the names of objects in it begin with (empty, or with a slash at its end)."""
+    """A bucket, and the prefix of object names in it (empty, or ending with a slash)."""
 
     name: str
     bucket: str

@@ -1,4 +1,4 @@
-"""Speaker embeddings as artifacts: float32 safetensors tagged with the model that made them, never a pickle."""
+"""Speaker embeddings as artifacts: float32 safetensors tagged with the model that computed them, never a pickle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbedding:
-    """A speaker embedding: float32 [n], and the name of the model that made it."""
+    """A speaker embedding: float32 [n], and the name of the model that computed it."""
 
     vector: NDArray[np.float32]
     model: str
@@ -34,7 +34,7 @@ def pack_embedding(embedding: StoredEmbedding) -> bytes:
 
 
 def unpack_embedding(data: bytes) -> StoredEmbedding:
-    """Reads a safetensors file of anybody's. Raises `InvalidRequest` (``invalid_embedding``)."""
+    """Read an untrusted safetensors file. Raises `InvalidRequest` (``invalid_embedding``)."""
     if len(data) > _MAX_BYTES:
         raise _invalid("it is too large")
     try:

@@ -24,7 +24,7 @@ _MISSING = {"NoSuchKey", "404", "NotFound"}
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What storage says of an object: its size in bytes, entity tag and media type."""
+    """The metadata of an object: its size in bytes, entity tag and media type."""
 
     size: int
     etag: str
@@ -33,7 +33,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class ObjectStream:
-    """An object's bytes as they arrive; ``content_range`` is set where a part was asked for."""
+    """The bytes of an object as they arrive; ``content_range`` is set if a part was requested."""
 
     body: IO[bytes]
     info: ObjectInfo
@@ -67,10 +67,10 @@ def _status(error: ClientError) -> int:
 
 
 class Objects:
-    """Objects of one bucket. Safe to share between threads.
+    """The objects of one bucket. Safe to share between threads.
 
-    Every method raises `StorageUnavailable` where storage cannot be reached or refuses,
-    and `ArtifactMissing` where the object is not there.
+    Every method raises `StorageUnavailable` if the storage cannot be reached or rejects the request, and
+    `ArtifactMissing` if the object does not exist.
     """
 
     def __init__(self, settings: Settings, *, connections: int = 32) -> None:
@@ -91,7 +91,7 @@ class Objects:
             s3={"addressing_style": "path" if endpoint else "auto"},
             # Without it botocore presigns for endpoints other than AWS's by version 2, which few servers take.
             signature_version="s3v4",
-            # Checksums of uploads are the server's business where it is not AWS.
+            # Servers other than AWS may not support checksums of uploads.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
@@ -109,16 +109,16 @@ class Objects:
 
     @property
     def client(self) -> S3Client:
-        """The boto3 client itself, for what has no method here."""
+        """The boto3 client, for operations without a method here."""
         return self._client
 
     def check(self) -> None:
-        """Returns where the bucket can be reached."""
+        """Returns if the bucket can be reached, and raises otherwise."""
         with _storage_errors(self.bucket):
             self._client.head_bucket(Bucket=self.bucket)
 
     def put(self, name: str, data: bytes, content_type: str, *, if_absent: bool = False) -> bool:
-        """Writes a whole object; with ``if_absent`` the first write wins and False says that it was there."""
+        """Write a whole object. With ``if_absent`` the first write wins; False means that it already existed."""
         extra: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {}
         try:
             with _storage_errors(name):
@@ -131,7 +131,7 @@ class Objects:
         return True
 
     def put_file(self, name: str, path: Path, content_type: str, *, bucket: str | None = None) -> None:
-        """Uploads a file, in parts where it is large; it appears whole or not at all. ``bucket``: another than ours."""
+        """Upload a file, in parts if it is large; it appears complete or not at all. ``bucket``: default is our own."""
         with _upload_errors(), _storage_errors(name):
             self._client.upload_file(str(path), bucket or self.bucket, name, ExtraArgs={"ContentType": content_type})
 
@@ -155,7 +155,7 @@ class Objects:
         return ObjectStream(answer["Body"], info, answer.get("ContentRange"))  # type: ignore[arg-type]
 
     def head(self, name: str) -> ObjectInfo | None:
-        """What storage says of an object, None where it is not there."""
+        """The metadata of an object, None if it does not exist."""
         try:
             with _storage_errors(name):
                 answer = self._client.head_object(Bucket=self.bucket, Key=name)
@@ -197,7 +197,7 @@ class Objects:
                     yield entry["Key"], entry["LastModified"].timestamp()
 
     def folders(self, prefix: str = "") -> list[str]:
-        """What stands between ``prefix`` and the next slash in the names of objects, slash included."""
+        """The parts of object names between ``prefix`` and the next slash, including the slash."""
         with _storage_errors(prefix):
             paginator = self._client.get_paginator("list_objects_v2")
             pages = paginator.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
@@ -217,7 +217,7 @@ class Objects:
         return ended
 
     def link(self, name: str, *, seconds: int, filename: str) -> str | None:
-        """A presigned URL under the address that clients see, None where there is no such address."""
+        """A presigned URL at the address that clients can reach, None if there is no such address."""
         if self._public is None:
             return None
         parameters = {

@@ -1,7 +1,7 @@
-"""Uploads: places that a client brings bytes to before it names them in a request.
+"""Uploads: bytes that a client sends before it names them in a request.
 
-What an owner has is bounded: places that are open, which were not used yet, and bytes, until they are gone. Both are
-counted in Redis, each change in one script.
+Each owner has limits: on the number of unused uploads, and on the bytes of all uploads until they are deleted. Both
+are counted in Redis, each change in one script.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Uploads:
         self._scripts = Scripts(client)
 
     def open(self, owner: str) -> tuple[str, Form | None]:
-        """Makes a place: its id, and a form where clients reach the storage. Raises `RateLimited`."""
+        """Create an upload: its id, and a form if clients can reach the storage. Raises `RateLimited`."""
         upload = ids.UPLOAD.new()
         largest = self._settings.max_upload_bytes
         made = self._scripts.run(
@@ -54,7 +54,7 @@ class Uploads:
             owner=owner,
             upload=upload,
             limit=self._settings.max_uploads_per_owner,
-            # What comes by a form is not seen: it holds from the start what it may bring.
+            # Bytes sent by a form do not pass through the API, so the maximum is reserved from the start.
             bytes=largest if self._objects.public else 0,
             **self._bounds,
         )
@@ -68,7 +68,7 @@ class Uploads:
         self._hold(owner, upload, size, trial=True)
 
     def put(self, owner: str, upload: str, path: Path) -> None:
-        """Keeps a file's bytes as the upload's. Raises as `expect` does."""
+        """Store the bytes of a file as the upload. Raises what `expect` raises."""
         self._hold(owner, upload, path.stat().st_size, trial=False)
         name = _name(owner, upload)
         self._objects.put_file(name, path, "application/octet-stream")
@@ -101,7 +101,7 @@ class Uploads:
         self._leave(owner, upload, 0, gone=True)
 
     def exists(self, upload: str) -> bool:
-        """Whether anybody has an upload of that id."""
+        """Whether an upload with this id exists, of any owner."""
         with redis_errors():
             return bool(self._redis.exists(key("upload", upload)))
 

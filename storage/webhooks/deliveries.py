@@ -1,9 +1,9 @@
-"""Deliveries: events on their way to webhook endpoints, and the log of what became of them.
+"""Deliveries: events for webhook endpoints, and the log of their attempts.
 
-The ledger's scripts let a delivery wait in the same call that makes the change it tells of (``publish`` in
-``deliveries.lua``). From then on it is due at its time, in the lane of its destination: ``live`` where
-that answered well the last time, ``doubtful`` otherwise, so that what is dead never stands before what lives. Whoever
-sends takes it under a lease; where it is not settled in time, it is due again.
+The ledger's scripts create a delivery in the same call as the change that it reports (``publish`` in
+``deliveries.lua``). From then on it is due at its time, in the lane of its destination: ``live`` if the destination's
+last response was a success, else ``doubtful``, so that failing destinations do not delay healthy ones. A sender takes
+it under a lease. If it is not settled in time, it is due again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storage.ledger.pages import newest
 from storage.ledger.records import Job
 from storage.ledger.scripts import Scripts
 
-#: Seconds that a delivery stands in the log once it has ended.
+#: Seconds that a delivery stays in the log after it has ended.
 LOG_SECONDS = 7 * 86_400
 
 _DISABLED = 2
@@ -64,7 +64,7 @@ class Delivery:
 
     @property
     def job(self) -> str:
-        """The job or batch that it tells of; of a test the test's own name."""
+        """The job or batch of the event; for a test, the test's own name."""
         return self.event.split(":")[0]
 
     @property
@@ -82,7 +82,7 @@ def delivery_id(event: str, destination: str) -> str:
 
 
 class Deliveries:
-    """The deliveries in Redis. Every method raises `LedgerUnavailable` where it cannot be reached."""
+    """The deliveries in Redis. Every method raises `LedgerUnavailable` if Redis cannot be reached."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
@@ -90,9 +90,10 @@ class Deliveries:
         self._token = secrets.token_hex(6)  #: of this process
 
     def claim(self, lane: Lane, places: int, *, lease: float, share: int, held: Mapping[str, int]) -> list[Delivery]:
-        """Takes up to ``places`` deliveries of a lane for ``lease`` seconds, owners and destinations in turns.
+        """Take up to ``places`` deliveries of a lane for ``lease`` seconds, owners and destinations in turns.
 
-        An owner gets ``share`` of them at once, ``held`` (by owner) being under way here already."""
+        An owner gets at most ``share`` of them at once; ``held`` (by owner) are already being sent by this sender.
+        """
         answers = self._scripts.run(
             "claim",
             lane=lane.value,
@@ -114,10 +115,11 @@ class Deliveries:
         due: float | None = None,
         gone: bool = False,
     ) -> bool:
-        """Records how an attempt ended: ``delivered``, ``due`` again at that time, or else failed for good.
+        """Record the result of an attempt: ``delivered``, ``due`` again at that time, or else failed for good.
 
-        ``gone``: the receiver wants no more. True where that, or a delivery that failed for good while nothing else
-        arrived, disabled the endpoint."""
+        ``gone``: the receiver responded 410. True if this disabled the endpoint, or a delivery that failed for good
+        did, while no other succeeded.
+        """
         kind = "delivered" if delivered else "failed" if due is None else "again"
         answer = self._scripts.run(
             "settle",
@@ -141,7 +143,7 @@ class Deliveries:
         return found[0]
 
     def page(self, destination: str, behind: str | None, limit: int) -> list[Delivery]:
-        """Deliveries to a destination, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
+        """Deliveries to a destination, newest first, starting after ``behind``. Raises `InvalidRequest`."""
         return self._read(newest(self._redis, key("sent", destination), behind, limit))
 
     def of_job(self, job: Job, destinations: Sequence[str]) -> list[Delivery]:
@@ -150,7 +152,7 @@ class Deliveries:
         return self._read([delivery_id(event, to) for event in events for to in destinations])
 
     def test(self, owner: str, endpoint: str) -> Delivery:
-        """Lets a test wait for an endpoint, whatever that asks for."""
+        """Create a test delivery for an endpoint, regardless of its events."""
         event = f"test_{secrets.token_hex(12)}:1:1"
         made = self._scripts.run(
             "deliver", event=event, owner=owner, destination=endpoint, type=TEST_EVENT, now=time.time()
@@ -158,7 +160,7 @@ class Deliveries:
         return self.get(owner, bytes(made).decode())
 
     def redeliver(self, owner: str, delivery: str) -> Delivery:
-        """Lets a delivery be sent once more, and at once. Raises `NotFound`, `Conflict` (``delivery_sending``)."""
+        """Schedule a delivery again, at once. Raises `NotFound`, `Conflict` (``delivery_sending``)."""
         self.get(owner, delivery)
         if not self._scripts.run("redeliver", delivery=delivery, now=time.time()):
             raise Conflict("The delivery is being sent.", code="delivery_sending", retry_after=5)

@@ -1,7 +1,7 @@
-"""Webhook endpoints: where an owner's events go, and the secrets that deliveries are signed with.
+"""Webhook endpoints: the URLs for an owner's events, and the secrets that sign deliveries.
 
-A secret is ``whsec_`` and 32 bytes in base64 (Standard Webhooks, "Signature scheme"). Each delivery is signed anew, so
-that they lie in Redis as they are. While one is rotated both are good, and a delivery carries a signature of each.
+A secret is ``whsec_`` and 32 bytes in base64 (Standard Webhooks, "Signature scheme"). It is stored unhashed, because
+every delivery is signed with it. During a rotation both secrets are valid, and a delivery has a signature of each.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class WebhookEndpoint:
 
 
 class Webhooks:
-    """The endpoints in Redis. Every method raises `LedgerUnavailable` where it cannot be reached."""
+    """The endpoints in Redis. Every method raises `LedgerUnavailable` if Redis cannot be reached."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
@@ -107,7 +107,7 @@ class Webhooks:
         description: str | None = None,
         enabled: bool | None = None,
     ) -> WebhookEndpoint:
-        """The endpoint with what is given changed. Enabled anew, it begins with a clean slate. Raises `NotFound`."""
+        """Change an endpoint and return it. Enabling it again resets its failures. Raises `NotFound`."""
         known = self.get(owner, endpoint)
         changed: dict[str, Any] = {"url": url, "description": description}
         changed["events"] = None if events is None else _joined(events)
@@ -145,25 +145,25 @@ class Webhooks:
         return secret
 
     def own_secret(self, owner: str) -> str:
-        """The secret for URLs that jobs bring, made when it is first asked for."""
+        """The secret for URLs that jobs name, created at the first call."""
         return _good(self._own(owner))[0]
 
     def rotate_own(self, owner: str) -> str:
-        """A new secret for URLs that jobs bring; the one before stays good for `ROTATION` seconds."""
+        """Replace the secret for URLs that jobs name; the old one stays valid for `ROTATION` seconds."""
         secret, rotated = _rotated(self._own(owner))
         with redis_errors():
             self._redis.set(key("signing", owner), rotated)
         return secret
 
     def secrets(self, owner: str, destination: str) -> Sequence[str]:
-        """The secrets that a delivery to ``destination`` is signed with, newest first; none where it is gone."""
+        """The secrets that sign a delivery to ``destination``, newest first; none if it no longer exists."""
         if not is_endpoint(destination):
             return _good(self._own(owner))
         with redis_errors():
             return _good(self._redis.hget(key("webhook", destination), "secrets"))  # type: ignore[arg-type]
 
     def _own(self, owner: str) -> bytes | None:
-        """What is kept of an owner's secrets for URLs that jobs bring."""
+        """The stored secrets of an owner for URLs that jobs name."""
         signing = key("signing", owner)
         with redis_errors():
             held = self._redis.get(signing)
@@ -184,12 +184,12 @@ class Webhooks:
 
 
 def own_name(url: str) -> str:
-    """What stands for a URL of a job's own in the ledger: one name for each receiver, whatever the path."""
+    """The name of a job's own URL in the ledger: one for each receiver, whatever the path."""
     return f"own_{hashlib.sha256(urlsplit(url).netloc.lower().encode()).hexdigest()[:16]}"
 
 
 def own_hook(url: str, events: Iterable[EventType]) -> Hook:
-    """What a job's record says of a URL of its own: a name for its receiver, and the events that go there."""
+    """The record of a job's own URL: a name for its receiver, and its events."""
     return Hook(f"{own_name(url)} {_joined(events)}", url)
 
 
@@ -199,12 +199,12 @@ def own_destination(owner: str, url: str) -> str:
 
 
 def is_endpoint(destination: str) -> bool:
-    """Whether a destination is an endpoint, not a URL that a job brought."""
+    """Whether a destination is an endpoint, and not a URL that a job names."""
     return ids.WEBHOOK.matches(destination)
 
 
 def _joined(events: Iterable[EventType]) -> str:
-    """Event types as the ledger's scripts look for them: each with a space behind it."""
+    """Event types in the format of the ledger's scripts: each followed by a space."""
     return "".join(f"{event.value} " for event in events)
 
 
@@ -213,7 +213,7 @@ def _new_secret() -> str:
 
 
 def _rotated(held: bytes | None) -> tuple[str, str]:
-    """A new secret, and what is kept: it, and those that stay good for a while."""
+    """A new secret, and the stored secrets: the new one, and old ones that are still valid."""
     secret, now = _new_secret(), time.time()
     kept = [[old, until or now + ROTATION] for old, until in _held(held)][:1]
     return secret, json.dumps([[secret, None], *kept])

@@ -1,4 +1,4 @@
-"""Micro-batching on Celery's own consumer: a task class, and the boot steps around it.
+"""Micro-batching on Celery's consumer: a task class and its boot steps.
 
 Written for Celery 5.7.0 and kombu 5.7.0. A message of a `MicroBatchTask` goes to the process's `MicroBatcher`
 instead of Celery's pool and tracer; it is acknowledged once its item is recorded in the ledger.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # not imported for the stock transport: it fits one release o
 
 log = logging.getLogger(__name__)
 
-#: Exit code of a worker whose model ran past its time; its supervisor starts another.
+#: Exit code of a worker whose model exceeded its time limit; its supervisor restarts it.
 STUCK = 70
 
 
@@ -55,9 +55,10 @@ class Settlements:
         c.hub.add_reader(self._read, self.drain)
 
     def drain(self, *_: object) -> None:
-        """Acknowledges what has ended and gives back what has not: with our transport, in one round trip each.
+        """Acknowledge messages whose items have ended and return those that have not: with our transport, in one round
+        trip each.
 
-        Where Redis is away they wait; this is called again every second.
+        If Redis is unavailable they wait; this is called again every second.
         """
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
@@ -74,13 +75,13 @@ class Settlements:
 
 
 def qos_of(c: Any) -> QoS | None:
-    """What holds the messages of a Celery consumer, where our transport is used."""
+    """The `QoS` of a Celery consumer, if our transport is used."""
     qos: Any = c.task_consumer.channel.qos if c.task_consumer else None
     return qos if hasattr(qos, "ack_many") else None
 
 
 def one_by_one(settled: list[tuple[Any, bool]]) -> None:
-    """Settles over the stock transport. A connection that is gone has given its messages back already."""
+    """Settle messages over Celery's own transport. A closed connection has already returned its messages."""
     for message, ended in settled:
         try:
             if ended:
@@ -92,7 +93,7 @@ def one_by_one(settled: list[tuple[Any, bool]]) -> None:
 
 
 class MicroBatchTask(Task):
-    """A task whose messages are gathered into micro-batches; ``station`` names the model."""
+    """A task whose messages are collected into micro-batches; ``station`` names the model."""
 
     abstract = True
     typing = False
@@ -157,7 +158,7 @@ def end_if_stuck(batcher: MicroBatcher) -> None:
 
 
 def renew_leases(c: Any) -> None:
-    """Renews the lease of every message that this worker holds, so that long work is not delivered twice."""
+    """Renew the lease of every message that this worker holds, so that long work is not delivered twice."""
     if (ours := qos_of(c)) is not None:
         ours.restore_visible()
         return
@@ -209,7 +210,8 @@ def lost_children_step(seconds: float) -> type:
 
 
 def pulse_step(pulse: Pulse) -> type:
-    """The boot step that ties the consumer's loop to the process's pulse; while it connects anew it is not watched."""
+    """The boot step that connects the consumer's loop to the process's pulse. It does not apply while the consumer
+    reconnects."""
 
     class PulseStep(bootsteps.StartStopStep):
         requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -1,9 +1,9 @@
-"""Batch formation: which of the waiting items make the next micro-batch.
+"""Batch formation: choosing the items of the next micro-batch.
 
-Every micro-batch takes the oldest item there is, so that no item waits for more of them than stood before it.
-Around it goes a window of the nearest lengths: the one in which the most work is done for what it costs, padding
-and a fixed cost per micro-batch counted. So a short item does not wait beside long ones, and the rare long ones
-gather company before one of them is the oldest.
+Every micro-batch includes the oldest waiting item, so an item never waits for more micro-batches than there were
+items before it. The other items are a window of the nearest lengths: the window with the most work for its cost,
+including padding and a fixed cost per micro-batch. So a short item does not wait for long ones, and rare long items
+are batched before one of them becomes the oldest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from models.base import Bounds
 
-#: What a micro-batch costs beyond its items, as a share of a full one of the median length. The simulated model of
+#: Fixed cost of a micro-batch, as a share of a full one of the median length. The simulated model of
 #: ``benchmarks/`` has 100 ms beside 32 x 5 ms, which is 0.6; more of it means larger micro-batches and more padding.
 FIXED_COST = 0.8
 
@@ -32,8 +32,8 @@ Waiting = TypeVar("Waiting", bound=Costed)
 def form(waiting: Sequence[Waiting], bounds: Bounds) -> list[Waiting]:
     """The next micro-batch out of ``waiting``, which is in order of arrival; its oldest item comes first.
 
-    The cost of a padded micro-batch is items x the longest item's cost; where items are computed one by one it
-    is the sum, and they go in order of arrival. An item over the bound goes alone.
+    The cost of a padded micro-batch is items x the longest item's cost. If items are computed one by one, it is the
+    sum, and they run in order of arrival. An item above the limit runs alone.
     """
     if not waiting:
         return []
@@ -67,7 +67,7 @@ def _window(waiting: Sequence[Waiting], bounds: Bounds) -> list[Waiting]:
 
 
 def _windows(costs: Sequence[int], oldest: int, bounds: Bounds) -> Iterator[tuple[int, int]]:
-    """Every window [first, end) of the sorted ``costs`` that holds the oldest item and keeps the bounds."""
+    """Every window [first, end) of the sorted ``costs`` that contains the oldest item and is within the limits."""
     for end in range(oldest + 1, min(oldest + bounds.items, len(costs)) + 1):
         room = min(bounds.items, bounds.cost // costs[end - 1])
         yield from ((first, end) for first in range(max(0, end - room), oldest + 1))

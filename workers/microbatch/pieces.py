@@ -1,7 +1,7 @@
-"""Long work in pieces: between two of them its clock begins anew, a stop is followed, and short work goes first.
+"""Long work in pieces: between two pieces its time limit restarts, a stop takes effect, and short items run first.
 
-A model calls `Pieces.between` (as its ``pause``) between the pieces of a long item. So hours of a recording need no
-longer `ModelSpec.batch_timeout`, and a recording of seconds never waits for more than one piece of another.
+A model calls `Pieces.between` (as its ``pause``) between the pieces of a long item. So a recording of hours needs no
+longer `ModelSpec.batch_timeout`, and one of seconds never waits for more than one piece of another.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ class Run:
 
 
 class Pieces:
-    """What runs in a process's one slot.
+    """The work in a process's one slot.
 
-    ``others(model, cost)`` runs a short micro-batch that waits, of another model, or of that model where no item costs
-    more than ``cost``; it is called in the midst of a run, and not again within that."""
+    ``others(model, cost)`` runs a waiting short micro-batch, of another model, or of the same model if no item costs
+    more than ``cost``. It is called during a run, and not again inside that call.
+    """
 
     def __init__(self, stopping: threading.Event, others: Callable[[str, int], None]) -> None:
         self._stopping = stopping
@@ -73,5 +74,5 @@ class Pieces:
 
     @staticmethod
     def seconds(run: Run) -> float:
-        """What a run itself has taken so far."""
+        """The seconds that a run itself has taken so far."""
         return time.monotonic() - run.began - run.elsewhere

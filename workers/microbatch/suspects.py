@@ -1,11 +1,12 @@
-"""Suspects: whether an item ended the process that ran it, or was merely there when that process was ended.
+"""Suspects: whether an item killed the process that ran it, or was only present when that process was killed.
 
-A death says little. A worker is killed by an operator, by its supervisor, by a kernel that is short of memory (by the
-same SIGKILL, whoever used the memory), with its machine; and outside of ``chorus up`` nobody is there who could tell.
-So what counts is how often: an item that was in a process as it died runs alone from then on, and only deaths in
-which it was alone count. Where processes die of something else, one of them dies in a run of a second by a chance of a
-few per cent, and eight times in a row by none; what ends its process does so each time. The tries lie ever further
-apart, so that a bad minute of the machine is one or two of them, and so that others run in between.
+A single death is no evidence. A worker can be killed by an operator, by its supervisor, by a kernel that is short of
+memory (with the same SIGKILL, whoever used the memory), or with its machine; and outside of ``chorus up`` nothing
+could tell these apart. So the number of deaths decides: an item that was in a process when it died runs alone from
+then on, and only deaths in which it was alone count. If processes are killed for other reasons, the probability that
+one dies during a run of a second is a few per cent, and that eight runs in a row die is negligible; an item that
+kills its process does so every time. The attempts are further and further apart, so that a bad minute of the machine
+affects only one or two of them, and so that other items run in between.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SOON = 0.001
 
 
 class Verdict(StrEnum):
-    """What is done with an item now."""
+    """What to do with an item now."""
 
     RUN = "run"
     WAIT = "wait"
@@ -32,14 +33,15 @@ class Verdict(StrEnum):
 
 
 def gap(lone_deaths: int) -> float:
-    """Seconds from the begin of an item's last lone try to its next one; none before the second."""
+    """Seconds between the start of an item's last lone attempt and the next one; zero before the second."""
     return 0.0 if lone_deaths < 2 else min(LONGEST_GAP, FIRST_GAP * 2.0 ** (lone_deaths - 2))  # noqa: PLR2004
 
 
 def judge(lone_deaths: int, since: float) -> tuple[Verdict, float]:
-    """The verdict, and the seconds to wait where it is ``WAIT``.
+    """The verdict, and the seconds to wait if it is ``WAIT``.
 
-    ``since``: seconds since the item's last try began."""
+    ``since``: seconds since the item's last attempt started.
+    """
     if lone_deaths >= LONE_DEATHS:
         return Verdict.POISONED, 0.0
     left = gap(lone_deaths) - since

@@ -1,4 +1,4 @@
-"""Of a long take the part that has most sound in it, where several takes share the time that a voice is heard."""
+"""The part of a long recording with the most sound, used when several recordings of a voice share a time limit."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from audio.samples import Samples
 
-#: Seconds of the blocks whose level is looked at.
+#: Seconds of a block, whose level is measured.
 _BLOCK = 0.1
 
-#: Seconds that are louder than what the level is compared with: a click is not the voice.
+#: Seconds of the loudest blocks that are ignored as a reference level: a click is not the voice.
 _LOUD = 0.5
 
-#: A block is sound where its level is within so many dB of the take's louder blocks, and above the last bits.
+#: A block is sound if its level is within this many dB of the louder blocks, and above quantization noise.
 _BELOW_LOUD, _LEAST = 30.0, 1e-4
 
-#: Blocks in front of the first sound that are heard with it.
+#: Blocks before the first sound that are included.
 _LEAD = 2
 
-#: The first part is taken that has so much of the sound that the best one has: ordinary takes are heard from the start.
+#: The first part with this share of the best part's sound is used: ordinary recordings start at their beginning.
 _ENOUGH = 0.8
 
 
 def fullest_part(samples: Samples, seconds: float, rate: int) -> Samples:
-    """``seconds`` of a take, float32 [n] at ``rate`` Hz, from where its sound is; all of a shorter one."""
+    """``seconds`` of a recording, float32 [n] at ``rate`` Hz, from where its sound is; all of it if it is shorter."""
     size, wanted = round(_BLOCK * rate), round(seconds * rate)
     if len(samples) <= wanted:
         return samples

@@ -1,1 +1,1 @@
-"""The reaper, and what it clears away."""
+"""The reaper, and the sweep that it runs."""

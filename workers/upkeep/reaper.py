@@ -1,8 +1,8 @@
-"""The reaper: compares ledger and queues, so that the promise holds whatever the broker did.
+"""The reaper: compares the ledger with the queues and recovers what was lost, whatever the broker did.
 
-An item that was released and is neither in its queue nor held by a worker was lost, for example by a process that
-died between the two; it is enqueued again. What is alive is never woken: an item counts as lost only where two
-rounds, some seconds apart, found it nowhere.
+An item that was released but is neither in its queue nor held by a worker was lost, for example by a process that
+died between the two; it is enqueued again. To avoid running live items twice, an item only counts as lost if two
+rounds, some seconds apart, did not find it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 1.0
 GRACE = 2.0
 
-#: Seconds between two looks at what is past its retention.
+#: Seconds between two searches for expired jobs.
 EXPIRY_INTERVAL = 2.0
 
 #: Seconds between two looks whether a sweep is due.
@@ -43,7 +43,7 @@ class Reaper:
         self._missing: dict[str, set[str]] = {}
 
     def round(self) -> int:
-        """Ends what is overdue, wakes what is due, finds what was lost, releases what may go; how many were lost."""
+        """End overdue jobs, wake delayed items, recover lost items, release waiting ones; return how many were lost."""
         ledger = self._connections.ledger
         if overdue := ledger.upkeep.end_overdue():
             log.warning("%d jobs were past their deadline", overdue)
@@ -68,9 +68,10 @@ class Reaper:
             objects.delete(*upkeep.collect_unused(owner))
 
     def _drop_results(self, owner: str, job: str, expires: float) -> None:
-        """What is left of a job past its retention. Its id may be another's by now, whose objects stay."""
+        """Delete what is left of a job past its retention. Another job may have its id by now, whose objects are
+        kept."""
         aged = list(self._connections.objects.ages(folder(owner, job)))
-        # Asked only now, so that what was listed is of the job that is found, or of those before it.
+        # Read after listing, so that the listed objects belong to this job or to earlier ones of the same id.
         found = self._connections.ledger.get(job)
         if found is None or (found.expires is not None and found.expires <= expires):
             self._connections.objects.delete(*outlived(aged, expires))
@@ -85,7 +86,7 @@ class Reaper:
         lost = missing & self._missing.get(station, set())
         self._missing[station] = missing - lost
         for item in sorted(lost):
-            # Its time of release is set anew, so that another reaper leaves it alone for now.
+            # Its time of release is renewed, so that another reaper does not enqueue it too.
             if upkeep.renew_release(station, item):
                 log.warning("%s was lost on its way to %s and is enqueued again", item, station)
                 reach("reaper.found")
@@ -94,9 +95,11 @@ class Reaper:
 
 
 def run_reaper(connections: Connections, stop: threading.Event) -> None:
-    """Rounds until ``stop``, the first one at once.
+    """Run rounds until ``stop``, the first one at once.
 
-    What needs the storage goes on beside them: while that is away it takes longer than what was lost may wait."""
+    Work that needs the storage runs in parallel: while the storage is unavailable, it takes longer than lost items
+    may wait.
+    """
     reaper = Reaper(connections)
     sweep_every = min(SWEEP_INTERVAL, connections.settings.sweep_interval)
     beside: dict[str, tuple[float, Callable[[], object]]] = {

@@ -1,8 +1,8 @@
-"""The sweep: objects in storage that nobody knows, or whose time is over, are deleted.
+"""The sweep: deletes objects that no record refers to, or that have expired.
 
-What is deleted as a rule goes with its job, voice or retention; this finds what a crash, a lost ledger or an unlucky
-moment left behind. It deletes only what is older than ``CHORUS_ORPHAN_AGE``, so that work in progress is safe; uploads
-go once their time is over.
+Objects are normally deleted with their job, voice or retention; the sweep finds those that a crash, a lost ledger or
+a race left behind. It deletes only objects older than ``CHORUS_ORPHAN_AGE``, so that running work is safe; uploads
+are deleted when they expire.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from storage.objects.job_record import RECORD, unpack_record
 
 log = logging.getLogger(__name__)
 
-#: Object names that one question to the ledger asks for.
+#: Object names per call to the ledger.
 _PORTION = 500
 
 #: An object's name and when it was written (Unix seconds).
@@ -30,7 +30,7 @@ Aged = tuple[str, float]
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep found: objects looked at, and those that were deleted (or would be) by kind."""
+    """The result of a sweep: objects checked, and those that were deleted (or would be) by kind."""
 
     looked_at: int = 0
     orphans: dict[str, int] = field(default_factory=dict)
@@ -94,14 +94,14 @@ class Sweep:
         yield from self._upkeep.unknown(owner, portion)
 
     def _uploads(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
-        """Those that the ledger does not know, however young: nothing may use them any more."""
+        """Uploads that are not in the ledger, whatever their age: nothing may use them any more."""
         for name, _ in objects:
             if not self._connections.uploads.exists(name.rpartition("/")[2]):
                 yield name
 
     def _jobs(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
-        """Generations that were given up, and jobs that the ledger does not know, unless their record says that they
-        are to be kept."""
+        """Abandoned generations, and jobs that are not in the ledger, unless their record says that they must be
+        kept."""
         for job, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
             found = list(group)
             known = self._connections.ledger.get(job)
@@ -111,7 +111,7 @@ class Sweep:
                 yield from self._old(iter(found))
 
     def _recorded(self, names: list[str]) -> bool:
-        """Whether a record among ``names`` says that its job is to be kept still."""
+        """Whether a record among ``names`` says that its job must still be kept."""
         for name in names:
             if name.endswith(f"/{RECORD}"):
                 try:
@@ -127,7 +127,7 @@ class Sweep:
                 yield name
 
     def _voices(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
-        """What is left of voices that were deleted while they were made: those without a record anywhere."""
+        """The objects of voices that were deleted while they were prepared: those without a record anywhere."""
         for voice, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
             found = list(group)
             recorded = any(name.endswith("/voice.json") for name, _ in found)
@@ -136,7 +136,7 @@ class Sweep:
 
 
 def sweep_when_due(connections: Connections) -> None:
-    """Sweeps where no process has done so for ``CHORUS_SWEEP_INTERVAL`` seconds."""
+    """Sweep if no process has done so for ``CHORUS_SWEEP_INTERVAL`` seconds."""
     interval = connections.settings.sweep_interval
     if connections.ledger.upkeep.claim_sweep(interval):
         swept = Sweep(connections, connections.settings.orphan_age).run()

@@ -1,4 +1,4 @@
-"""What a webhook is told: the event's type and time, and the job or batch as polled, without texts."""
+"""The body of a webhook: the event's type and time, and the job or batch without texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.webhooks.deliveries import Delivery
 #: Bytes that a body may have (Standard Webhooks: below 20 kB).
 MOST = 20_000
 
-#: Parts of a job that are left out where the body would be too large, in this order; who wants them polls.
+#: Fields of a job that are left out if the body is too large, in this order; receivers can poll for them.
 _LARGE: Sequence[tuple[str, ...]] = (
     ("result", "segments"),
     ("result", "embedding"),
@@ -32,13 +32,13 @@ _LARGE: Sequence[tuple[str, ...]] = (
 
 
 def body_of(connections: Connections, delivery: Delivery) -> bytes:
-    """The body of a delivery, made anew for each attempt, so that links in it are fresh."""
+    """The body of a delivery, created for each attempt, so that its links are fresh."""
     views = Views(connections.settings.public_url, connections.objects)
     return pack(delivery, _data(connections, views, delivery))
 
 
 def pack(delivery: Delivery, data: dict[str, Any]) -> bytes:
-    """The body as JSON, below `MOST` bytes; ``omitted`` names what was left out."""
+    """The body as JSON, below `MOST` bytes; ``omitted`` names the fields that were left out."""
     event = {
         "type": delivery.type,
         "timestamp": rfc3339(delivery.at),
@@ -60,7 +60,7 @@ def _json(event: dict[str, Any], omitted: list[str]) -> bytes:
 
 
 def _without(data: dict[str, Any], path: tuple[str, ...]) -> list[str]:
-    """Takes a part out of ``data``, where it is; its name."""
+    """Remove a field from ``data`` if it exists; return its name."""
     *above, last = path
     for name in above:
         data = data.get(name) or {}
@@ -86,7 +86,7 @@ def _data(connections: Connections, views: Views, delivery: Delivery) -> dict[st
 
 
 def as_it_was(job: Job, delivery: Delivery) -> Job:
-    """The job as the event tells of it, whatever has come of it since."""
+    """The job at the time of the event, whatever has happened since."""
     state = JobState(delivery.type.removeprefix("job."))
     if (job.generation, job.state) == (delivery.generation, state):
         return job

@@ -1,8 +1,8 @@
-"""The sender: takes deliveries that are due and brings them to their receivers, by Standard Webhooks.
+"""The sender: takes due deliveries and sends them to their receivers, by Standard Webhooks.
 
-A process of its own, any number of them, with slots of its own: no job waits for a receiver. Its two lanes have slots
-of their own as well, and a destination that does not answer has one of them at the most, so that what is dead delays
-nobody. Whatever happens to it, a delivery is due again once its lease has ended.
+A separate process with its own slots, of which any number can run: no job waits for a receiver. Its two lanes have
+separate slots, and a destination that does not respond has at most one of them, so that failing destinations delay no
+others. Whatever happens to a sender, its deliveries are due again once their leases have expired.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from workers.webhooks.body import body_of
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at what is due.
+#: Seconds between two checks for due deliveries.
 POLL = 0.05
 
 #: Seconds that a lease lasts beyond the time that an attempt may take.
@@ -51,7 +51,7 @@ LONGEST_RETRY_AFTER = 86_400.0
 _ANSWER = 4096
 
 
-#: What no further attempt can mend.
+#: Errors that a retry cannot resolve.
 _FINAL = frozenset(("webhook_disabled", "webhook_not_found"))
 
 _GONE = 410
@@ -74,7 +74,7 @@ class _Slots:
 
 
 class Sender:
-    """Brings what is due to its receivers, until ``stop``."""
+    """Sends due deliveries until ``stop``."""
 
     def __init__(self, connections: Connections, stop: threading.Event) -> None:
         settings = connections.settings
@@ -90,7 +90,7 @@ class Sender:
         self._stop = stop
 
     def run(self) -> None:
-        """Takes and sends until it is told to stop; then waits for what is under way."""
+        """Take and send deliveries until stopped; then wait for those being sent."""
         while not self._stop.is_set():
             try:
                 taken = sum([self._fill(lane) for lane in Lane])
@@ -169,14 +169,14 @@ class Sender:
         count(self._connections.redis, [("chorus_webhook_attempts_total", (outcome,), 1.0)])
 
     def _due(self, made: int, retry_after: float | None) -> float | None:
-        """When the attempt after ``made`` of them is due (Unix seconds), None where there is none."""
+        """The time of the attempt after ``made`` attempts (Unix seconds), None if there is none."""
         if made > len(self._gaps):
             return None
         gap = self._gaps[made - 1] * random.uniform(1.0, 1.0 + JITTER)
         return time.time() + max(gap, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
 
     def _url(self, delivery: Delivery) -> str:
-        """Where it goes. Raises `InvalidRequest` (``webhook_disabled``), `NotFound`."""
+        """The URL of the destination. Raises `InvalidRequest` (``webhook_disabled``), `NotFound`."""
         if delivery.url is not None:
             return delivery.url
         endpoint = self._webhooks.get(delivery.owner, delivery.destination)
