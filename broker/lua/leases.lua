@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Renews leases, gives messages back, and restores those whose lease ran out: each goes to the front of its queue, behind
--- those that went back before it, so that nothing waits for worker after worker that dies.
+-- Renews leases, returns messages, and restores those whose lease has expired: each goes to the front of its queue,
+-- after those returned before it, so that none has to wait for one dying worker after another.
 --
 -- KEYS  unacked, unacked_index (as in pop.lua)
--- ARGV  the lease in seconds ('' restores none), how many may be restored now, how many tags follow to be renewed,
---       those tags, then the tags of messages to give back
--- gives how many messages went back, and how many entries could not be read (they stay in unacked)
+-- ARGV  the lease in seconds ('' restores none), how many may be restored now, the number of tags to renew, those tags,
+--       then the tags of messages to return
+-- Returns how many messages were returned, and how many entries are unreadable (they stay in unacked).
 
 local unacked, index = KEYS[1], KEYS[2]
 local lease, limit, renewed = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- Moves messages from queues to the unacknowledged ones, all at once: a consumer that dies loses nothing.
+-- Moves messages from queues to the unacknowledged ones atomically: a consumer that dies loses nothing.
 --
--- KEYS  unacked (hash: tag -> JSON [message, exchange, queue]), unacked_index (zset: tag -> when delivered, s),
+-- KEYS  unacked (hash: tag -> JSON [message, exchange, queue]), unacked_index (zset: tag -> time of delivery, s),
 --       then each queue and its wake list
 -- ARGV  the prefix of the new delivery tags, then how many messages may be taken from each queue
--- gives a list of messages per queue; their tags are the prefix and a number of four hexadecimal digits,
---       counted through from 1 (of one call all leases end at once: the tags keep the order)
+-- Returns a list of messages per queue; their tags are the prefix and a number of four hexadecimal digits, counted
+--       from 1 (all leases of one call expire at once: the tags keep the order).
 --
--- No message is decoded here: its tag is made, not found in it. The entries are laid out as kombu does.
--- A server that is full lets this run: it only moves what is there.
+-- No message is decoded: its tag is generated, not read from it. The entries have kombu's format. The script may run
+-- when the server's memory is full, because it only moves data.
 
 local clock = redis.call('TIME')
 local now = string.format('%.6f', clock[1] + clock[2] / 1000000)

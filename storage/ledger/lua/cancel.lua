@@ -1,5 +1,5 @@
--- Ends a job at once: from now on `fence` turns away whatever still arrives for it, after a retry its generation does.
--- Answers its plan, or false where it has ended already. A: job, now
+-- Cancels a job at once: `fence` then rejects late writes, and after a retry its generation does.
+-- Returns its plan, or false if it has already ended. A: job, now
 local gen = call('HGET', K('job', A.job), 'gen')
 local j = gen and fence(A.job, gen)
 if not j then return false end

@@ -1,7 +1,7 @@
--- Takes deliveries that are due in a lane, one of each destination at the most, owners and destinations in turns.
--- What is taken is leased: it is due again where nobody settles it in time.
--- A: lane, now, lease (seconds), places, share (deliveries under way that one owner may have), held (owner -> how many
---    it has here already), token (names the taker). Answers {delivery, field, value, ...} for each.
+-- Takes due deliveries of a lane, at most one per destination, owners and destinations in turns.
+-- They are leased: a delivery that is not settled in time is due again.
+-- A: lane, now, lease (seconds), places, share (deliveries that one owner may have being sent), held (owner -> how many
+--    of them this sender already has), token (identifies the sender). Returns {delivery, field, value, ...} for each.
 local taken = {}
 
 local function take(owner, destination)

@@ -1,5 +1,5 @@
--- Takes back the mark of `start`, since the run is over: a process that dies while it stores did not die of them.
--- A: items = {{job, gen, step, index}, ...}, by (names the process, as in start)
+-- Clears the marks of `start` after the run: if the process dies while it stores outputs, the items are not suspects.
+-- A: items = {{job, gen, step, index}, ...}, by (identifies the process, as in start)
 for _, it in ipairs(A.items) do
   local key, field = K('started', it[1]), it[3] .. '.' .. it[4]
   local by = call('HGET', key, field .. '.by')

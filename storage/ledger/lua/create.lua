@@ -1,21 +1,21 @@
--- Writes a job down and lets its first step wait. Answers 0 where the job exists already, -1 where the owner and
--- -2 where all owners together have too much unfinished work, -3 where the batch it belongs to is not wanted any more.
--- An owner with no unfinished work is never refused for its own.
+-- Creates a job and enqueues its first step. Returns 0 if the job already exists, -1 if its owner and -2 if all owners
+-- together have too much unfinished work, -3 if its batch has been canceled or deleted.
+-- An owner without unfinished work is never rejected because of the owner's limit.
 -- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound,
---    listed (whether it shows up in its owner's list), hook (endpoint, or a name for a URL of its own and
---    event types), hook_url (that URL),
---    batch and batch_gen (whose job it is), items (of a new batch),
---    objects (names of those that it brought, spaces between)
+--    listed (whether it appears in its owner's list), hook (endpoint, or a name for a URL of its own and event types),
+--    hook_url (that URL),
+--    batch and batch_gen (the batch of the job), items (of a new batch),
+--    objects (names of objects that it needs, separated by spaces)
 local key = K('job', A.job)
 if call('EXISTS', key) == 1 then return 0 end
 if A.batch and not fence(A.batch, A.batch_gen) then return -3 end
--- A batch's job was judged with its batch, and takes its share of the batch's load over.
+-- The limits were checked for the whole batch; its job takes its share of the batch's load.
 if not A.batch then
   local load = call('HMGET', 'ch:load', A.owner, '*')
   local own, all = tonumber(load[1] or 0), tonumber(load[2] or 0)
   if own > 0 and own + A.load > A.owner_bound then return -1 end
   if all > 0 and all + A.load > A.bound then
-    -- An owner counts for no more than its own bound: what it has above that takes nobody else's place.
+    -- An owner counts at most with the owner's limit: work above it does not reduce the capacity of others.
     local counted, loads = 0, call('HGETALL', 'ch:load')
     for i = 1, #loads, 2 do
       if loads[i] ~= '*' then counted = counted + math.min(tonumber(loads[i + 1]), A.owner_bound) end
@@ -41,7 +41,7 @@ if A.text then call('SET', K('text', A.job), A.text) end
 call('ZADD', 'ch:deadlines', A.now + A.deadline, A.job)
 if A.listed then call('ZADD', list_key(A.owner, A.job), A.now, A.job) end
 call('SADD', 'ch:everyone', A.owner)
--- What the id was kept for until now is over: the reaper must not take this job for it.
+-- An earlier job with this id may still be in the list of expiries: the reaper must not confuse the two.
 call('ZREM', 'ch:expires', A.owner .. '/' .. A.job)
 local j = fence(A.job, gen)
 if A.objects then

@@ -1,4 +1,4 @@
--- Takes what is left of a job past its retention out of the ledger. A: owner, job, now. Answers 0 where it is kept.
+-- Deletes what is left of a job past its retention. A: owner, job, now. Returns 0 if it must be kept.
 local entry = A.owner .. '/' .. A.job
 local expires = call('ZSCORE', 'ch:expires', entry)
 if not expires or tonumber(expires) > A.now then return 0 end

@@ -1,4 +1,4 @@
--- Takes a job out of the ledger, wherever it stands. Answers its plan, or false where there is none. A: job, now
+-- Deletes a job in any state. Returns its plan, or false if it does not exist. A: job, now
 local gen, owner, plan = unpack(call('HMGET', K('job', A.job), 'gen', 'owner', 'plan'))
 if not gen then return false end
 local j = fence(A.job, gen)

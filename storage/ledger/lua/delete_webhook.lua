@@ -1,5 +1,5 @@
--- Takes an endpoint away with all that waits for it, and its log, a portion at a time. Answers how many deliveries
--- there are still; it is gone with the last one. A: webhook, owner, limit
+-- Deletes an endpoint, its waiting deliveries and its log, one portion per call. Returns how many deliveries remain;
+-- the endpoint is deleted with the last one. A: webhook, owner, limit
 call('HDEL', K('hooks', A.owner), A.webhook)
 local room, left = A.limit, 0
 for _, kind in ipairs({ 'due', 'sending', 'sent' }) do

@@ -1,10 +1,10 @@
--- Events on their way to webhook endpoints.
+-- Deliveries of events to webhook endpoints.
 
--- Deliveries that may be under way to one destination at once: more to one that answered well the last time.
+-- Deliveries that may be sent to one destination at once: more if its last response was a success.
 local AT_ONCE = { live = 8, doubtful = 1 }
--- Deliveries of one destination that its log shows, and seconds that it shows the last one.
+-- Deliveries of one destination in its log, and seconds that the last one stays in it.
 local LOGGED, LOG_SECONDS = 10000, 30 * 86400
--- Bytes of a result or error that a delivery keeps by itself; whoever sends it looks into the ledger otherwise.
+-- Bytes of a result or error that is copied into a delivery; a larger one is read from the ledger when sending.
 local DOCUMENT = 8192
 
 local function lane_of(destination)
@@ -15,8 +15,8 @@ local function has_room(destination)
   return call('ZCARD', K('sending', destination)) < AT_ONCE[lane_of(destination)]
 end
 
--- Puts a destination into the lane that its last answer tells, at the time when something is to be done for it: a
--- delivery is due, or a lease ends. `behind`: not before that time, so that others have their turn.
+-- Puts a destination into the lane of its last response, at the time of its next event: a delivery is due, or a lease
+-- expires. `behind`: not before that time, so that others have their turn.
 local function line_up(owner, destination, behind)
   local due = call('ZRANGE', K('due', destination), 0, 0, 'WITHSCORES')[2]
   local held = call('ZRANGE', K('sending', destination), 0, 0, 'WITHSCORES')[2]
@@ -32,7 +32,7 @@ local function line_up(owner, destination, behind)
   end
 end
 
--- Lets an event wait for a destination; once, however often it is told. Answers the delivery's id.
+-- Creates a delivery of an event to a destination. Repeated calls change nothing. Returns the delivery's id.
 local function deliver(event, owner, destination, kind, now, document, url)
   local id = 'de_' .. string.sub(redis.sha1hex(event .. '/' .. destination), 1, 24)
   local key = K('delivery', id)
@@ -49,9 +49,9 @@ local function deliver(event, owner, destination, kind, now, document, url)
   return id
 end
 
--- Lets an event wait for every endpoint that asks for it: the owner's, or the one that the job names (`hook`: an
--- endpoint, or a name for a URL of its own and the event types that are to go there).
--- Part of the change that it tells of, so that none is without the other.
+-- Creates deliveries of an event to all endpoints that subscribe to it: the owner's, or only the one that the job
+-- names (`hook`: an endpoint, or a name for a URL of its own and its event types).
+-- Part of the change that the event reports, so that there is never one without the other.
 local function publish(job, owner, gen, seq, kind, now, document)
   local hook, url = unpack(call('HMGET', K('job', job), 'hook', 'hook_url'))
   local event = job .. ':' .. gen .. ':' .. seq

@@ -1,4 +1,4 @@
--- Lets items whose delay is over wait at their stations again. A: now, limit. Answers the stations.
+-- Enqueues items at their stations whose delay is over. A: now, limit. Returns the stations.
 for _, entry in ipairs(call('ZRANGEBYSCORE', 'ch:delayed', '-inf', A.now, 'LIMIT', 0, A.limit)) do
   call('ZREM', 'ch:delayed', entry)
   local station, job, gen, step, index = string.match(entry, '^(%S+) ([^/]+)/(%d+)/(%d+)/(-?%d+)$')

@@ -1,6 +1,6 @@
--- Sees that an upload may hold `bytes`, and, but for a `trial`, has it hold them: never fewer than before, since an
--- earlier PUT may end later. Answers 1; 0 too many bytes, -1 no such upload, -2 it has been used. A: owner, upload,
--- bytes, budget, now, life, trial
+-- Checks that an upload may hold `bytes` and, unless it is a `trial`, reserves them: never fewer than before, because
+-- an earlier PUT may still be running. Returns 1; 0 for too many bytes, -1 for no such upload, -2 if it has been used.
+-- A: owner, upload, bytes, budget, now, life, trial
 if call('GET', K('upload', A.upload)) ~= A.owner then return -1 end
 local till = call('ZSCORE', K('uploads', A.owner), A.upload)
 if not till then return -2 end

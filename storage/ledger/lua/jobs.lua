@@ -1,10 +1,10 @@
--- States of jobs and batches, their log, retention, and how steps and jobs begin and end.
+-- States of jobs and batches, their log, retention, and the start and end of steps and jobs.
 
--- The words of a job's log: its states, and those of its steps ('2+' runs, '2-' done, '2!' failed).
+-- The words of a job's log: its states, and those of its steps ('2+' running, '2-' done, '2!' failed).
 local WORDS = { queued = 'q', running = 'r', succeeded = 's', failed = 'f', canceled = 'c', completed = 'b' }
 local MARKS = { running = '+', done = '-', failed = '!' }
 
--- Adds a word to a job's log; how many there are now, which is the event's sequence number.
+-- Appends a word to a job's log; returns their number, which is the event's sequence number.
 local function note(job, word)
   local log = call('HGET', K('job', job), 'log')
   log = log and (log .. ' ' .. word) or word
@@ -12,7 +12,7 @@ local function note(job, word)
   return select(2, string.gsub(log, '%S+', ''))
 end
 
--- A batch is completed once it is open and all its jobs have ended; told once.
+-- Completes a batch, once, when it is open and all its jobs have ended.
 local start_retention, stop_retention
 local function look_at_batch(batch, now)
   local key = K('batch', batch)
@@ -25,8 +25,8 @@ local function look_at_batch(batch, now)
   publish(batch, job[1], job[2], note(batch, WORDS.completed), 'batch.completed', now)
 end
 
--- Sets a job's state, notes it, counts it for its batch and tells whoever asked to be told.
--- `document`: the result or error that it ends with.
+-- Sets a job's state, logs it, updates its batch's counts and creates the deliveries of the event.
+-- `document`: the result or error of a job that ends.
 local function set_state(j, state, now, document)
   local was = j.state
   j.state = state
@@ -49,7 +49,7 @@ local function step_time(j, step, state, now)
   if MARKS[state] then note(j.id, step .. MARKS[state]) end
 end
 
--- Sets how many unfinished utterances the job counts for.
+-- Sets the number of unfinished utterances that the job counts for.
 local function set_load(j, load)
   local key = K('job', j.id)
   local delta = load - tonumber(call('HGET', key, 'load') or 0)
@@ -60,21 +60,21 @@ local function set_load(j, load)
   end
 end
 
--- Lets what is kept of a job that has ended go by itself after its retention.
+-- Sets the expiry of the keys of a job that has ended.
 start_retention = function(job, owner, expires)
   call('HSET', K('job', job), 'expires', expires)
   call('ZADD', 'ch:expires', expires, owner .. '/' .. job)
   each_record_key('EXPIREAT', job, math.ceil(expires))
 end
 
--- The opposite: what has ended is wanted again.
+-- Removes it again when a job is retried.
 stop_retention = function(job, owner)
   call('HDEL', K('job', job), 'expires')
   call('ZREM', 'ch:expires', owner .. '/' .. job)
   each_record_key('PERSIST', job)
 end
 
--- A batch's items have become jobs as far as they will: those that did not end here, as failed or canceled.
+-- All items of a batch have become jobs, as far as they are valid; counts the others as failed or canceled.
 local function open_batch(j, state, now)
   local key = K('batch', j.id)
   local v = call('HMGET', key, 'items', 'jobs')
@@ -85,7 +85,7 @@ local function open_batch(j, state, now)
   look_at_batch(j.id, now)
 end
 
--- Ends a job: its result or error is set, everything that only the work needed goes.
+-- Ends a job: sets its result or error, and deletes everything that only its work needed.
 local function finish(j, state, document, now)
   j.over = true
   local key = K('job', j.id)
@@ -110,14 +110,14 @@ local function finish(j, state, document, now)
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
-  -- A batch that is open now is kept until its jobs have ended, and from then on.
+  -- A batch that is open is kept until its jobs have ended; its retention starts then.
   if not (is_batch(j.id) and state == 'succeeded') then start_retention(j.id, j.owner, expires) end
   set_state(j, state, now, document)
   if is_job(j.id) then call('HINCRBY', 'ch:metrics', 'chorus_jobs_ended_total|' .. state, 1) end
   if is_batch(j.id) then open_batch(j, state, now) end
 end
 
--- All utterances of the present generation have ended: fail, or go on with the step behind them.
+-- All utterances of the current generation have ended: fail, or continue with the next step.
 local begin
 local function utterances_over(j, now)
   local v = call('HMGET', K('job', j.id), 'failed', 'silence')
@@ -133,7 +133,7 @@ local function utterances_over(j, now)
   return finish(j, 'failed', call('HGET', K('err', j.id), first), now)
 end
 
--- Begins a step (counted from 0): its items wait at its station. Behind the last step the job has succeeded.
+-- Starts a step (counted from 0): enqueues its items at its station. After the last step the job has succeeded.
 begin = function(j, step, now, result)
   local s = j.plan[step + 1]
   if not s then return finish(j, 'succeeded', result or '{}', now) end

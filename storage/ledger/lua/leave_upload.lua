@@ -1,5 +1,5 @@
--- An upload is open no more: it was used, or is `gone`. A form for it may be posted until it lapses: until then what it
--- was good for is held. A: owner, upload, now, life, bytes (that it has), form (seconds; 0: there is none), gone
+-- Closes an upload: it was used, or is `gone`. Its form may be posted until it expires, so its bytes are reserved
+-- until then. A: owner, upload, now, life, bytes (its size), form (seconds; 0: none), gone
 call('ZREM', K('uploads', A.owner), A.upload)
 if A.gone then call('DEL', K('upload', A.upload)) end
 local till = tonumber(call('ZSCORE', K('held', A.owner), A.upload))

@@ -1,5 +1,5 @@
--- Makes a place for an upload. Answers 0 where the owner has too many open, or bytes. A: owner, upload, now, life
--- (seconds), limit (open at once), bytes (held from the start), budget (bytes of all)
+-- Creates an upload. Returns 0 if the owner has too many open ones, or too many bytes. A: owner, upload, now, life
+-- (seconds), limit (open at once), bytes (reserved from the start), budget (bytes of all)
 local open = K('uploads', A.owner)
 call('ZREMRANGEBYSCORE', open, '-inf', A.now)
 if call('ZCARD', open) >= A.limit or held_bytes(A.owner, A.now) + A.bytes > A.budget then return 0 end

@@ -1,4 +1,4 @@
--- Ends jobs past their deadline. A: now, error (JSON, its step is filled in), limit. Answers how many.
+-- Ends jobs past their deadline. A: now, error (JSON, its step is filled in), limit. Returns how many.
 local jobs = call('ZRANGEBYSCORE', 'ch:deadlines', '-inf', A.now, 'LIMIT', 0, A.limit)
 for _, job in ipairs(jobs) do
   local gen = call('HGET', K('job', job), 'gen')

@@ -1,5 +1,5 @@
--- Lets a delivery wait anew, to be sent at once, with all its attempts before it. Answers 0 where it is not there, or
--- is on its way at this moment. A: delivery, now
+-- Schedules a delivery again, at once, keeping its earlier attempts. Returns 0 if it does not exist or is being sent.
+-- A: delivery, now
 local key = K('delivery', A.delivery)
 local owner, destination = unpack(call('HMGET', key, 'owner', 'to'))
 if not owner or call('ZSCORE', K('sending', destination), A.delivery) then return 0 end

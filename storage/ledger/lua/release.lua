@@ -1,7 +1,7 @@
--- Releases waiting items of one station, as many as its live workers have room for.
--- By weighted priority, then by owner, then by job, in turns; one item a turn.
--- A: station, now, fallback (items where no worker lives). Answers references of items, and 1 where it stopped for
--- now since many jobs had nothing left to release (they were canceled, say).
+-- Releases waiting items of one station, as many as its live workers have capacity for.
+-- By weighted priority, then by owner, then by job, in turns; one item per turn.
+-- A: station, now, fallback (capacity if no worker is alive). Returns references of items, and 1 if it stopped early
+-- because many jobs had nothing left to release (for example because they were canceled).
 local station = A.station
 local room = 0
 for _, worker in ipairs(call('ZRANGEBYSCORE', K('workers', station), A.now, '+inf')) do
@@ -14,7 +14,7 @@ local weights = { interactive = 8, normal = 3, bulk = 1 }
 local order = { 'interactive', 'normal', 'bulk' }
 local credits
 
--- Smooth weighted round robin over the priorities that have something to release.
+-- Smooth weighted round robin over the priorities that have items to release.
 local function next_priority()
   local ready, total = {}, 0
   for _, prio in ipairs(order) do
@@ -38,7 +38,7 @@ local function next_priority()
   return best
 end
 
--- Turns in which one call may find nothing.
+-- Maximum number of turns without an item in one call.
 local EMPTY = 200
 
 local released, empty = {}, 0

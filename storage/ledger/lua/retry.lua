@@ -1,5 +1,5 @@
--- Begins a new generation of a job that failed or was canceled; what is rendered already is not rendered again.
--- Answers its plan, or false where its state forbids it. A: job, now, load
+-- Starts a new generation of a failed or canceled job; rendered utterances are not rendered again.
+-- Returns its plan, or false if its state does not allow it. A: job, now, load
 local key = K('job', A.job)
 local v = call('HMGET', key, 'state', 'span', 'plan', 'owner', 'gen')
 if v[1] ~= 'failed' and v[1] ~= 'canceled' then return false end

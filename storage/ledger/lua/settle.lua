@@ -1,7 +1,8 @@
--- Records how an attempt at a delivery ended. Answers 0 where it is not the taker's any more, else 1; 2 where the
--- endpoint was disabled, since it is gone (410), or since a delivery failed for good and none arrived meanwhile.
--- A: delivery, token, now, kind ('delivered' | 'again' | 'failed'), attempt (JSON), due (of 'again'), began (when its
---    first attempt ended), gone (whether the receiver said so), keep (seconds that the log has it once it has ended)
+-- Records the result of an attempt at a delivery. Returns 0 if the sender no longer holds it, else 1; 2 if the
+-- endpoint was disabled, because it is gone (410), or because a delivery failed for good and no other succeeded
+-- meanwhile. A: delivery, token, now, kind ('delivered' | 'again' | 'failed'), attempt (JSON), due (for 'again'),
+--    began (when its first attempt ended), gone (whether it responded 410), keep (seconds that it stays in the log
+-- after its end)
 local key = K('delivery', A.delivery)
 local owner, destination, token, state = unpack(call('HMGET', key, 'owner', 'to', 'token', 'state'))
 if state ~= 'waiting' or (token ~= A.token and A.kind ~= 'delivered') then return 0 end

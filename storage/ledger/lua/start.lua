@@ -1,7 +1,7 @@
--- Of items about to run, which are still wanted: 1 or 0 each. What is wanted is marked as started, so that it is
--- known for a suspect should this process die before it is recorded.
--- A process that starts an item again has not died of it: that is a call whose answer was lost, and counts once.
--- A: station, items = {{job, gen, step, index}, ...}, alone (true: it runs by itself), by (names the process), now
+-- Checks which of the items that are about to run are still wanted: 1 or 0 each. Those are marked as started, so that
+-- they become suspects if this process dies before they are recorded.
+-- If the same process starts an item again, the response of the first call was lost; it counts once.
+-- A: station, items = {{job, gen, step, index}, ...}, alone (true: it runs by itself), by (identifies the process), now
 local out = {}
 for n, it in ipairs(A.items) do
   local job, step, index = it[1], it[3], it[4]

@@ -1,5 +1,5 @@
--- Goes through a portion of the utterances of a job that has ended: the artifacts of those rendered are kept for as
--- long as the job. Answers how many such jobs there are still; safe to repeat. A: nothing
+-- Processes a portion of the utterances of a job that has ended: the artifacts of those rendered are kept as long as
+-- the job. Returns how many such jobs remain; safe to repeat. A: nothing
 local entry, from = unpack(call('ZRANGE', 'ch:pasts', 0, 0, 'WITHSCORES'))
 if not entry then return 0 end
 local n, expires, owner = string.match(entry, '^(%d+) (%S+) (.*)$')

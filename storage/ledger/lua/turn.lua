@@ -1,6 +1,6 @@
--- Takes, or keeps, an item's turn at long work of a station: one of an owner at a time, and no more in all than a share
--- of the live workers' room, at least one. A turn that is not kept in time is free again.
--- A: station, owner, item, now, lease (seconds), share. Answers whether the item has it.
+-- Takes or extends an item's turn at long work of a station: one per owner at a time, and in total at most a share of
+-- the live workers' capacity, but at least one. A turn that is not extended in time is free again.
+-- A: station, owner, item, now, lease (seconds), share. Returns whether the item has the turn.
 local turns = K('turns', A.station)
 call('ZREMRANGEBYSCORE', turns, '-inf', A.now)
 local mine = A.owner .. '\0' .. A.item

@@ -1,6 +1,6 @@
--- Bytes that uploads hold.
+-- Bytes reserved by uploads.
 
--- Bytes that an owner's uploads hold, but for those whose time is over.
+-- The bytes of an owner's uploads, without expired ones.
 local function held_bytes(owner, now)
   local held, sizes = K('held', owner), K('heldbytes', owner)
   for _, upload in ipairs(call('ZRANGEBYSCORE', held, '-inf', now)) do
@@ -11,7 +11,7 @@ local function held_bytes(owner, now)
   return tonumber(call('HGET', sizes, 'all')) or 0
 end
 
--- Has an upload hold `bytes` until `till`, instead of what it held. No upload lives longer than `life` seconds.
+-- Sets the bytes of an upload to `bytes` until `till`. No upload lives longer than `life` seconds.
 local function hold_bytes(owner, upload, bytes, till, life)
   local held, sizes = K('held', owner), K('heldbytes', owner)
   call('HINCRBY', sizes, 'all', bytes - (tonumber(call('HGET', sizes, upload)) or 0))

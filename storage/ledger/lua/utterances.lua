@@ -1,8 +1,8 @@
--- Lays down utterances of a job that has not opened them yet: their work, and where each stands.
--- Called in portions, each safe to repeat: what is laid down follows from the job alone.
--- A: job, gen, step (that they wait for), first, works, done (done[i] = true: its artifact is there already),
---    errors (errors[i]: the error that it has failed with before it could run, or ''),
---    warnings (JSON, '' where there are none)
+-- Stores the utterances of a job that has not opened them yet: the work and the state of each.
+-- Called in portions, each safe to repeat, because the data follows from the job alone.
+-- A: job, gen, step (that they wait for), first, works, done (done[i] = true: its artifact exists already),
+--    errors (errors[i]: the error that it failed with before it could run, or ''),
+--    warnings (JSON, '' for none)
 local j = fence(A.job, A.gen)
 if not j or j.step >= A.step then return 0 end
 local flat, states = {}, {}
