@@ -16,6 +16,7 @@ from benchmarks.support.service import DAY, Site, percentile, say, site, wait_un
 from cli.local.layout import program
 from core.names import EventType, Priority
 from core.work import Plan
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import Hook, NewJob
 from storage.ledger.registry import live_workers
 from storage.webhooks.endpoints import WebhookEndpoint, Webhooks
@@ -57,7 +58,7 @@ class Place:
                     owner=endpoint.owner,
                     priority=Priority.NORMAL,
                     plan=PLAN,
-                    document={"owner": endpoint.owner, "pipeline": "sim", "characters": 0, "metadata": {}},
+                    document=JobDocument(owner=endpoint.owner, pipeline="sim"),
                     deadline=DAY,
                     keep=DAY,
                     hook=Hook(endpoint.id),

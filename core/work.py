@@ -41,16 +41,23 @@ class ItemRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """One step that a job needs. ``model`` is None for CPU work; ``each`` means once per utterance."""
+    """One step that a job needs. ``model`` is None for CPU work; ``each`` means once per utterance.
+
+    ``inputs`` names the outputs of earlier steps that every utterance of the step is given, such as ``embedding``."""
 
     role: Role
     model: str | None = None
     each: bool = False
+    inputs: tuple[str, ...] = ()
 
     @property
     def station(self) -> str:
         """The station of its items: the model's name, or `CPU`."""
         return self.model or CPU
+
+    def __str__(self) -> str:
+        inputs = "<" + ",".join(self.inputs) if self.inputs else ""
+        return f"{'*' if self.each else ''}{self.role.value}:{self.station}{inputs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +69,35 @@ class Plan:
     def find(self, role: Role) -> PlanStep | None:
         return next((s for s in self.steps if s.role is role), None)
 
+    @property
+    def stages(self) -> tuple[PlanStep, ...]:
+        """The steps of each utterance, in order."""
+        return tuple(step for step in self.steps if step.each)
+
+    @property
+    def first_stage(self) -> int | None:
+        """Index of the first utterance step, None where there is none."""
+        return next((n for n, step in enumerate(self.steps) if step.each), None)
+
     def __str__(self) -> str:
-        """The plan as stored in the ledger: ``role:station`` for each step, with ``*`` before utterance steps."""
-        return " ".join(f"{'*' if s.each else ''}{s.role.value}:{s.station}" for s in self.steps)
+        """The plan as stored in the ledger: ``role:station`` for each step, with ``*`` before utterance steps, and behind
+        ``<`` the outputs of earlier steps that their utterances are given."""
+        return " ".join(map(str, self.steps))
 
     @staticmethod
     def parse(text: str) -> Plan:
         steps = []
         for word in text.split():
-            role, _, station = word.removeprefix("*").partition(":")
-            model = None if station == CPU else station
-            steps.append(PlanStep(role=Role(role), model=model, each=word.startswith("*")))
+            name, _, inputs = word.removeprefix("*").partition("<")
+            role, _, station = name.partition(":")
+            steps.append(
+                PlanStep(
+                    role=Role(role),
+                    model=None if station == CPU else station,
+                    each=word.startswith("*"),
+                    inputs=tuple(inputs.split(",")) if inputs else (),
+                )
+            )
         return Plan(tuple(steps))
 
     def with_model(self, role: Role, model: str) -> Plan:
@@ -81,21 +106,46 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UtteranceWork:
-    """What a model needs to render one utterance, small enough that thousands can wait in the ledger."""
+class StageWork:
+    """What a model needs for one utterance at one of its stages, such as ``synthesize`` or ``convert``."""
 
     inputs: Mapping[str, Any]  #: the family's own, from its frontend: tokens and voice
     options: Mapping[str, Any]
     seed: int  #: of the utterance's noise generator
     artifact: str  #: object name of what is rendered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceWork:
+    """One utterance's work: a stage for each utterance step of the plan, in order. Small enough that thousands may
+    wait in the ledger."""
+
+    stages: tuple[StageWork, ...]
     pause: float  #: seconds of silence behind it
 
+    @property
+    def artifact(self) -> str:
+        """Object name of the finished utterance: what its last stage renders."""
+        return self.stages[-1].artifact
+
+    @staticmethod
+    def single(
+        *, artifact: str, inputs: Mapping[str, Any], options: Mapping[str, Any], seed: int, pause: float
+    ) -> UtteranceWork:
+        """The work of an utterance that has one stage."""
+        return UtteranceWork(
+            stages=(StageWork(inputs=inputs, options=options, seed=seed, artifact=artifact),), pause=pause
+        )
+
     def pack(self) -> bytes:
-        fields = (self.inputs, self.options, self.seed, self.artifact, self.pause)
-        packed: bytes = msgpack.packb([dict(f) if isinstance(f, Mapping) else f for f in fields])
+        """MessagePack: ``[[[artifact, inputs, options, seed], ...], pause]``; its scripts read the artifacts."""
+        stages = [[s.artifact, dict(s.inputs), dict(s.options), s.seed] for s in self.stages]
+        packed: bytes = msgpack.packb([stages, self.pause])
         return packed
 
     @staticmethod
     def unpack(data: bytes) -> UtteranceWork:
-        inputs, options, seed, artifact, pause = msgpack.unpackb(data)
-        return UtteranceWork(inputs=inputs, options=options, seed=seed, artifact=artifact, pause=pause)
+        stages, pause = msgpack.unpackb(data)
+        return UtteranceWork(
+            stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages), pause=pause
+        )

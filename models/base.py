@@ -80,6 +80,7 @@ class ModelSpec:
     sample_rate: int | None  #: Hz, of what it gives
     batch: Mapping[str, Bounds]  #: by kind of device: cpu, cuda
     batch_timeout: float  #: seconds that one micro-batch, or a piece of one that comes in pieces, may take
+    voice_match: bool = False  #: whether ``match`` may choose its voices
     per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
     device: str | None = None  #: auto, cpu, cuda or cuda:N; None for what the process is told
@@ -110,7 +111,8 @@ class Item:
     """One input of one step on its way through a model.
 
     ``inputs`` are the family's own: ``tokens`` (list of int) and ``voice`` for a synthesizer; ``samples``
-    (a `Recording`) and ``rate`` (Hz), perhaps ``segments``, for what listens to recordings.
+    (a `Recording`) and ``rate`` (Hz), perhaps ``segments``, for what listens to recordings; ``samples`` (float32 [n])
+    and ``rate`` of the speech for what converts it. ``embedding`` (float32 [n]) where the step needs one.
     """
 
     inputs: Mapping[str, Any]
@@ -190,6 +192,8 @@ class Frontend(ABC):
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """The item's ``inputs`` for one utterance: plain lists, numbers and strings only.
 
+        ``voice`` is empty where the family clones: its `Model` is given the ``embedding`` besides.
+
         Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken, with code ``text_too_long``
         where only a shorter text can."""
 
@@ -234,6 +238,7 @@ class Family:
     role: Role
     model: str
     frontend: str | None = None
+    clones: bool = False  #: of a synthesizer: it speaks in the voice of an embedding, and needs no voices of its own
     options: Mapping[str, Option] = field(default_factory=dict)
     #: ``module:function`` (spec, name) -> Voice | None, if a voice's name can be more than a name of the catalog
     voice: str | None = None

@@ -63,6 +63,7 @@ class _ModelEntry(BaseModel):
     sample_rate: int | None = Field(None, ge=8000, le=192_000)
     batch: dict[str, _BoundsEntry]
     batch_timeout: float = Field(300.0, gt=0)
+    voice_match: bool = False
     per_core: bool = False
     licence: str = ""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")] | None = None
@@ -160,8 +161,14 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
         if item.language not in entry.languages:
             at = (*where, "voices", voice, "language")
             raise yaml.error(at, f"voice {voice!r} speaks {item.language!r}, which languages do not name")
-    if family.role is Role.SYNTHESIZE and not (entry.voices and entry.languages and entry.sample_rate):
-        raise yaml.error(where, f"models.{name}: a synthesizer needs languages, voices and sample_rate")
+    if family.role is Role.SYNTHESIZE and not (entry.languages and entry.sample_rate):
+        raise yaml.error(where, f"models.{name}: a synthesizer needs languages and sample_rate")
+    if family.role is Role.SYNTHESIZE and not (entry.voices or family.clones):
+        raise yaml.error(where, f"models.{name}: a synthesizer needs voices")
+    if family.role is Role.CONVERT and not entry.sample_rate:
+        raise yaml.error(where, f"models.{name}: a converter needs sample_rate")
+    if entry.voice_match and not entry.voices:
+        raise yaml.error((*where, "voice_match"), f"models.{name} has no voices to match")
 
 
 def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
@@ -186,6 +193,7 @@ def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
         sample_rate=entry.sample_rate,
         batch={k: Bounds(items=b.items, cost=b.cost, padded=b.padded) for k, b in entry.batch.items()},
         batch_timeout=entry.batch_timeout,
+        voice_match=entry.voice_match,
         per_core=entry.per_core,
         licence=entry.licence,
         device=entry.device,

@@ -8,15 +8,22 @@ from models.catalog import Catalog
 from pipelines.definitions import Pipeline, PipelineStep, family_role
 
 
-def candidates(step: PipelineStep, catalog: Catalog, vad: VadMode | None = None) -> list[ModelSpec]:
+def candidates(
+    step: PipelineStep, catalog: Catalog, vad: VadMode | None = None, *, matched: bool = False
+) -> list[ModelSpec]:
     """The models that can do a step, in the order of the catalog.
 
-    ``vad`` is the job's way of finding speech. None means any way, for whoever asks what a pipeline can use."""
+    ``vad`` is the job's way of finding speech. None means any way, for whoever asks what a pipeline can use.
+    ``matched``: a step that any synthesizer can do speaks with a voice that is matched, so of these only those that
+    the catalog allows for that."""
     if step.role is Role.VAD:
         # A way of finding speech has the name of a family.
         ways = [way.value for way in VadMode] if vad is None else [vad.value]
         return [model for model in catalog.models.values() if model.type in ways]
-    return catalog.of(family_role(step.role), step.type)
+    found = catalog.of(family_role(step.role), step.type)
+    if matched and step.role is Role.SYNTHESIZE and step.type is None:
+        return [model for model in found if model.voice_match]
+    return found
 
 
 def models_by_role(pipeline: Pipeline, catalog: Catalog) -> dict[Role, list[ModelSpec]]:

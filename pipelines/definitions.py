@@ -22,8 +22,8 @@ DEFAULT_FILE = Path(__file__).parent / "pipelines.yaml"
 _STRICT = ConfigDict(extra="forbid")
 
 
-class Gift(StrEnum):
-    """What a job brings along or a step gives, and another step needs."""
+class StepData(StrEnum):
+    """What a step needs and another step, or the job itself, gives."""
 
     TEXT = "text"
     LANGUAGE = "language"
@@ -38,13 +38,15 @@ class Gift(StrEnum):
 
 
 #: What only the client can bring.
-BROUGHT = frozenset({Gift.TEXT, Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE, Gift.REFERENCE, Gift.RECORDING})
+BROUGHT = frozenset(
+    {StepData.TEXT, StepData.LANGUAGE, StepData.VOICE, StepData.BASE_VOICE, StepData.REFERENCE, StepData.RECORDING}
+)
 
 #: What a step gives and a client may bring as well.
-BRINGABLE = frozenset({Gift.SEGMENTS, Gift.EMBEDDING, Gift.VOICE})
+BRINGABLE = frozenset({StepData.SEGMENTS, StepData.EMBEDDING, StepData.VOICE})
 
 #: What every job may say without a step needing it.
-SAID = frozenset({Gift.LANGUAGE, Gift.VOICE, Gift.BASE_VOICE})
+SAID = frozenset({StepData.LANGUAGE, StepData.VOICE, StepData.BASE_VOICE})
 
 #: Where the role of a step is not that of its model's family: an encoder matches what it embeds.
 _ALSO = {Role.MATCH: Role.EMBED}
@@ -59,8 +61,9 @@ class PipelineStep:
 
     role: Role
     type: str | None
-    needs: tuple[Gift, ...]
-    gives: Gift
+    needs: tuple[StepData, ...]
+    gives: StepData
+    encoder: str | None = None  #: the type whose embeddings it takes, where no step before it makes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +75,22 @@ class Pipeline:
     steps: tuple[PipelineStep, ...]
 
     @property
-    def gives(self) -> Gift:
+    def gives(self) -> StepData:
         """What a job of this pipeline results in."""
         return self.steps[-1].gives
+
+    @property
+    def embedding_step(self) -> PipelineStep | None:
+        """The first step that needs a speaker embedding, None where none does."""
+        return next((step for step in self.steps if StepData.EMBEDDING in step.needs), None)
+
+    @property
+    def encoder(self) -> str | None:
+        """The type whose speaker embeddings the pipeline takes; None where any is taken, or none."""
+        user = self.embedding_step
+        if user is None or user.encoder is not None:
+            return user.encoder if user else None
+        return next((step.type for step in self.steps if step.gives is StepData.EMBEDDING), None)
 
 
 def family_role(role: Role) -> Role:
@@ -86,8 +102,9 @@ class _StepEntry(BaseModel):
     model_config = _STRICT
     role: Role
     type: str | None = None
-    needs: list[Gift] = Field(min_length=1)
-    gives: Gift
+    needs: list[StepData] = Field(min_length=1)
+    gives: StepData
+    encoder: str | None = None
 
 
 class _PipelineEntry(BaseModel):
@@ -106,19 +123,32 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
     yaml = YamlFile(path)
     found = {}
     for name, entry in yaml.parse(_File).pipelines.items():
-        given: set[Gift] = set(BROUGHT)
+        given: set[StepData] = set(BROUGHT)
         for n, step in enumerate(entry.steps):
             where = ("pipelines", name, "steps", n)
             family = family_at(yaml, (*where, "type"), step.type) if step.type else None
             if family and family.role is not family_role(step.role):
                 raise yaml.error((*where, "type"), f"a {step.type} is for {family.role}, not for {step.role}")
-            for gift in step.needs:
-                if gift not in given:
-                    raise yaml.error((*where, "needs"), f"nothing before this step gives {gift!r}")
+            if step.encoder:
+                _check_encoder(yaml, where, step)
+                given.add(StepData.EMBEDDING)
+            for needed in step.needs:
+                if needed not in given:
+                    raise yaml.error((*where, "needs"), f"nothing before this step gives {needed!r}")
             given.add(step.gives)
-        steps = tuple(PipelineStep(role=s.role, type=s.type, needs=tuple(s.needs), gives=s.gives) for s in entry.steps)
+        steps = tuple(
+            PipelineStep(role=s.role, type=s.type, needs=tuple(s.needs), gives=s.gives, encoder=s.encoder)
+            for s in entry.steps
+        )
         found[name] = Pipeline(name=name, description=entry.description, steps=steps)
     return found
+
+
+def _check_encoder(yaml: YamlFile, where: tuple[str | int, ...], step: _StepEntry) -> None:
+    if StepData.EMBEDDING not in step.needs:
+        raise yaml.error((*where, "encoder"), "a step that needs no embedding has no encoder")
+    if family_at(yaml, (*where, "encoder"), step.encoder or "").role is not Role.EMBED:
+        raise yaml.error((*where, "encoder"), f"a {step.encoder} makes no embeddings")
 
 
 @lru_cache(maxsize=1)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from core.errors import FieldError, InvalidRequest
 from core.names import Priority, Role
 from core.work import Plan, PlanStep
 from models.catalog import Catalog
 from pipelines.connections import Connections
-from pipelines.definitions import Gift, Pipeline, get_pipeline
-from pipelines.plan import Wish, route
+from pipelines.definitions import Pipeline, PipelineStep, StepData, get_pipeline
+from pipelines.plan import PlanRequest, encoder_of, plan_job
+from storage.ledger.documents import EnrolmentDocument, JobDocument, RecordingDocument
 from storage.ledger.records import NewJob
 from storage.voices import StoredVoice
 
@@ -21,7 +20,7 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
     """By pipeline, the model whose embedding a stored voice needs there; all that take a voice where ``names`` is None.
 
     Raises `InvalidRequest`: ``unknown_pipeline``, or ``no_stored_voices`` where one has no use for an embedding."""
-    able = [name for name, pipeline in pipelines.items() if _to_embedding(pipeline) and _speaks(pipeline)]
+    able = [name for name, pipeline in pipelines.items() if takes_stored_voices(pipeline)]
     for name in names or ():
         get_pipeline(name, pipelines)
         if name not in able:
@@ -29,21 +28,23 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
             raise InvalidRequest(
                 detail, code="no_stored_voices", fields=[FieldError("pipelines", "no_stored_voices", detail)]
             )
-    found = {}
-    for name in dict.fromkeys(names or able):
-        step = _plan(pipelines[name], catalog).find(Role.EMBED)
-        found[name] = step.station if step else ""
+    found = {name: encoder_of(pipelines[name], catalog).name for name in dict.fromkeys(names or able)}
     if not found:
         raise InvalidRequest("No pipeline supports stored voices.", code="no_stored_voices")
     return found
 
 
+def takes_stored_voices(pipeline: Pipeline) -> bool:
+    """Whether it speaks with the speaker embedding of a stored voice."""
+    return pipeline.embedding_step is not None and pipeline.gives is StepData.SPEECH
+
+
 def enrol(connections: Connections, voice: StoredVoice) -> None:
-    """Writes a voice down and lets the jobs go that make its embeddings, one for each model."""
+    """Saves a voice and enqueues the jobs that make its embeddings, one for each model."""
     connections.voices.write(voice)
     jobs = voice.jobs()
-    for pipeline, model in voice.models.items():
-        plan = _plan(connections.pipelines[pipeline], connections.catalog)
+    for model, pipeline in {model: name for name, model in voice.models.items()}.items():
+        plan = _plan(connections.catalog, model)
         connections.ledger.create(
             NewJob(
                 id=jobs[model],
@@ -58,34 +59,32 @@ def enrol(connections: Connections, voice: StoredVoice) -> None:
         )
 
 
-def _document(voice: StoredVoice, pipeline: str) -> dict[str, Any]:
-    return {
-        "owner": voice.owner,
-        "pipeline": pipeline,
-        "gives": Gift.EMBEDDING.value,
-        "voice": voice.id,
-        "folder": voice.folder,
-        "reference": {"parts": list(voice.recordings)},
-        "options": {},
-        "characters": 0,
-        "metadata": {},
-    }
+def _document(voice: StoredVoice, pipeline: str) -> JobDocument:
+    return JobDocument(
+        owner=voice.owner,
+        pipeline=pipeline,
+        gives=StepData.EMBEDDING.value,
+        reference=RecordingDocument(parts=tuple(voice.recordings)),
+        enrolment=EnrolmentDocument(voice=voice.id, folder=voice.folder),
+    )
 
 
-def _to_embedding(pipeline: Pipeline) -> Pipeline | None:
-    """The pipeline as far as the embedding that it takes from a reference."""
-    for number, step in enumerate(pipeline.steps):
-        if step.gives is Gift.EMBEDDING and Gift.REFERENCE in step.needs:
-            return replace(pipeline, steps=pipeline.steps[: number + 1])
-    return None
+#: From recordings to an embedding: what every stored voice goes through.
+_ENROLMENT = Pipeline(
+    name="enrolment",
+    description="A speaker embedding of a stored voice.",
+    steps=(
+        PipelineStep(role=Role.VAD, type=None, needs=(StepData.REFERENCE,), gives=StepData.SEGMENTS),
+        PipelineStep(
+            role=Role.EMBED,
+            type=None,
+            needs=(StepData.REFERENCE, StepData.SEGMENTS),
+            gives=StepData.EMBEDDING,
+        ),
+    ),
+)
 
 
-def _speaks(pipeline: Pipeline) -> bool:
-    return pipeline.gives is Gift.SPEECH
-
-
-def _plan(pipeline: Pipeline, catalog: Catalog) -> Plan:
-    beginning = _to_embedding(pipeline)
-    if beginning is None:
-        raise InvalidRequest(f"Pipeline {pipeline.name!r} does not support stored voices.", code="no_stored_voices")
-    return route(Wish(pipeline=beginning, given=frozenset({Gift.REFERENCE})), catalog).plan
+def _plan(catalog: Catalog, encoder: str) -> Plan:
+    request = PlanRequest(pipeline=_ENROLMENT, given=frozenset({StepData.REFERENCE}), models={Role.EMBED: encoder})
+    return plan_job(request, catalog).plan

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from audio.decode import check_duration, probe
 from core.errors import FieldError, InvalidAudio, InvalidRequest, RequestError
 from pipelines.connections import Connections
 from schemas.requests import EmbeddingInput, RecordingInput
+from storage.ledger.documents import EmbeddingDocument, RecordingDocument
 from storage.objects.embeddings import (
     StoredEmbedding,
     check_embedding,
@@ -54,7 +55,7 @@ class Intake:
         given: RecordingInput | IO[bytes],
         folder: str | None = None,
         field: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> RecordingDocument:
         """Keeps a recording as ``{folder}/recordings/{hash}`` and says what it is.
 
         ``name`` is what it is, ``reference`` or ``recording``, and the field that errors name unless ``field`` is
@@ -65,14 +66,14 @@ class Intake:
         if isinstance(given, RecordingInput) and given.url is not None:
             with of_field(f"{field}.url"):
                 self._connections.egress.check(given.url)
-            return {"url": given.url}
+            return RecordingDocument(url=given.url)
         with tempfile.TemporaryDirectory(prefix="chorus-intake-") as place:
             path = Path(place) / "recording"
             with of_field(field):
                 self._bring(owner, given, path)
                 return self.keep(folder, name, path)
 
-    def keep(self, folder: str, name: str, path: Path) -> dict[str, Any]:
+    def keep(self, folder: str, name: str, path: Path) -> RecordingDocument:
         """Probes the recording at ``path`` and keeps it. Raises `InvalidAudio`."""
         found = probe(path)
         check_duration(found.duration, least=LIMITS[name].least, most=LIMITS[name].most)
@@ -81,15 +82,15 @@ class Intake:
         target = f"{folder}/recordings/{digest}"
         if self._objects.head(target) is None:
             self._objects.put_file(target, path, "application/octet-stream")
-        return {
-            "object": target,
-            "sha256": digest,
-            "duration": round(found.duration, 3),
-            "samples": round(found.duration * found.sample_rate * found.channels),
-            "container": found.container,
-        }
+        return RecordingDocument(
+            object=target,
+            sha256=digest,
+            duration=round(found.duration, 3),
+            samples=round(found.duration * found.sample_rate * found.channels),
+            container=found.container,
+        )
 
-    def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> dict[str, Any]:
+    def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> EmbeddingDocument:
         """Keeps an embedding that a client brought. Raises `InvalidRequest`: ``invalid_embedding``, or
         ``embedding_of_another_model`` where it is not of ``model``."""
         with of_field("reference.embedding"):
@@ -103,7 +104,7 @@ class Intake:
         digest = hashlib.sha256(data).hexdigest()
         target = embedding_name(owner, "given", digest)
         self._objects.put(target, data, "application/octet-stream", if_absent=True)
-        return {"object": target, "sha256": digest, "model": embedding.model}
+        return EmbeddingDocument(object=target, sha256=digest, model=embedding.model)
 
     def _bring(self, owner: str, given: RecordingInput | IO[bytes], path: Path) -> None:
         if not isinstance(given, RecordingInput):

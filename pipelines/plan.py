@@ -1,6 +1,6 @@
 """Planning: from what a job gave and what it wants to the steps that it needs.
 
-A step whose gift is already there is skipped, so that with a reference the chain starts at voice activity
+A step whose output is already there is skipped, so that with a reference the chain starts at voice activity
 detection, with segments at the embedding, with an embedding at synthesis. What cannot be routed is
 `Unroutable` and names what is missing: never a job that hangs.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest, Unroutable
@@ -17,18 +18,19 @@ from core.names import Role, VadMode
 from core.work import Plan, PlanStep
 from models.base import ModelSpec, Option, Voice
 from models.catalog import Catalog, resolve_voice, speaks
-from pipelines.definitions import BRINGABLE, PER_UTTERANCE, SAID, Gift, Pipeline, PipelineStep, family_role
+from pipelines.candidates import candidates
+from pipelines.definitions import BRINGABLE, PER_UTTERANCE, SAID, Pipeline, PipelineStep, StepData
 
 #: Every job that speaks takes a seed: the same job with the same seed gives the same audio.
 SEED = Option(default=0, minimum=0, maximum=2**53, description="Seed of the noise generators")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What planning looks at in a request. ``given``: the gifts it brings, besides language and voice."""
+class PlanRequest:
+    """What planning looks at in a request. ``given``: what it brings, besides language and voice."""
 
     pipeline: Pipeline
-    given: frozenset[Gift]
+    given: frozenset[StepData]
     language: str | None = None
     voice: str | None = None
     base_voice: str | None = None
@@ -38,50 +40,90 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class PlannedJob:
     """How a job will be done; ``voice`` and ``language`` are those of the synthesizer, ``options`` those given."""
 
     plan: Plan
-    gives: Gift
+    gives: StepData
+    encoder: str | None = None  #: the model whose speaker embedding it takes, where it takes one
     voice: str | None = None
     language: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def route(wish: Wish, catalog: Catalog) -> Route:
+def plan_job(request: PlanRequest, catalog: Catalog) -> PlannedJob:
     """Works out the steps, models, voice and options of a job.
 
     Raises `Unroutable` naming what is missing or of no use, or `InvalidRequest` with the code
     ``unknown_model``, ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
     """
-    needed = needed_steps(wish.pipeline, _given(wish))
-    _check_use(wish, needed)
-    models = [_choose(step, wish, catalog) for step in needed]
+    needed = needed_steps(request.pipeline, _given(request))
+    _check_use(request, needed)
+    models = [_choose(step, request, catalog) for step in needed]
     voice = next((v for v in (m[1] for m in models) if v), None)
     steps = [
-        PlanStep(role=step.role, model=model.name, each=step.role in PER_UTTERANCE)
+        PlanStep(role=step.role, model=model.name, each=step.role in PER_UTTERANCE, inputs=shared_inputs(step))
         for step, (model, _) in zip(needed, models, strict=True)
     ]
-    return Route(
-        plan=Plan(tuple(_with_cpu_steps(steps, wish))),
-        gives=wish.pipeline.gives,
+    return PlannedJob(
+        plan=Plan(tuple(_with_cpu_steps(steps, request))),
+        gives=request.pipeline.gives,
+        encoder=_encoder(request, needed, catalog),
         voice=voice.name if voice else None,
-        language=voice.language if voice else wish.language,
-        options=_options(wish.options, [model for model, _ in models]),
+        language=_language(request, voice, models),
+        options=_options(request.options, [model for model, _ in models]),
     )
 
 
-def _given(wish: Wish) -> frozenset[Gift]:
-    given = set(wish.given)
-    if wish.vad is VadMode.NONE:
-        given.add(Gift.SEGMENTS)  # all of it counts as speech
-    if wish.voice is not None:
-        given.add(Gift.VOICE)
+def shared_inputs(step: PipelineStep) -> tuple[str, ...]:
+    """What all utterances of a step are given besides their own: the speaker embedding, where it needs one."""
+    takes = step.role in PER_UTTERANCE and StepData.EMBEDDING in step.needs
+    return (StepData.EMBEDDING.value,) if takes else ()
+
+
+def encoder_of(pipeline: Pipeline, catalog: Catalog, models: Mapping[Role, str] = MappingProxyType({})) -> ModelSpec:
+    """The model whose speaker embeddings a pipeline takes, from a stored voice or from a client.
+
+    ``models``: those that a job asks for by role. Raises `InvalidRequest` or `Unroutable` where there is none."""
+    user = pipeline.embedding_step
+    if user is None:
+        raise Unroutable(f"Pipeline {pipeline.name!r} takes no speaker embedding.", code="no_encoder")
+    asked = (models.get(Role.MATCH) if user.role is Role.MATCH else None) or models.get(Role.EMBED)
+    step = PipelineStep(role=Role.EMBED, type=pipeline.encoder, needs=(), gives=StepData.EMBEDDING)
+    request = PlanRequest(pipeline=pipeline, given=frozenset(), models={Role.EMBED: asked} if asked is not None else {})
+    return _choose(step, request, catalog)[0]
+
+
+def _encoder(request: PlanRequest, needed: Sequence[PipelineStep], catalog: Catalog) -> str | None:
+    if not any(StepData.EMBEDDING in step.needs for step in needed):
+        return None
+    return encoder_of(request.pipeline, catalog, request.models).name
+
+
+def _language(
+    request: PlanRequest, voice: Voice | None, models: Sequence[tuple[ModelSpec, Voice | None]]
+) -> str | None:
+    """The language that is spoken, or that a recording is in."""
+    if voice is not None:
+        return voice.language
+    speaking = next((model for model, _ in models if model.role is Role.SYNTHESIZE), None)
+    if speaking is None or not speaking.languages:
+        return request.language
+    asked = request.language or speaking.languages[0]
+    return next(own for own in speaking.languages if speaks(own, asked))
+
+
+def _given(request: PlanRequest) -> frozenset[StepData]:
+    given = set(request.given)
+    if request.vad is VadMode.NONE:
+        given.add(StepData.SEGMENTS)  # all of it counts as speech
+    if request.voice is not None:
+        given.add(StepData.VOICE)
     return frozenset(given)
 
 
-def needed_steps(pipeline: Pipeline, given: frozenset[Gift]) -> list[PipelineStep]:
-    """The steps that lead from ``given`` to the pipeline's last gift. Raises `Unroutable`."""
+def needed_steps(pipeline: Pipeline, given: frozenset[StepData]) -> list[PipelineStep]:
+    """The steps that lead from ``given`` to the pipeline's result. Raises `Unroutable`."""
     wanted, chosen = {pipeline.gives}, []
     for step in reversed(pipeline.steps):
         if step.gives not in wanted or step.gives in given:
@@ -104,55 +146,61 @@ def needed_steps(pipeline: Pipeline, given: frozenset[Gift]) -> list[PipelineSte
     return chosen[::-1]
 
 
-def _instead(pipeline: Pipeline, missing: frozenset[Gift]) -> str:
-    """Which gifts of steps a client may bring instead of what is missing."""
+def _instead(pipeline: Pipeline, missing: frozenset[StepData]) -> str:
+    """Which outputs of steps a client may bring instead of what is missing."""
     made = [s.gives.value for s in pipeline.steps[:-1] if missing & set(s.needs) and s.gives in BRINGABLE]
     return f" (or {' or '.join(made)})" if made else ""
 
 
-def _check_use(wish: Wish, needed: Sequence[PipelineStep]) -> None:
+def _check_use(request: PlanRequest, needed: Sequence[PipelineStep]) -> None:
     """What is given and of no use would be passed over in silence; it is refused instead."""
-    used = {gift for step in needed for gift in step.needs}
-    if Gift.VOICE not in used and wish.voice is not None:
-        raise _invalid("voice", "unused_input", f"Pipeline {wish.pipeline.name!r} does not use a voice here.")
-    if Gift.BASE_VOICE not in used and wish.base_voice is not None:
-        raise _invalid("base_voice", "unused_input", f"Pipeline {wish.pipeline.name!r} does not use a base voice.")
-    for gift in sorted(wish.given - used):
-        raise _invalid(gift.value, "unused_input", f"Pipeline {wish.pipeline.name!r} does not use {gift.value} here.")
-    for role in wish.models:
+    used = {data for step in needed for data in step.needs}
+    if StepData.VOICE not in used and request.voice is not None:
+        raise _invalid("voice", "unused_input", f"Pipeline {request.pipeline.name!r} does not use a voice here.")
+    if StepData.BASE_VOICE not in used and request.base_voice is not None:
+        raise _invalid("base_voice", "unused_input", f"Pipeline {request.pipeline.name!r} does not use a base voice.")
+    for data in sorted(request.given - used):
+        raise _invalid(data.value, "unused_input", f"Pipeline {request.pipeline.name!r} does not use {data.value} here.")
+    for role in request.models:
         if role not in {step.role for step in needed}:
             raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")
 
 
-def _candidates(step: PipelineStep, wish: Wish, catalog: Catalog) -> list[ModelSpec]:
-    """The models that can do a step, in the order of the catalog."""
-    if step.role is Role.VAD:
-        return [model for model in catalog.models.values() if model.type == wish.vad.value]
-    return catalog.of(family_role(step.role), step.type)
-
-
-def _choose(step: PipelineStep, wish: Wish, catalog: Catalog) -> tuple[ModelSpec, Voice | None]:
+def _choose(step: PipelineStep, request: PlanRequest, catalog: Catalog) -> tuple[ModelSpec, Voice | None]:
     """The model of a step, and its voice where it speaks."""
-    candidates = _candidates(step, wish, catalog)
+    possible = candidates(step, catalog, request.vad, matched=request.voice is None)
     # An embedding is matched by the model that made it.
-    asked = wish.models.get(step.role) or (wish.models.get(Role.EMBED) if step.role is Role.MATCH else None)
+    asked = request.models.get(step.role) or (request.models.get(Role.EMBED) if step.role is Role.MATCH else None)
     if asked is not None:
         named = catalog.get(asked)
-        if named not in candidates:
+        if named not in possible:
             field_name = f"models.{step.role.value}"
             raise _invalid(
                 "models", "unsuitable_model", f"{asked!r} cannot be used for the step {step.role.value}.", field_name
             )
-        candidates = [named]
-    if not candidates:
+        possible = [named]
+    if not possible:
         what = step.type or step.role.value
         raise Unroutable(f"The catalog has no model of type {what}.", code="no_model")
-    if step.role is Role.TRANSCRIBE and wish.language is not None:
-        candidates = _hearing(candidates, wish.language)
+    if step.role is Role.TRANSCRIBE and request.language is not None:
+        possible = _hearing(possible, request.language)
+    if step.role is Role.SYNTHESIZE and not {StepData.VOICE, StepData.BASE_VOICE} & set(step.needs):
+        return _speaking(possible, request.language)[0], None  # its voice is an embedding
     if step.role is Role.SYNTHESIZE:
-        base = Gift.BASE_VOICE in step.needs
-        return _voice(candidates, wish.base_voice if base else wish.voice, wish, "base_voice" if base else "voice")
-    return candidates[0], None
+        base = StepData.BASE_VOICE in step.needs
+        if base:
+            return _voice(possible, request.base_voice, request.language, "base_voice")
+        return _voice(possible, request.voice, request.language, "voice")
+    return possible[0], None
+
+
+def _speaking(candidates: Sequence[ModelSpec], language: str | None) -> list[ModelSpec]:
+    """The models that speak a language in any voice."""
+    fitting = [m for m in candidates if language is None or any(speaks(own, language) for own in m.languages)]
+    if not fitting:
+        there = ", ".join(sorted({own for m in candidates for own in m.languages}))
+        raise _invalid("language", "unknown_language", f"No voice here speaks {language!r}; there is {there}.")
+    return fitting
 
 
 def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
@@ -166,14 +214,16 @@ def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
     return fitting
 
 
-def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field_name: str) -> tuple[ModelSpec, Voice]:
+def _voice(
+    candidates: Sequence[ModelSpec], asked: str | None, language: str | None, field_name: str
+) -> tuple[ModelSpec, Voice]:
     """The first model with a voice that fits language and name. A name may be a family's mix of voices."""
     fitting = [(m, v) for m in candidates for v in m.voices.values()]
-    if wish.language is not None:
+    if language is not None:
         there = ", ".join(sorted({v.language for _, v in fitting}))
-        fitting = [(m, v) for m, v in fitting if speaks(v.language, wish.language)]
+        fitting = [(m, v) for m, v in fitting if speaks(v.language, language)]
         if not fitting:
-            detail = f"No voice speaks {wish.language!r}. Available: {there}."
+            detail = f"No voice speaks {language!r}. Available: {there}."
             raise _invalid("language", "unknown_language", detail)
     if asked is None:
         return fitting[0]
@@ -187,7 +237,7 @@ def _voice(candidates: Sequence[ModelSpec], asked: str | None, wish: Wish, field
     raise _invalid(field_name, "unknown_voice", f"The voice {asked!r} is not available. Available: {there}.")
 
 
-def _with_cpu_steps(steps: list[PlanStep], wish: Wish) -> list[PlanStep]:
+def _with_cpu_steps(steps: list[PlanStep], request: PlanRequest) -> list[PlanStep]:
     """Adds the CPU work: prepare in front, open where utterances do not follow on it, assemble behind them."""
     out = [PlanStep(role=Role.PREPARE)]
     opened = False

@@ -23,13 +23,14 @@ from core.errors import (
     StorageUnavailable,
     Unroutable,
 )
-from core.names import Normalize, OnError, Role
+from core.names import OnError
 from core.work import ItemRef
 from pipelines.connections import Connections
-from pipelines.definitions import Gift, get_pipeline
+from pipelines.definitions import StepData, get_pipeline
 from pipelines.intake import Intake, of_field
-from pipelines.plan import Route, Wish, route
+from pipelines.plan import PlannedJob, PlanRequest, plan_job
 from schemas.requests import JobRequest, ReferenceInput, WebhookInput
+from storage.ledger.documents import JobDocument, OutputDocument
 from storage.ledger.records import Hook, NewJob
 from storage.metrics import count
 from storage.objects.destinations import find_destination
@@ -78,10 +79,10 @@ class Submitter:
         Nothing is written where it is refused, but for a recording that is kept under its hash. ``ceiling``: seconds
         that results may be kept at most; ``facts`` are added to its document."""
         job = self.prepare(body, owner, files, job_id, ceiling)
-        job = replace(job, document={**job.document, **facts})
+        job = replace(job, document=replace(job.document, **facts))
         written = self.create(job)
         with contextlib.suppress(LedgerUnavailable):  # the job is accepted
-            count(self.connections.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
+            count(self.connections.redis, [("chorus_jobs_created_total", (job.document.pipeline,), 1.0)])
         return written
 
     def prepare(
@@ -98,7 +99,7 @@ class Submitter:
         chapters = self._chapters(body)
         body = _with_stored_voice(body)
         _check_pipeline(body, files)
-        found = self._route(body, _given(body, files))
+        found = self._plan(body, _given(body, files))
         if found.language and chapters and not any(is_readable(part["text"], found.language) for part in chapters):
             detail = f"A voice of {found.language} cannot read the script of this text."
             raise _wrong_text("chapters" if body.chapters else "text", "unspeakable_text", detail)
@@ -108,8 +109,9 @@ class Submitter:
             find_destination(self.connections.settings.destinations, body.output.destination)
         keep = self.retention(body.expires_in, ceiling)
         job_id = job_id or ids.JOB.new()
-        document = _document(body, owner, found, chapters)
-        document |= self._take_in(body, owner, files, found)
+        document = replace(
+            _document(body, owner, found, chapters), **self._store_inputs(body, owner, files, found.encoder or "")
+        )
         hook = self.hook(body.webhook, owner)
         return NewJob(
             id=job_id,
@@ -121,7 +123,7 @@ class Submitter:
             deadline=body.deadline or self.connections.settings.job_deadline,
             keep=keep,
             silence=body.on_error is OnError.SILENCE,
-            load=estimated_load(document["characters"]),
+            load=estimated_load(document.characters),
             hook=hook,
             batch=batch,
         )
@@ -137,7 +139,7 @@ class Submitter:
         name = new_text_name(job.owner, job.id)
         self.connections.objects.put(name, data, "application/json")
         try:
-            stored = replace(job, document={**job.document, "text_object": name}, text=None)
+            stored = replace(job, document=replace(job.document, text_object=name), text=None)
             written = self.connections.ledger.create(stored, release=release)
         except LedgerUnavailable:  # it may be written down all the same
             raise
@@ -147,7 +149,7 @@ class Submitter:
         if not written:
             there = self.connections.ledger.get(job.id)
             # It is this very text's where the call was made twice, since its first answer was lost.
-            if there is None or there.document.get("text_object") != name:
+            if there is None or there.document.text_object != name:
                 self._drop(name)
         return written
 
@@ -181,8 +183,8 @@ class Submitter:
             raise InvalidRequest(error.message, code=error.code, fields=fields) from error
         return Hook(webhook)
 
-    def _route(self, body: JobRequest, given: frozenset[Gift]) -> Route:
-        wish = Wish(
+    def _plan(self, body: JobRequest, given: frozenset[StepData]) -> PlannedJob:
+        request = PlanRequest(
             pipeline=get_pipeline(body.pipeline or "", self.connections.pipelines),
             given=given,
             language=body.language,
@@ -192,10 +194,10 @@ class Submitter:
             models=body.models,
             options=body.options,
         )
-        return route(wish, self.connections.catalog)
+        return plan_job(request, self.connections.catalog)
 
-    def _take_in(self, body: JobRequest, owner: str, files: Files, found: Route) -> dict[str, Any]:
-        """Recordings and embeddings, kept in storage; only once the job is known to have a route."""
+    def _store_inputs(self, body: JobRequest, owner: str, files: Files, encoder: str) -> dict[str, Any]:
+        """Recordings and embeddings, kept in storage; only once the job is known to have a plan."""
         taken: dict[str, Any] = {}
         for name in ("reference", "recording"):
             source = files.get(name) or getattr(body, name)
@@ -203,10 +205,10 @@ class Submitter:
                 continue
             if isinstance(source, ReferenceInput) and source.voice is not None:
                 taken["embedding"] = self.connections.voices.embedding(
-                    owner, source.voice, body.pipeline or "", _encoder(found)
+                    owner, source.voice, body.pipeline or "", encoder
                 )
             elif isinstance(source, ReferenceInput) and source.embedding is not None:
-                taken["embedding"] = self.intake.embedding(owner, source.embedding, _encoder(found))
+                taken["embedding"] = self.intake.embedding(owner, source.embedding, encoder)
             else:
                 taken[name] = self.intake.recording(owner, name, source)
         return taken
@@ -229,12 +231,6 @@ class Submitter:
         if not any(has_word(part["text"]) for part in parts):
             raise _wrong_text(name, "no_words", "The text contains no words.")
         return parts
-
-
-def _encoder(found: Route) -> str:
-    """The model whose embeddings a job takes; empty where it takes none."""
-    user = found.plan.find(Role.MATCH) or found.plan.find(Role.CONVERT) or found.plan.find(Role.SYNTHESIZE)
-    return user.station if user else ""
 
 
 def _with_stored_voice(body: JobRequest) -> JobRequest:
@@ -263,39 +259,41 @@ def _check_pipeline(body: JobRequest, files: Files) -> None:
     )
 
 
-def _given(body: JobRequest, files: Files) -> frozenset[Gift]:
-    given = {Gift(name) for name in files}
+def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
+    given = {StepData(name) for name in files}
     if body.text is not None or body.chapters is not None:
-        given.add(Gift.TEXT)
+        given.add(StepData.TEXT)
     if body.reference is not None:
         made = body.reference.embedding is not None or body.reference.voice is not None
-        given.add(Gift.EMBEDDING if made else Gift.REFERENCE)
+        given.add(StepData.EMBEDDING if made else StepData.REFERENCE)
     if body.recording is not None:
-        given.add(Gift.RECORDING)
+        given.add(StepData.RECORDING)
     if body.segments is not None:
-        given.add(Gift.SEGMENTS)
+        given.add(StepData.SEGMENTS)
     return frozenset(given)
 
 
-def _document(body: JobRequest, owner: str, found: Route, chapters: list[dict[str, str]]) -> dict[str, Any]:
+def _document(body: JobRequest, owner: str, planned: PlannedJob, chapters: list[dict[str, str]]) -> JobDocument:
     """What the steps need to know, without the text."""
-    document: dict[str, Any] = {
-        "owner": owner,
-        "pipeline": body.pipeline,
-        "gives": found.gives.value,
-        "language": found.language,
-        "voice": found.voice,
-        "options": {k: v for k, v in found.options.items() if k != "seed"},
-        "seed": found.options.get("seed", 0),
-        "output": body.output.model_dump(mode="json", exclude_defaults=True) | {"format": body.output.format.value},
-        "characters": sum(len(chapter["text"]) for chapter in chapters),
-        "metadata": body.metadata,
-    }
-    if body.normalize is not Normalize.AUTO:
-        document["normalize"] = body.normalize.value
-    if body.segments is not None:
-        document["segments"] = [[s.start, s.end] for s in body.segments]
-    return document
+    return JobDocument(
+        owner=owner,
+        pipeline=body.pipeline or "",
+        gives=planned.gives.value,
+        language=planned.language,
+        voice=planned.voice,
+        options={k: v for k, v in planned.options.items() if k != "seed"},
+        seed=planned.options.get("seed", 0),
+        output=OutputDocument(
+            format=body.output.format,
+            sample_rate=body.output.sample_rate,
+            loudness=body.output.loudness,
+            destination=body.output.destination,
+        ),
+        characters=sum(len(chapter["text"]) for chapter in chapters),
+        normalize=body.normalize,
+        segments=None if body.segments is None else tuple((s.start, s.end) for s in body.segments),
+        metadata=body.metadata,
+    )
 
 
 def _wrong_text(name: str, code: str, detail: str) -> ChorusError:

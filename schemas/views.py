@@ -63,10 +63,10 @@ class Views:
         running = job.state in (JobState.QUEUED, JobState.RUNNING)
         return responses.Job(
             id=job.id,
-            custom_id=job.document.get("custom_id"),
+            custom_id=job.document.custom_id,
             batch=job.batch,
             state=job.state,
-            pipeline=job.document["pipeline"],
+            pipeline=job.document.pipeline,
             priority=job.priority,
             created=rfc3339(job.created),
             started=rfc3339(job.started),
@@ -79,7 +79,7 @@ class Views:
             error=_failure(job.error),
             errors=cast(list[responses.UtteranceFailure], list(job.errors)),
             warnings=cast(list[responses.TextWarning], list(job.warnings)),
-            metadata=job.document["metadata"],
+            metadata=dict(job.document.metadata),
             links=self.links(job),
         )
 
@@ -96,10 +96,10 @@ class Views:
             started=rfc3339(job.started),
             ended=rfc3339(batch.completed or (job.ended if batch.state is BatchState.FAILED else None)),
             expires=rfc3339(job.expires),
-            strict=job.document["strict"],
+            strict=bool(job.document.items and job.document.items.strict),
             error=_failure(job.error),
             errors=[_item_failure(error) for error in job.errors],
-            metadata=job.document["metadata"],
+            metadata=dict(job.document.metadata),
             links=responses.BatchLinks(
                 self=own,
                 manifest=f"{own}/manifest",
@@ -142,10 +142,7 @@ class Views:
             models=sorted(set(voice.models.values())),
             consent=voice.consent,
             created=rfc3339(voice.created),
-            recordings=[
-                responses.VoiceRecording(duration=one.get("duration"), sha256=one.get("sha256"))
-                for one in voice.recordings
-            ],
+            recordings=[responses.VoiceRecording(duration=one.duration, sha256=one.sha256) for one in voice.recordings],
             error=_failure(error),
             links=responses.VoiceLinks(self=own, preview=f"{own}/preview"),
         )

@@ -15,6 +15,7 @@ from core import ids
 from core.errors import ChorusError, InvalidRequest, NotFound, VoicePreparing
 from core.names import VoiceState
 from core.redis import redis_errors
+from storage.ledger.documents import EmbeddingDocument, RecordingDocument
 from storage.ledger.keys import key
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import Job
@@ -30,9 +31,9 @@ class StoredVoice:
     name: str
     created: float  #: Unix seconds
     models: Mapping[str, str]
-    recordings: Sequence[Mapping[str, Any]]
+    recordings: Sequence[RecordingDocument]
     consent: str | None = None
-    embeddings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by model, those that are made
+    embeddings: Mapping[str, EmbeddingDocument] = field(default_factory=dict)  #: by model, those that are made
 
     @property
     def folder(self) -> str:
@@ -108,16 +109,16 @@ class Voices:
             pipe.execute()
         self._objects.delete(*self._objects.names(f"{found.folder}/"))
 
-    def keep_embedding(self, voice: str, model: str, embedding: Mapping[str, Any]) -> bool:
+    def keep_embedding(self, voice: str, model: str, embedding: EmbeddingDocument) -> bool:
         """Enters the embedding that was made for a voice; False where the voice is gone."""
         if not self.exists(voice):
             return False
         with redis_errors():
-            self._redis.hset(key("voice", voice), f"ready:{model}", json.dumps(dict(embedding)))
+            self._redis.hset(key("voice", voice), f"ready:{model}", json.dumps(asdict(embedding)))
         return True
 
-    def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> Mapping[str, Any]:
-        """The embedding that a pipeline takes of a voice: ``object``, ``sha256``, ``model``.
+    def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> EmbeddingDocument:
+        """The embedding that a pipeline takes of a voice.
 
         Raises `InvalidRequest`: ``voice_not_found``, ``voice_of_another_pipeline``, ``voice_failed``; and
         `VoicePreparing` while it is being made."""
@@ -154,8 +155,14 @@ class Voices:
         if not record:
             return None
         fields = {name.decode(): value.decode() for name, value in record.items()}  # type: ignore[union-attr]
-        ready = {name.partition(":")[2]: json.loads(v) for name, v in fields.items() if name.startswith("ready:")}
-        return StoredVoice(**json.loads(fields["document"]), embeddings=ready)
+        ready = {
+            name.partition(":")[2]: EmbeddingDocument(**json.loads(value))
+            for name, value in fields.items()
+            if name.startswith("ready:")
+        }
+        document = json.loads(fields["document"])
+        recordings = tuple(RecordingDocument.from_dict(one) for one in document.pop("recordings"))
+        return StoredVoice(**document, recordings=recordings, embeddings=ready)
 
 
 def _why(job: Job | None) -> Mapping[str, Any]:

@@ -34,11 +34,8 @@ from workers.microbatch.consumer import (
     pulse_step,
 )
 from workers.retry import retry_until_available
-from workers.steps.base import Station
 from workers.steps.cpu import add_cpu_task
-from workers.steps.listen import EmbedStation, TranscribeStation, VadStation
-from workers.steps.match import MatchStation
-from workers.steps.synthesize import SynthesisStation
+from workers.steps.registry import model_steps
 from workers.upkeep.reaper import run_reaper
 from workers.webhooks.sender import run_sender
 
@@ -133,17 +130,6 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
     return models
 
 
-def stations(connections: Connections) -> dict[Role, Station]:
-    """Loading and storing by role."""
-    return {
-        Role.VAD: VadStation(connections),
-        Role.EMBED: EmbedStation(connections),
-        Role.MATCH: MatchStation(connections),
-        Role.TRANSCRIBE: TranscribeStation(connections),
-        Role.SYNTHESIZE: SynthesisStation(connections),
-    }
-
-
 def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
     # Held strongly: Celery keeps only weak references to receivers.
     def ready(**_: object) -> None:
@@ -171,7 +157,7 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     """Loads the named models once, then drains their queues until told to stop; the exit code."""
     connections = Connections.connect(settings)
-    by_role = stations(connections)
+    by_role = model_steps(connections)
     models = load_models(connections, names, by_role, settings.device)
     served = {model.spec.name: Served(model=model, bounds=model.bounds) for model in models}
     settlements = Settlements()

@@ -21,7 +21,7 @@ from models.base import Option
 from models.catalog import Catalog
 from models.families import family_of
 from pipelines.candidates import models_by_role
-from pipelines.definitions import PER_UTTERANCE, Gift, Pipeline
+from pipelines.definitions import PER_UTTERANCE, Pipeline, StepData
 from pipelines.plan import SEED
 from schemas.requests import MAX_RECORDINGS, exactly_one
 from storage.objects.destinations import destinations
@@ -123,7 +123,7 @@ class RequestSchemas:
         declared = self.declared["JobRequest"]["properties"]
         properties = {"pipeline": {"const": pipeline.name, "description": pipeline.description}}
         properties |= {name: declared[name] for name in _inputs(pipeline)}
-        if Gift.VOICE in _gifts(pipeline):
+        if StepData.VOICE in _gifts(pipeline):
             properties["voice"] = self._voice(pipeline)
             properties["language"] = self._language(pipeline)
         properties |= {name: declared[name] for name in _COMMON}
@@ -131,11 +131,11 @@ class RequestSchemas:
         properties["models"] = self._models(pipeline)
         properties["expires_in"] = _at_most(declared["expires_in"], self.settings.max_expires_in)
         required, ways = ["pipeline"], []
-        if _takes(pipeline, Gift.TEXT):
+        if _takes(pipeline, StepData.TEXT):
             ways.append({"oneOf": exactly_one("text", "chapters")})
-        if _takes(pipeline, Gift.REFERENCE):
+        if _takes(pipeline, StepData.REFERENCE):
             ways.append({"oneOf": exactly_one("reference", "voice")})
-        if _takes(pipeline, Gift.RECORDING):
+        if _takes(pipeline, StepData.RECORDING):
             properties["recording"] = ref("RecordingInput")
             required.append("recording")
         return {
@@ -160,7 +160,7 @@ class RequestSchemas:
         names = [voice for spec in speaking for voice in spec.voices]
         mixed = any(family_of(spec.type).voice for spec in speaking)
         ways: list[Schema] = [{"type": "string", "examples": names} if mixed else _enum(names)]
-        if _takes(pipeline, Gift.REFERENCE) and not mixed:
+        if _takes(pipeline, StepData.REFERENCE) and not mixed:
             ways.append(_STORED_VOICE)
         return _nullable(*ways, about=f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}")
 
@@ -191,9 +191,9 @@ class RequestSchemas:
 
     def _example(self, pipeline: Pipeline) -> dict[str, Any]:
         job: dict[str, Any] = {"pipeline": pipeline.name}
-        if _takes(pipeline, Gift.TEXT):
+        if _takes(pipeline, StepData.TEXT):
             job["text"] = "Hello from Chorus."
-        for gift in (Gift.REFERENCE, Gift.RECORDING):
+        for gift in (StepData.REFERENCE, StepData.RECORDING):
             if _takes(pipeline, gift):
                 job[gift.value] = {"base64": SAMPLE}
         return job
@@ -218,7 +218,7 @@ class RequestSchemas:
         return self._narrowed("Output", {"destination": place}, allOf=rules)
 
     def _cloning(self) -> list[str]:
-        return [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.REFERENCE)]
+        return [name for name, pipeline in self.pipelines.items() if _takes(pipeline, StepData.REFERENCE)]
 
     def _voice_request(self) -> Schema:
         about = self.declared["VoiceRequest"]["properties"]["pipelines"]["description"]
@@ -226,7 +226,7 @@ class RequestSchemas:
         return self._narrowed("VoiceRequest", {"pipelines": _nullable(names, about=about)})
 
     def _preview(self) -> Schema:
-        names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, Gift.TEXT)]
+        names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, StepData.TEXT)]
         about = "Default: the first pipeline that supports this voice"
         return self._narrowed("PreviewRequest", {"pipeline": _nullable(_enum(names), about=about)})
 
@@ -263,19 +263,23 @@ def _component(pipeline: str) -> str:
     return "".join(part.capitalize() for part in re.split(r"[_-]", pipeline)) + "Job"
 
 
-def _gifts(pipeline: Pipeline) -> set[Gift]:
+def _gifts(pipeline: Pipeline) -> set[StepData]:
     return {gift for step in pipeline.steps for gift in step.needs}
 
 
-def _takes(pipeline: Pipeline, gift: Gift) -> bool:
+def _takes(pipeline: Pipeline, gift: StepData) -> bool:
     return gift in _gifts(pipeline)
 
 
 def _inputs(pipeline: Pipeline) -> list[str]:
     """Fields that bring what a pipeline needs and none of its steps gives, and segments, which may be brought."""
-    takes: Callable[[Gift], bool] = _gifts(pipeline).__contains__
-    fields = ["text", "chapters"] if takes(Gift.TEXT) else []
-    fields += [gift.value for gift in (Gift.REFERENCE, Gift.RECORDING, Gift.BASE_VOICE, Gift.SEGMENTS) if takes(gift)]
+    takes: Callable[[StepData], bool] = _gifts(pipeline).__contains__
+    fields = ["text", "chapters"] if takes(StepData.TEXT) else []
+    fields += [
+        gift.value
+        for gift in (StepData.REFERENCE, StepData.RECORDING, StepData.BASE_VOICE, StepData.SEGMENTS)
+        if takes(gift)
+    ]
     listening = any(step.role is Role.TRANSCRIBE for step in pipeline.steps)
     return [*fields, "language"] if listening else fields
 

@@ -28,6 +28,7 @@ from pipelines.submission import Submitter, estimated_load
 from schemas import responses
 from schemas.requests import MAX_ITEMS, BatchRequest
 from storage.ledger.batches import PLAN, new_items_name
+from storage.ledger.documents import ItemsDocument, JobDocument
 from storage.ledger.records import Job, NewJob
 
 routes = Blueprint("batches", __name__, url_prefix="/v1/batches")
@@ -148,16 +149,8 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
             with path.open("wb") as file:
                 file.writelines(json.dumps(item).encode() + b"\n" for item in asked.items or ())
         items = _count(path)
-        document: dict[str, Any] = {
-            "owner": owner(),
-            "items": items,
-            "items_object": name,
-            "defaults": asked.defaults,
-            "strict": asked.strict,
-            "metadata": asked.metadata,
-            "pipeline": "batch",
-            "ceiling": ceiling(),
-        }
+        parts = ItemsDocument(count=items, object=name, defaults=asked.defaults, strict=asked.strict, ceiling=ceiling())
+        document = JobDocument(owner=owner(), pipeline="batch", items=parts, metadata=asked.metadata)
         hook = Submitter(ctx).hook(asked.webhook, owner())
         load = _load(path.stat().st_size, items, asked.defaults)
         ctx.objects.put_file(name, path, "application/x-ndjson")
@@ -188,7 +181,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
 def _drop_unused(batch_id: str, name: str) -> None:
     """Delete the items of a batch that was not created, unless it was created and only the response was lost."""
     there = context().ledger.get(batch_id)
-    if there is None or there.document["items_object"] != name:
+    if there is None or there.document.items is None or there.document.items.object != name:
         context().objects.delete(name)
 
 

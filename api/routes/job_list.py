@@ -64,10 +64,10 @@ class _Filter:
         self.metadata = {n.removeprefix(prefix): v for n, v in request.args.items() if n.startswith(prefix)}
 
     def fits(self, job: Job) -> bool:
-        metadata = job.document["metadata"]
+        metadata = job.document.metadata
         return (
             (self.state is None or job.state == self.state)
-            and (self.pipeline is None or job.document["pipeline"] == self.pipeline)
+            and (self.pipeline is None or job.document.pipeline == self.pipeline)
             and (self.batch is None or job.batch == self.batch)
             and all(metadata.get(name) == value for name, value in self.metadata.items())
         )

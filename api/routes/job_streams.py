@@ -60,7 +60,7 @@ def stream_audio(job: Job) -> Response:
     rate = output_rate(kind.as_file, source or 0, wanted.rate)
     if kind is StreamFormat.PCM:
         wanted = Wanted(kind, rate)  # what its type says stays so, even where the job finds another voice
-    loudness = job.document["output"].get("loudness") if audio else None
+    loudness = job.document.output.loudness if audio else None
     headers = {
         "Accept-Ranges": "none",
         "Chorus-Loudness": "none" if loudness is None else f"{loudness:g} LUFS",
@@ -77,7 +77,7 @@ def _format(job: Job) -> StreamFormat:
     names = [kind.value for kind in StreamFormat]
     given = request.args.get("format")
     if given is None:
-        own = job.document["output"]["format"]
+        own = job.document.output.format.value
         return StreamFormat(own) if own in names else StreamFormat.WAV
     if given not in names:
         raise invalid("format", "invalid_value", f"The value must be one of {', '.join(names)}.")
@@ -86,7 +86,7 @@ def _format(job: Job) -> StreamFormat:
 
 def _rate(job: Job, kind: StreamFormat) -> int | None:
     """The job's sample rate in Hz, if ``kind`` supports it."""
-    rate: int | None = job.document["output"].get("sample_rate")
+    rate: int | None = job.document.output.sample_rate
     try:
         if rate is not None:
             check_rate(kind.as_file, rate)

@@ -82,9 +82,9 @@ def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
     there = context().ledger.get(ours)
     if there is None:
         there = submit(body, files, ours, custom_id=job_id, asked=asked)
-        if there.document.get("asked") == asked:
+        if there.document.asked == asked:
             return accepted(wait_for_end(there))
-    if there.document.get("asked") != asked:
+    if there.document.asked != asked:
         raise Conflict("Another job has this id.", code="id_taken")
     view = job_view(wait_for_end(there))
     return jsonify(view), 200, {"Location": view["links"]["self"]}
@@ -180,7 +180,7 @@ def cancel(job_id: str) -> Response:
 def retry(job_id: str) -> tuple[Response, int]:
     """Retry a failed or canceled job. Only missing utterances are rendered."""
     job = find_job(job_id)
-    if not context().ledger.retry(job.id, estimated_load(int(job.document["characters"]))):
+    if not context().ledger.retry(job.id, estimated_load(job.document.characters)):
         raise Conflict(f"The job is {job.state.value} and cannot be retried.", code=f"job_{job.state.value}")
     return jsonify(job_view(find_job(job.id))), 202
 

@@ -17,8 +17,8 @@ from models.base import Item, ModelSpec, Output
 from pipelines.connections import Connections
 from storage.ledger.records import Work
 from workers import run
-from workers.steps.base import Station, Stored
-from workers.steps.synthesize import SynthesisStation
+from workers.steps.base import ModelStep, Stored
+from workers.steps.speech import SynthesizeStep
 
 #: Queue and tasks of the plain Celery worker.
 PLAIN_QUEUE = "plain"
@@ -28,7 +28,7 @@ PLAIN_NOOP, PLAIN_SIM = "plain.noop", "plain.sim"
 ONE_BY_ONE = 0.1 + 0.005
 
 
-class Unstored(SynthesisStation):
+class Unstored(SynthesizeStep):
     """Synthesis that keeps no artifact: what is left is ledger, broker and worker."""
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
@@ -36,8 +36,8 @@ class Unstored(SynthesisStation):
         return Stored()
 
 
-def unstored_stations(connections: Connections) -> dict[Role, Station]:
-    """In place of `workers.run.stations`."""
+def unstored_steps(connections: Connections) -> dict[Role, ModelStep]:
+    """In place of `workers.run.model_steps`."""
     return {Role.SYNTHESIZE: Unstored(connections)}
 
 
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     set_up_logging(settings)
     kind, *rest = arguments
     if kind == "unstored":
-        run.stations = unstored_stations
+        run.model_steps = unstored_steps  # type: ignore[attr-defined]
         return run.run_model_worker(settings, rest)
     url, *results = rest
     worker = plain_app(url, results=bool(results)).Worker(

@@ -27,6 +27,7 @@ from core.errors import ConfigurationError
 from core.names import Priority
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, UtteranceWork
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import live_workers
@@ -131,7 +132,7 @@ class Site:
         """A job up to the end of its ``prepare``: its utterances are laid down and nothing waits yet."""
         job = f"job_{secrets.token_hex(12)}"
         plan = Plan.parse(f"prepare:{CPU} *synthesize:{station}")
-        document = {"owner": owner, "pipeline": "sim", "characters": 60 * len(works)}
+        document = JobDocument(owner=owner, pipeline="sim", characters=60 * len(works))
         self.ledger.create(
             NewJob(
                 id=job,
@@ -256,7 +257,7 @@ def works(
     """Utterances for the simulated model, each of its own: none is rendered before."""
     seed = secrets.token_bytes(8)
     return [
-        UtteranceWork(
+        UtteranceWork.single(
             inputs={"tokens": [32] * tokens, "voice": "tone"},
             options=dict(options or {}),
             seed=number,

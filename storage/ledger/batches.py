@@ -66,7 +66,7 @@ class Batch:
 
     @property
     def items(self) -> int:
-        return int(self.job.document["items"])
+        return self.job.document.items.count if self.job.document.items else 0
 
     def jobs(self) -> list[str]:
         """The ids of its jobs by item; an item that was refused has none in the ledger."""
@@ -184,7 +184,7 @@ def _state(job: Job, fields: Mapping[str, str]) -> BatchState:
 
 
 def _objects_of(job: Job) -> list[str]:
-    found = [str(job.document["text_object"])] if "text_object" in job.document else []
+    found = [job.document.text_object] if job.document.text_object else []
     if job.result and job.result.get("audio"):
         audio = PurePosixPath(job.result["audio"]["object"])
         found += [str(audio), str(audio.with_name("job.json"))]

@@ -113,7 +113,7 @@ class Ledger:
             owner=job.owner,
             prio=job.priority.value,
             plan=str(job.plan),
-            doc=json.dumps(job.document, ensure_ascii=False, separators=(",", ":")),
+            doc=job.document.packed(),
             text=None if job.text is None else zlib.compress(job.text.encode()),
             now=time.time(),
             deadline=job.deadline,
@@ -126,7 +126,7 @@ class Ledger:
             batch=job.batch.job if job.batch else None,
             batch_gen=job.batch.generation if job.batch else None,
             items=job.items,
-            objects=" ".join(_objects(job.document)) or None,
+            objects=" ".join(job.document.objects()) or None,
             owner_bound=self._bounds[0],
             bound=self._bounds[1],
         )
@@ -363,12 +363,6 @@ class Ledger:
 def _packed_error(error: ChorusError | None) -> str:
     """Empty where there is none."""
     return json.dumps(error.to_dict()) if error else ""
-
-
-def _objects(document: Mapping[str, Any]) -> list[str]:
-    """The objects that a job brought: recordings and embeddings."""
-    parts = [document[name] for name in ("reference", "recording", "embedding") if name in document]
-    return [str(part["object"]) for part in parts if "object" in part]
 
 
 def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:

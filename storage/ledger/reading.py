@@ -7,6 +7,8 @@ from typing import Any
 
 from core.names import JobState, Priority, StepState
 from core.work import WHOLE_JOB, ItemRef, Plan, UtteranceWork
+from storage.ledger.documents import JobDocument
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Job, StepRecord, UtteranceState, Work
 
 
@@ -17,13 +19,20 @@ def read_work(ref: ItemRef, answer: Any) -> Work | None:
     alone, together = divmod(int(marks), 1000)
     starts, last = alone + together, float(at)
     if ref.index != WHOLE_JOB:
-        utterance = UtteranceWork.unpack(rest[0])
-        return Work(utterance=utterance, starts=starts, starts_alone=alone, last_start=last)
+        stage, work, *inputs = rest
+        return Work(
+            utterance=UtteranceWork.unpack(work),
+            stage=int(stage) - 1,
+            inputs=tuple(value.decode() if value else None for value in inputs),
+            starts=starts,
+            starts_alone=alone,
+            last_start=last,
+        )
     document, plan, *flat = rest
     return Work(
-        document=json.loads(document),
+        document=JobDocument.from_dict(json.loads(document)),
         plan=Plan.parse(plan.decode()),
-        gifts={flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)},
+        outputs=StepOutputs.unpack({flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}),
         starts=starts,
         starts_alone=alone,
         last_start=last,
@@ -37,7 +46,7 @@ def read_letter(letter: str) -> UtteranceState | None:
 
 def read_job(job: str, record: dict[bytes, bytes], documents: list[bytes | None], errors: dict[bytes, bytes]) -> Job:
     fields = {name.decode(): value.decode() for name, value in record.items()}
-    document = json.loads(documents[0] or b"{}")
+    document = JobDocument.from_dict(json.loads(documents[0] or b"{}"))
     plan = Plan.parse(fields["plan"])
     state = JobState(fields["state"])
     end = json.loads(documents[1]) if documents[1] else None

@@ -11,6 +11,8 @@ from typing import Any
 from core.errors import ChorusError
 from core.names import JobState, Priority, StepState
 from core.work import ItemRef, Plan, UtteranceWork
+from storage.ledger.documents import JobDocument
+from storage.ledger.outputs import StepOutputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class NewJob:
     owner: str
     priority: Priority
     plan: Plan
-    document: Mapping[str, Any]  #: JSON: pipeline, request without its text, metadata
+    document: JobDocument
     text: str | None = None  #: kept beside the document until the job has succeeded
     deadline: float  #: seconds from now
     keep: float  #: seconds that the results are kept once it has ended
@@ -67,7 +69,7 @@ class Job:
     deadline: float
     expires: float | None
     plan: Plan
-    document: Mapping[str, Any]
+    document: JobDocument
     steps: tuple[StepRecord, ...]
     step: int
     done: int  #: utterances rendered
@@ -103,12 +105,15 @@ class UtteranceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an item needs: an ``utterance``, or the whole job's ``document`` and ``gifts``."""
+    """What an item needs: an ``utterance``, the ``stage`` that it is at and the ``inputs`` that all utterances share;
+    or the whole job's ``document`` and the ``outputs`` of the steps before it."""
 
     utterance: UtteranceWork | None = None
-    document: Mapping[str, Any] = field(default_factory=dict)
+    stage: int = 0  #: of the utterance's stages, from 0
+    inputs: tuple[str | None, ...] = ()  #: values of the plan step's ``inputs``, such as an embedding's object name
+    document: JobDocument = field(default_factory=lambda: JobDocument(owner="", pipeline=""))
     plan: Plan = field(default_factory=lambda: Plan(()))
-    gifts: Mapping[str, bytes] = field(default_factory=dict)
+    outputs: StepOutputs = field(default_factory=StepOutputs)
     starts: int = 0  #: runs that began and were never recorded
     starts_alone: int = 0  #: those in which the item was alone
     last_start: float = 0.0  #: when the last of them began, Unix seconds; 0 where there was none
@@ -116,25 +121,28 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one item ended: with ``error``, or with what it ``gives`` (job items) or results in (last step)."""
+    """How one item ended: with ``error``, or with its ``outputs`` (job items) or ``result`` (last step)."""
 
     ref: ItemRef
     station: str
     error: ChorusError | None = None
-    gifts: Mapping[str, bytes | str] = field(default_factory=dict)
+    outputs: StepOutputs = field(default_factory=StepOutputs)
     result: Mapping[str, Any] | None = None
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
     again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
     # the next run of a suspect, which keeps its marks, or of what has no turn yet
+    back: bool = False  #: what the stage before this one rendered is gone: the utterance goes back to it
 
     @property
     def _kind(self) -> str:
+        if self.back:
+            return "back"
         if self.again_in is None:
             return "failed" if self.error else "done"
         return "again" if self.error else "later"
 
     def packed(self) -> list[Any]:
-        flat = [part for pair in self.gifts.items() for part in pair]
+        flat = [part for pair in self.outputs.packed().items() for part in pair]
         document = self.error.to_dict() if self.error else self.result
         return [
             *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),

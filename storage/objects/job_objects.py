@@ -35,12 +35,12 @@ def generation_of(name: str) -> int | None:
 
 def is_present(name: str, job: Job) -> bool:
     """Whether an object is of the job as it stands: its text, or a result of its present generation."""
-    return name == job.document.get("text_object") or generation_of(name) == job.generation
+    return name == job.document.text_object or generation_of(name) == job.generation
 
 
 def up_to(names: Iterable[str], job: Job) -> list[str]:
     """Of ``names`` those of a job and of whatever had its id before, but not of what has it since."""
-    text = job.document.get("text_object")
+    text = job.document.text_object
     return [name for name in names if name == text or (generation_of(name) or job.generation + 1) <= job.generation]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import ArtifactMissing
 from core.names import JobState, Priority, StepState
 from core.work import Plan
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import Job, StepRecord
 from storage.objects.job_objects import folder, generation_of, results_folder
 from storage.objects.objects import Objects
@@ -40,7 +41,7 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
         "deadline": job.deadline,
         "expires": ended + job.retention,
         "plan": str(job.plan),
-        "document": job.document,
+        "document": job.document.to_dict(),
         "times": [[step.started, step.ended or ended] for step in job.steps],
         "done": job.done,
         "total": job.total,
@@ -69,11 +70,20 @@ def unpack_record(data: bytes) -> Job:
     """The job that `pack_record` was given."""
     fields = json.loads(data)
     plan = Plan.parse(fields.pop("plan"))
-    times = fields.pop("times")
+    times, priority = fields.pop("times"), fields.pop("priority")
+    document = JobDocument.from_dict(fields.pop("document"))
     steps = tuple(
         StepRecord(name=step.role.value, model=step.model, state=StepState.DONE, started=started, ended=ended)
         for step, (started, ended) in zip(plan.steps, times, strict=True)
     )
     fields["retention"] = fields.pop("keep")
     priority = Priority(fields.pop("priority"))
-    return Job(**fields, state=JobState.SUCCEEDED, priority=priority, plan=plan, steps=steps, step=len(steps) - 1)
+    return Job(
+        **fields,
+        document=document,
+        state=JobState.SUCCEEDED,
+        priority=priority,
+        plan=plan,
+        steps=steps,
+        step=len(steps) - 1,
+    )

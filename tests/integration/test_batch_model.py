@@ -14,6 +14,7 @@ from core.names import BatchState, JobState, Priority
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan
 from storage.ledger.batches import PLAN, Batch, Batches, job_of
+from storage.ledger.documents import ItemsDocument, JobDocument
 from storage.ledger.events import events_of
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome
@@ -36,7 +37,8 @@ class World:
         self.ledger.create(self._record(BATCH, PLAN, items=ITEMS))
 
     def _record(self, name: str, plan: Plan, batch: ItemRef | None = None, items: int | None = None) -> NewJob:
-        document = {"owner": "ann", "items": ITEMS, "strict": False, "metadata": {}}
+        parts = ItemsDocument(count=ITEMS, object="ann/items.jsonl")
+        document = JobDocument(owner="ann", pipeline="batch", items=parts)
         return NewJob(
             id=name,
             owner="ann",

@@ -12,11 +12,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
+from core.names import AudioFormat
 from core.redis import connect
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan
 from storage.keys import create_key
 from storage.ledger.batches import job_of
+from storage.ledger.documents import OutputDocument
 from storage.ledger.records import Outcome, Work
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
@@ -88,8 +90,8 @@ def test_items_become_jobs_with_the_defaults_under_them(client: FlaskClient, lin
     first, second = (line.connections.ledger.get(job_of(batch["id"], n)) for n in range(2))
     assert first is not None and second is not None
     assert (first.priority, second.priority) == ("bulk", "normal")
-    assert second.document["output"] == {"format": "flac", "loudness": -20}
-    assert second.document["metadata"] == {"set": "one", "n": "2"}
+    assert second.document.output == OutputDocument(format=AudioFormat.FLAC, loudness=-20)
+    assert second.document.metadata == {"set": "one", "n": "2"}
     listed = client.get("/v1/jobs", query_string={"batch": batch["id"]}).get_json()["data"]
     assert {(j["custom_id"], j["batch"]) for j in listed} == {("a", batch["id"]), ("b", batch["id"])}
 

@@ -16,6 +16,7 @@ from core.redis import connect
 from core.settings import Settings, load_settings
 from core.work import Plan
 from storage.keys import create_key
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob
 from tests.conftest import S3
@@ -141,7 +142,14 @@ PLAN = Plan.parse("prepare:cpu *synthesize:voice assemble:cpu")
 
 def new_job(name: str, owner: str, load: int) -> NewJob:
     return NewJob(
-        id=name, owner=owner, priority=Priority.NORMAL, plan=PLAN, document={}, deadline=60, keep=60, load=load
+        id=name,
+        owner=owner,
+        priority=Priority.NORMAL,
+        plan=PLAN,
+        document=JobDocument(owner="ann", pipeline="sim"),
+        deadline=60,
+        keep=60,
+        load=load,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,16 @@ from core.work import ItemRef, Plan, PlanStep
 from models.base import Embedding, Item, Segment, Segments, Speech
 from pipelines.connections import Connections
 from storage.keys import create_key
+from storage.ledger.documents import JobDocument, RecordingDocument
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.integration.test_following import RATE, STATION, Hand
 from workers.steps.cpu import run_cpu_item
-from workers.steps.listen import EmbedStation, VadStation
+from workers.steps.listen import EmbedStep, VadStep
 from workers.steps.recordings import read_samples
-from workers.steps.synthesize import SynthesisStation
+from workers.steps.speech import SynthesizeStep
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def damage(connections: Connections, name: str) -> None:
 def synthesize(connections: Connections, hand: Hand, *indices: int) -> None:
     """What a worker does, with the samples that the test has made."""
     spec = connections.catalog.get(STATION)
-    station = SynthesisStation(connections)
+    station = SynthesizeStep(connections)
     works = hand.ledger.take(STATION, [hand.ref(1, index) for index in indices])
     for index, work in zip(indices, works, strict=True):
         assert work is not None
@@ -95,30 +96,30 @@ def test_what_does_not_last_ends_the_job_with_a_clear_error(connections: Connect
     assert job.error["retryable"] is False
 
 
-def listening_work(role: Role, **gifts: bytes) -> Work:
+def listening_work(role: Role, outputs: StepOutputs) -> Work:
     plan = Plan((PlanStep(role=role, model="m"),))
-    document = {"owner": "ann", "options": {}, "recording": {}}
-    return Work(document=document, plan=plan, gifts={"sha256": b"ab" * 32, **gifts})
+    document = JobDocument(owner="ann", pipeline="embed", recording=RecordingDocument())
+    return Work(document=document, plan=plan, outputs=outputs.joined(StepOutputs(sha256="ab" * 32)))
 
 
 def test_damaged_segments_and_embeddings_are_made_anew(connections: Connections) -> None:
     samples = "ann/recordings/damaged.16k.flac"
     connections.objects.put(samples, pack(np.zeros(16_000, np.float32), 16_000, {}), "audio/flac")
     silero, encoder = connections.catalog.get("silero"), connections.catalog.get("ge2e")
-    vad, embed = VadStation(connections), EmbedStation(connections)
-    work = listening_work(Role.VAD, samples=samples.encode())
+    vad, embed = VadStep(connections), EmbedStep(connections)
+    work = listening_work(Role.VAD, StepOutputs(samples=samples))
     stored = vad.store(silero, work, Item(inputs={"samples": np.zeros(16_000)}), Segments((Segment(0.1, 0.9),), 1.0))
-    name = str(stored.gifts["segments_object"])
-    assert json.loads(stored.gifts["segments"]) == [[0.1, 0.9]]
+    name = str(stored.outputs.segments_object)
+    assert stored.outputs.segments == [(0.1, 0.9)]
     for bad in (b"", b"[1", b"[]", b'{"segments": 3, "duration": 1}', b'{"segments": [{"start": null}]}', b"\xff"):
         connections.objects.put(name, bad, "application/json")
         assert isinstance(vad.load(silero, work), Item), bad
         vad.store(silero, work, Item(inputs={"samples": np.zeros(16_000)}), Segments((Segment(0.1, 0.9),), 1.0))
         assert not isinstance(vad.load(silero, work), Item), bad
 
-    work = listening_work(Role.EMBED, samples=samples.encode(), segments=b"[[0.1, 0.9]]")
+    work = listening_work(Role.EMBED, StepOutputs(samples=samples, segments=[(0.1, 0.9)]))
     vector = Embedding(np.ones(4, np.float32) / 2, "ge2e")
-    name = str(embed.store(encoder, work, Item(inputs={}), vector).gifts["embedding"])
+    name = str(embed.store(encoder, work, Item(inputs={}), vector).outputs.embedding)
     for bad in (b"", b"x" * 100, connections.objects.get(name)[:-3]):
         connections.objects.put(name, bad, "application/octet-stream")
         assert isinstance(embed.load(encoder, work), Item), bad

@@ -19,6 +19,7 @@ from models.catalog import frontend_class, load_catalog, model_class
 from models.kokoro import MAX_TOKENS
 from models.weights import WeightsCache, files_of
 from storage.keys import create_key
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.dense_texts import dense_texts
@@ -57,7 +58,7 @@ def frontend_of(model: str) -> Frontend:
 
 
 def said(model: str, frontend: Frontend, text: str) -> list[Spoken]:
-    return spoken([text], {"voice": VOICES[model], "language": LANGUAGE, "options": {}}, frontend)
+    return spoken([text], JobDocument(owner="ann", pipeline=model, language=LANGUAGE), VOICES[model], frontend)
 
 
 def letters(text: str) -> str:

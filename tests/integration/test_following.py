@@ -91,7 +91,7 @@ class Hand:
         noise = np.random.default_rng(1)
         self.samples = [noise.uniform(-0.5, 0.5, 9_000 + 1_000 * n).astype(np.float32) for n in range(count)]
         self.works = [
-            UtteranceWork(
+            UtteranceWork.single(
                 inputs={},
                 options={},
                 seed=n,

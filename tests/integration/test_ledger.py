@@ -17,7 +17,9 @@ from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFa
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
 from storage.metrics import read_counters
@@ -54,7 +56,7 @@ class Bench:
             "owner": "ann",
             "priority": Priority.NORMAL,
             "plan": plan,
-            "document": {"pipeline": "p", "metadata": {}},
+            "document": JobDocument(owner="ann", pipeline="p"),
             "text": "[]",
             "deadline": 60.0,
             "keep": 100.0,
@@ -76,7 +78,9 @@ class Bench:
         ref = self.create(name, plan, **changes)
         self.released(CPU)
         works = [
-            UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.1)
+            UtteranceWork.single(
+                inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.1
+            )
             for n in range(count)
         ]
         assert self.ledger.enqueue_utterances(ref, 1, works, [False] * count)
@@ -188,7 +192,7 @@ def test_utterances_go_through_every_step_of_theirs(bench: Bench) -> None:
 def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
-    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 3
+    works = [UtteranceWork.single(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 3
     bench.ledger.enqueue_utterances(ref, 1, works, [True, False, True])
     bench.done(ref, CPU)
     assert [r.index for r in bench.drain("voice")] == [1]
@@ -199,7 +203,7 @@ def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:
 def test_a_job_whose_utterances_are_all_there_goes_on_at_once(bench: Bench) -> None:
     ref = bench.create()
     bench.released(CPU)
-    works = [UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 2
+    works = [UtteranceWork.single(inputs={}, options={}, seed=0, artifact="ann/utterances/a.flac", pause=0.0)] * 2
     bench.ledger.enqueue_utterances(ref, 1, works, [True, True])
     bench.done(ref, CPU)
     assert bench.released("voice") == []
@@ -238,13 +242,13 @@ def test_a_failed_cpu_step_fails_the_job(bench: Bench) -> None:
     assert job.steps[0].state is StepState.FAILED
 
 
-def test_gifts_reach_the_steps_behind(bench: Bench) -> None:
+def test_outputs_reach_the_steps_behind(bench: Bench) -> None:
     plan = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.VAD, model="vad")))
     ref = bench.create(plan=plan)
-    bench.done(ref, CPU, gifts={"recording": "ann/x.flac"})
+    bench.done(ref, CPU, outputs=StepOutputs(samples="ann/x.flac"))
     [ref] = bench.released("vad")
     [work] = bench.ledger.take("vad", [ref])
-    assert work and work.gifts == {"recording": b"ann/x.flac"}
+    assert work and work.outputs == StepOutputs(samples="ann/x.flac")
     assert bench.done(ref, "vad", result={"segments": []})
     job = bench.ledger.get("job_1")
     assert job and job.state is JobState.SUCCEEDED
@@ -307,7 +311,7 @@ def test_priorities_are_weighted(bench: Bench) -> None:
 def test_a_book_is_laid_down_in_portions(bench: Bench) -> None:
     bench.open("job_1", 2300)
     works, states = bench.ledger.utterances("job_1")
-    assert [w.seed for w in works] == list(range(2300))
+    assert [w.stages[0].seed for w in works] == list(range(2300))
     assert states == "b" * 2300
 
 
@@ -363,7 +367,8 @@ def test_a_retry_renders_only_what_is_missing(bench: Bench) -> None:
     [ref] = bench.released(CPU)
     assert ref == item(bench.ledger, "job_1")
     works = [
-        UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0) for n in range(4)
+        UtteranceWork.single(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0)
+        for n in range(4)
     ]
     present = bench.ledger.existing("ann", [w.artifact for w in works])
     assert present == [True, True, False, True]

@@ -26,7 +26,9 @@ from core.names import Priority, Role
 from core.redis import connect
 from core.work import CPU, WHOLE_JOB, ItemRef, Plan, PlanStep, UtteranceWork
 from storage.ledger import scripts
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import NewJob, Outcome
 
 PREPARE, ASSEMBLE = PlanStep(role=Role.PREPARE), PlanStep(role=Role.ASSEMBLE)
@@ -130,7 +132,7 @@ class LedgerMachine(RuleBasedStateMachine):
             owner=owner,
             priority=priority,
             plan=plan,
-            document={"owner": owner},
+            document=JobDocument(owner=owner, pipeline="sim"),
             text="[]",
             deadline=0.0 if late == 0 else 600.0,
             keep=100.0,
@@ -188,7 +190,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.seen)
     @rule(data=st.data())
-    def lay_utterances(self, data: st.DataObject) -> None:
+    def enqueue_utterances(self, data: st.DataObject) -> None:
         self._lay(self._old(data))
 
     @precondition(lambda self: self.seen)
@@ -382,8 +384,8 @@ class LedgerMachine(RuleBasedStateMachine):
         station = self._station(ref)
         if kind == "done":
             last = ref.step == len(self.plans[ref.job].steps) - 1
-            gifts = {"samples": "x"} if ref.index == WHOLE_JOB and not last else {}
-            return Outcome(ref=ref, station=station, gifts=gifts, result={"n": len(self.seen)} if last else None)
+            outputs = StepOutputs(samples="x") if ref.index == WHOLE_JOB and not last else StepOutputs()
+            return Outcome(ref=ref, station=station, outputs=outputs, result={"n": len(self.seen)} if last else None)
         if kind == "failed":
             return Outcome(ref=ref, station=station, error=ModelFailed("no"))
         return Outcome(ref=ref, station=station, error=ArtifactMissing("gone"), again_in=0.0)
@@ -399,7 +401,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         owner = self.redis.hget(f"ch:job:{ref.job}", "owner").decode()
         works = [
-            UtteranceWork(
+            UtteranceWork.single(
                 inputs={"tokens": [n]}, options={}, seed=n, artifact=f"{owner}/utterances/{ref.job}-{n}.flac", pause=0.0
             )
             for n in range(self.sizes[ref.job])
@@ -479,11 +481,17 @@ class Desk:
 
     def released_utterance(self, plan: Plan) -> ItemRef:
         new = NewJob(
-            id="job_1", owner="ann", priority=Priority.NORMAL, plan=plan, document={}, deadline=60.0, keep=100.0
+            id="job_1",
+            owner="ann",
+            priority=Priority.NORMAL,
+            plan=plan,
+            document=JobDocument(owner="ann", pipeline="sim"),
+            deadline=60.0,
+            keep=100.0,
         )
         assert self.ledger.create(new)
         [ref] = self.released(CPU)
-        work = UtteranceWork(inputs={}, options={}, seed=0, artifact="ann/utterances/0.flac", pause=0.0)
+        work = UtteranceWork.single(inputs={}, options={}, seed=0, artifact="ann/utterances/0.flac", pause=0.0)
         assert self.ledger.enqueue_utterances(ref, 1, [work], [False])
         assert self.done(ref)
         [utterance] = self.released("voice")

@@ -15,6 +15,7 @@ from core.names import JobState, Priority
 from core.redis import connect
 from core.work import CPU, Plan
 from storage.ledger import turns
+from storage.ledger.documents import EnrolmentDocument, JobDocument, RecordingDocument
 from storage.ledger.records import NewJob
 from storage.ledger.turns import Turns
 from tests.conftest import S3
@@ -36,9 +37,10 @@ def line(valkey: str, seaweedfs: S3) -> Iterator[CpuLine]:
 
 def submit(line: CpuLine, job: str, owner: str, data: bytes, duration: float) -> None:
     """A job whose recording has come past the door somehow."""
-    kept = {"object": f"{owner}/recordings/{job}", "sha256": job, "duration": duration}
-    line.connections.objects.put(kept["object"], data, "application/octet-stream")  # type: ignore[arg-type]
-    document = {"owner": owner, "recording": kept}
+    name = f"{owner}/recordings/{job}"
+    line.connections.objects.put(name, data, "application/octet-stream")
+    recording = RecordingDocument(object=name, sha256=job, duration=duration)
+    document = JobDocument(owner=owner, pipeline="vad", recording=recording)
     asked = NewJob(
         id=job, owner=owner, priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60.0, keep=100.0
     )
@@ -90,9 +92,10 @@ def test_long_recordings_of_an_owner_are_decoded_one_at_a_time(line: CpuLine) ->
 
 
 def test_what_is_long_is_told_by_seconds_or_by_samples() -> None:
-    assert not is_long([{"url": "https://a.example/b.wav"}, {"duration": LONG, "samples": 16_000 * LONG}])
-    assert is_long([{"duration": LONG - 1}, {"duration": 2.0}])
-    assert is_long([{"duration": 60.0, "samples": 60 * 384_000 * 8}])
+    known = RecordingDocument
+    assert not is_long([known(url="https://a.example/b.wav"), known(duration=LONG, samples=round(16_000 * LONG))])
+    assert is_long([known(duration=LONG - 1), known(duration=2.0)])
+    assert is_long([known(duration=60.0, samples=60 * 384_000 * 8)])
 
 
 def test_a_recording_that_is_longer_than_it_says_needs_a_turn_too(line: CpuLine) -> None:
@@ -128,8 +131,13 @@ def test_of_takes_that_begin_with_silence_the_sound_is_heard(line: CpuLine) -> N
     buffer = io.BytesIO()
     soundfile.write(buffer, take, 1_000, format="WAV")
     line.connections.objects.put("ann/voices/1/recordings/take", buffer.getvalue(), "application/octet-stream")
-    part = {"object": "ann/voices/1/recordings/take", "sha256": "take", "duration": 23.0}
-    document = {"owner": "ann", "folder": "ann/voices/1", "reference": {"parts": [part] * 12}}
+    part = RecordingDocument(object="ann/voices/1/recordings/take", sha256="take", duration=23.0)
+    document = JobDocument(
+        owner="ann",
+        pipeline="vad",
+        reference=RecordingDocument(parts=(part,) * 12),
+        enrolment=EnrolmentDocument(voice="vo_1", folder="ann/voices/1"),
+    )
     asked = NewJob(
         id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document=document, text="", deadline=60, keep=100
     )

@@ -18,6 +18,7 @@ from core.errors import ModelFailed
 from core.names import JobState, Priority, Role
 from core.redis import connect
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import PORTION, Ledger
 from storage.ledger.records import NewJob, Outcome
 from tests.waiting import wait_for
@@ -66,7 +67,13 @@ class Watched:
 
     def create(self, name: str) -> ItemRef:
         new = NewJob(
-            id=name, owner="ann", priority=Priority.NORMAL, plan=SPEAK, document={}, deadline=600.0, keep=1000.0
+            id=name,
+            owner="ann",
+            priority=Priority.NORMAL,
+            plan=SPEAK,
+            document=JobDocument(owner="ann", pipeline="sim"),
+            deadline=600.0,
+            keep=1000.0,
         )
         assert self.ledger.create(new)
         return ItemRef(name, self.generation(name), 0)
@@ -101,7 +108,9 @@ class Watched:
 @lru_cache
 def works(count: int) -> Sequence[UtteranceWork]:
     return [
-        UtteranceWork(inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n:064}.flac", pause=0.1)
+        UtteranceWork.single(
+            inputs={"tokens": [n]}, options={}, seed=n, artifact=f"ann/utterances/{n:064}.flac", pause=0.1
+        )
         for n in range(count)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipelines.submission import TEXT_IN_LEDGER, Submitter
 from schemas.views import Views
 from storage.keys import create_key
 from storage.ledger.batches import Batches
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import Job, Outcome, Work
 from storage.objects.job_objects import folder
 from storage.webhooks.deliveries import Delivery
@@ -77,9 +78,9 @@ def texts(connections: Connections, job_id: str) -> list[str]:
     return [name for name in connections.objects.names(folder("ann", job_id)) if "/text" in name]
 
 
-def kept_text(connections: Connections, document: Mapping[str, Any]) -> list[str]:
+def kept_text(connections: Connections, document: JobDocument) -> list[str]:
     """What a job's document names as its text, by chapter."""
-    return [str(chapter["text"]) for chapter in json.loads(connections.objects.get(document["text_object"]))]
+    return [str(chapter["text"]) for chapter in json.loads(connections.objects.get(document.text_object or ""))]
 
 
 def taken(line: CpuLine) -> tuple[ItemRef, Work]:
@@ -119,7 +120,7 @@ def test_of_several_texts_put_at_once_the_winners_is_kept(app: Flask, line: CpuL
             assert sorted(status for status, _ in answers.values()) == [202, 409, 409]
             document = found(line.connections, job_id).document
             assert kept_text(line.connections, document) == [long(word)]
-            assert texts(line.connections, job_id) == [document["text_object"]]
+            assert texts(line.connections, job_id) == [document.text_object]
 
 
 def test_a_text_whose_job_was_refused_does_not_stay(client: FlaskClient, app: Flask, line: CpuLine) -> None:
@@ -149,7 +150,7 @@ def test_a_create_whose_answer_was_lost_keeps_its_text(line: CpuLine) -> None:
     from dataclasses import replace
 
     assert not Submitter(replace(line.connections, ledger=Lossy())).create(new)  # type: ignore[arg-type]
-    assert texts(line.connections, new.id) == [found(line.connections, new.id).document["text_object"]]
+    assert texts(line.connections, new.id) == [found(line.connections, new.id).document.text_object]
 
 
 def test_a_batch_that_is_expanded_twice_leaves_one_text_each(client: FlaskClient, line: CpuLine) -> None:
@@ -163,7 +164,7 @@ def test_a_batch_that_is_expanded_twice_leaves_one_text_each(client: FlaskClient
     jobs = Batches(line.connections.ledger, line.connections.objects).get("ann", batch).jobs()
     for job_id, item in zip(jobs, items, strict=True):
         document = found(line.connections, job_id).document
-        assert texts(line.connections, job_id) == [document["text_object"]]
+        assert texts(line.connections, job_id) == [document.text_object]
         assert kept_text(line.connections, document) == [item["job"]["text"]]  # type: ignore[index]
 
 
@@ -279,7 +280,7 @@ def test_a_job_under_the_id_of_one_that_expired_is_kept(client: FlaskClient, lin
     assert kept_text(line.connections, document) == [long("Second")]
     # Before the reaper came, what is left of the first one is the sweep's.
     Sweep(line.connections, 0).run()
-    assert texts(line.connections, job_id) == [document["text_object"]] != old
+    assert texts(line.connections, job_id) == [document.text_object] != old
 
 
 def test_what_has_expired_goes_with_its_text(client: FlaskClient, line: CpuLine) -> None:

@@ -114,7 +114,7 @@ class OwnIds(RuleBasedStateMachine):
 
     def _text_of(self, ref: ItemRef, work: Work) -> str:
         """Read as soon as the item is taken; what comes of it may be laid down much later."""
-        name = work.document.get("text_object")
+        name = work.document.text_object
         text = self.ledger.text(ref.job) if name is None else self.objects.get(name).decode()
         return str(json.loads(text or '[{"text": ""}]')[0]["text"]).split(".")[0]
 
@@ -133,14 +133,16 @@ class OwnIds(RuleBasedStateMachine):
     def _done(self, ref: ItemRef, work: Work, said: str) -> dict[str, Any] | None:
         if work.plan.steps[ref.step].role is Role.PREPARE:
             works = [
-                UtteranceWork(inputs={"said": said}, options={}, seed=0, artifact=f"ann/utterances/{said}", pause=0.0)
+                UtteranceWork.single(
+                    inputs={"said": said}, options={}, seed=0, artifact=f"ann/utterances/{said}", pause=0.0
+                )
                 for _ in range(2)
             ]
             self.ledger.enqueue_utterances(ref, 1, works, [False] * len(works))
             return None
         utterances, _ = self.ledger.utterances(ref.job)
         name = f"{results_folder('ann', ref.job, ref.generation)}audio.wav"
-        self.objects.put(name, ",".join(u.inputs["said"] for u in utterances).encode(), "audio/wav")
+        self.objects.put(name, ",".join(u.stages[0].inputs["said"] for u in utterances).encode(), "audio/wav")
         return {"audio": {"object": name}}
 
     # -- what must hold
@@ -152,7 +154,7 @@ class OwnIds(RuleBasedStateMachine):
                 self._is_of_one_text(job, self.texts[job_id])
 
     def _is_of_one_text(self, job: Job, text: str) -> None:
-        name = job.document.get("text_object")
+        name = job.document.text_object
         kept = self.ledger.text(job.id) if name is None else self.objects.get(name).decode()
         assert kept is None or json.loads(kept)[0]["text"] == text
         assert kept is not None or job.state is JobState.SUCCEEDED
@@ -160,7 +162,7 @@ class OwnIds(RuleBasedStateMachine):
         assert [n for n in names if "/text" in n and n == name] == ([name] if name else [])
         said = text.split(".", maxsplit=1)[0]
         utterances, _ = self.ledger.utterances(job.id)
-        assert {u.inputs["said"] for u in utterances} <= {said} and len(utterances) in (0, 2)
+        assert {u.stages[0].inputs["said"] for u in utterances} <= {said} and len(utterances) in (0, 2)
         if job.result is not None:
             assert self.objects.get(job.result["audio"]["object"]).decode() == f"{said},{said}"
 

@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
 from models.catalog import read_catalog
 from pipelines.connections import Connections
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import NewJob, Outcome
 from tests import present
 from tests.chaos.proxy import FaultProxy
@@ -66,7 +67,7 @@ class Desk:
             "owner": "ann",
             "priority": Priority.NORMAL,
             "plan": SPEAK,
-            "document": {},
+            "document": JobDocument(owner="ann", pipeline="sim"),
             "deadline": 60.0,
             "keep": 100.0,
         }
@@ -77,7 +78,7 @@ class Desk:
         """A job whose utterances wait for their model."""
         ref = self.job()
         works = [
-            UtteranceWork(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0)
+            UtteranceWork.single(inputs={}, options={}, seed=n, artifact=f"ann/utterances/{n}.flac", pause=0.0)
             for n in range(count)
         ]
         assert self.ledger.enqueue_utterances(ref, 1, works, [False] * count)

@@ -12,11 +12,12 @@ from core.names import JobState, Priority, Role
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan, PlanStep
 from pipelines.connections import Connections
+from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome, Work
 from tests.integration.cpu_line import CpuLine
 from workers.microbatch.suspects import LONE_DEATHS, gap
-from workers.steps import cpu
+from workers.steps import registry
 
 PLAN = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.SYNTHESIZE, model="sim", each=True)))
 
@@ -25,7 +26,14 @@ PLAN = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.SYNTHESIZE, model="
 def line(valkey: str) -> Iterator[CpuLine]:
     found = CpuLine(Settings(redis_url=valkey, s3_endpoint="http://127.0.0.1:1"))
     job = NewJob(
-        id="job_1", owner="ann", priority=Priority.NORMAL, plan=PLAN, document={}, text="x", deadline=60.0, keep=100.0
+        id="job_1",
+        owner="ann",
+        priority=Priority.NORMAL,
+        plan=PLAN,
+        document=JobDocument(owner="ann", pipeline="sim"),
+        text="x",
+        deadline=60.0,
+        keep=100.0,
     )
     assert found.connections.ledger.create(job)
     yield found
@@ -45,7 +53,7 @@ def test_a_cpu_item_that_ends_each_process_is_poisoned(line: CpuLine, monkeypatc
         ran.append(work.starts)
         raise SystemExit
 
-    monkeypatch.setitem(cpu.STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.CPU_STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
     [ref] = line.waiting()
     for deaths in range(LONE_DEATHS):
         with pytest.raises(SystemExit):
@@ -87,7 +95,7 @@ def test_a_process_that_waits_for_storage_does_not_die_of_its_item(
             raise StorageUnavailable
         return Outcome(ref=ref, station=CPU)
 
-    monkeypatch.setitem(cpu.STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.CPU_STEPS, Role.PREPARE, prepare)  # type: ignore[arg-type]
     kept: list[bytes | None] = []
     monkeypatch.setattr(
         "workers.retry.log.warning",

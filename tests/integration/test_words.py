@@ -18,12 +18,14 @@ from api import create_app
 from audio.artifact import pack
 from audio.join import CEILING, join, level_to
 from audio.loudness import Meter
+from core.names import Normalize
 from core.redis import connect
 from models.base import Frontend, Item, Speech
 from models.catalog import frontend_class, load_catalog
 from models.piper.model import PiperModel
 from models.weights import WeightsCache, files_of
 from storage.keys import create_key
+from storage.ledger.documents import JobDocument
 from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
@@ -57,8 +59,8 @@ def frontends() -> dict[str, Frontend]:
 def speak(frontends: dict[str, Frontend]) -> Speak:
     def speak(model: str, *chapters: str, **options: float) -> list[Spoken]:
         # As it is written: espeak's readings of numbers are the longest.
-        request = {"voice": VOICES[model], "language": "en-US", "options": options, "normalize": "none"}
-        return list(spoken(chapters, request, frontends[model]))
+        document = JobDocument(owner="ann", pipeline=model, language="en-US", options=options, normalize=Normalize.NONE)
+        return list(spoken(chapters, document, VOICES[model], frontends[model]))
 
     return speak
 

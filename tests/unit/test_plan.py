@@ -14,10 +14,10 @@ from core.names import Role
 from core.work import Plan
 from models.base import Bounds, ModelSpec, Option, Voice
 from models.catalog import Catalog, read_catalog
-from pipelines.definitions import DEFAULT_FILE, Gift, Pipeline, PipelineStep, get_pipeline, read_pipelines
-from pipelines.plan import Wish, needed_steps, route, wrong_option
+from pipelines.definitions import DEFAULT_FILE, Pipeline, PipelineStep, StepData, get_pipeline, read_pipelines
+from pipelines.plan import PlanRequest, needed_steps, plan_job, wrong_option
 
-TEXT = frozenset({Gift.TEXT})
+TEXT = frozenset({StepData.TEXT})
 SPEED = Option(default=1.0, minimum=0.5, maximum=2.0)
 
 
@@ -47,14 +47,17 @@ PIPER = Pipeline(
     description="",
     steps=(
         PipelineStep(
-            role=Role.SYNTHESIZE, type="piper", needs=(Gift.TEXT, Gift.LANGUAGE, Gift.VOICE), gives=Gift.SPEECH
+            role=Role.SYNTHESIZE,
+            type="piper",
+            needs=(StepData.TEXT, StepData.LANGUAGE, StepData.VOICE),
+            gives=StepData.SPEECH,
         ),
     ),
 )
 
 
-def wish(**changes: object) -> Wish:
-    return Wish(**{"pipeline": PIPER, "given": TEXT, **changes})  # type: ignore[arg-type]
+def wish(**changes: object) -> PlanRequest:
+    return PlanRequest(**{"pipeline": PIPER, "given": TEXT, **changes})  # type: ignore[arg-type]
 
 
 def code_of(found: pytest.ExceptionInfo[ChorusError]) -> str:
@@ -62,7 +65,7 @@ def code_of(found: pytest.ExceptionInfo[ChorusError]) -> str:
 
 
 def test_a_text_is_prepared_spoken_and_assembled() -> None:
-    found = route(wish(), CATALOG)
+    found = plan_job(wish(), CATALOG)
     assert [s.role for s in found.plan.steps] == [Role.PREPARE, Role.SYNTHESIZE, Role.ASSEMBLE]
     assert str(found.plan) == "prepare:cpu *synthesize:first assemble:cpu"
     assert Plan.parse(str(found.plan)) == found.plan
@@ -79,7 +82,7 @@ def test_a_text_is_prepared_spoken_and_assembled() -> None:
     ],
 )
 def test_the_first_model_that_fits_is_taken(changes: dict[str, object], model: str, voice: str) -> None:
-    found = route(wish(**changes), CATALOG)
+    found = plan_job(wish(**changes), CATALOG)
     assert (found.plan.steps[1].model, found.voice) == (model, voice)
 
 
@@ -99,7 +102,7 @@ def test_the_first_model_that_fits_is_taken(changes: dict[str, object], model: s
 )
 def test_what_cannot_be_routed_says_what_is_wrong(changes: dict[str, object], code: str) -> None:
     with pytest.raises(InvalidRequest) as found:
-        route(wish(**changes), CATALOG)
+        plan_job(wish(**changes), CATALOG)
     assert code_of(found) == code
     assert found.value.status == 422
     assert found.value.message
@@ -110,20 +113,26 @@ def test_steps_whose_gift_is_there_are_skipped() -> None:
         name="clone",
         description="",
         steps=(
-            PipelineStep(role=Role.VAD, type=None, needs=(Gift.REFERENCE,), gives=Gift.SEGMENTS),
-            PipelineStep(role=Role.EMBED, type=None, needs=(Gift.REFERENCE, Gift.SEGMENTS), gives=Gift.EMBEDDING),
-            PipelineStep(role=Role.SYNTHESIZE, type=None, needs=(Gift.TEXT, Gift.BASE_VOICE), gives=Gift.SPEECH),
-            PipelineStep(role=Role.CONVERT, type=None, needs=(Gift.SPEECH, Gift.EMBEDDING), gives=Gift.SPEECH),
+            PipelineStep(role=Role.VAD, type=None, needs=(StepData.REFERENCE,), gives=StepData.SEGMENTS),
+            PipelineStep(
+                role=Role.EMBED, type=None, needs=(StepData.REFERENCE, StepData.SEGMENTS), gives=StepData.EMBEDDING
+            ),
+            PipelineStep(
+                role=Role.SYNTHESIZE, type=None, needs=(StepData.TEXT, StepData.BASE_VOICE), gives=StepData.SPEECH
+            ),
+            PipelineStep(
+                role=Role.CONVERT, type=None, needs=(StepData.SPEECH, StepData.EMBEDDING), gives=StepData.SPEECH
+            ),
         ),
     )
 
-    def roles(*gifts: Gift) -> list[Role]:
+    def roles(*gifts: StepData) -> list[Role]:
         return [step.role for step in needed_steps(clone, TEXT | set(gifts))]
 
     tail = [Role.SYNTHESIZE, Role.CONVERT]
-    assert roles(Gift.REFERENCE) == [Role.VAD, Role.EMBED, *tail]
-    assert roles(Gift.REFERENCE, Gift.SEGMENTS) == [Role.EMBED, *tail]
-    assert roles(Gift.EMBEDDING) == tail
+    assert roles(StepData.REFERENCE) == [Role.VAD, Role.EMBED, *tail]
+    assert roles(StepData.REFERENCE, StepData.SEGMENTS) == [Role.EMBED, *tail]
+    assert roles(StepData.EMBEDDING) == tail
     with pytest.raises(Unroutable) as found:
         roles()
     assert code_of(found) == "missing_reference"
@@ -149,7 +158,7 @@ def test_a_pipeline_is_added_by_yaml_alone(tmp_path: Path) -> None:
         "pipelines:\n  loud:\n    steps:\n"
         "      - {role: synthesize, type: piper, needs: [text, language, voice], gives: speech}\n"
     )
-    found = route(wish(pipeline=read_pipelines(file)["loud"]), CATALOG)
+    found = plan_job(wish(pipeline=read_pipelines(file)["loud"]), CATALOG)
     assert str(found.plan) == "prepare:cpu *synthesize:first assemble:cpu"
 
 
@@ -243,8 +252,8 @@ EARS = Catalog({"english": listener("english", "en"), "german": listener("german
 
 def heard(language: str | None, catalog: Catalog = EARS, **more: object) -> str:
     pipeline = get_pipeline("transcribe", read_pipelines(DEFAULT_FILE))
-    given = frozenset({Gift.RECORDING})
-    plan = route(wish(pipeline=pipeline, given=given, language=language, **more), catalog).plan
+    given = frozenset({StepData.RECORDING})
+    plan = plan_job(wish(pipeline=pipeline, given=given, language=language, **more), catalog).plan
     return str(plan.find(Role.TRANSCRIBE).model)  # type: ignore[union-attr]
 
 

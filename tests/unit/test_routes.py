@@ -11,18 +11,18 @@ import pytest
 from core.errors import InvalidRequest
 from core.names import Role, VadMode
 from models.catalog import load_catalog
-from pipelines.definitions import Gift, load_pipelines
-from pipelines.plan import Wish, route
+from pipelines.definitions import StepData, load_pipelines
+from pipelines.plan import PlanRequest, plan_job
 
-TEXT, REFERENCE, RECORDING = Gift.TEXT, Gift.REFERENCE, Gift.RECORDING
-SEGMENTS, EMBEDDING = Gift.SEGMENTS, Gift.EMBEDDING
+TEXT, REFERENCE, RECORDING = StepData.TEXT, StepData.REFERENCE, StepData.RECORDING
+SEGMENTS, EMBEDDING = StepData.SEGMENTS, StepData.EMBEDDING
 
 SPEAK = "open:cpu *synthesize:piper-joe assemble:cpu"
 
 
-def plan_of(pipeline: str, *given: Gift, **changes: object) -> str:
-    wish = Wish(pipeline=load_pipelines()[pipeline], given=frozenset(given), **changes)  # type: ignore[arg-type]
-    return str(route(wish, load_catalog()).plan)
+def plan_of(pipeline: str, *given: StepData, **changes: object) -> str:
+    wish = PlanRequest(pipeline=load_pipelines()[pipeline], given=frozenset(given), **changes)  # type: ignore[arg-type]
+    return str(plan_job(wish, load_catalog()).plan)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def plan_of(pipeline: str, *given: Gift, **changes: object) -> str:
     ],
 )  # fmt: skip
 def test_the_chain_starts_where_what_is_given_ends(
-    pipeline: str, given: list[Gift], changes: dict[str, object], plan: str
+    pipeline: str, given: list[StepData], changes: dict[str, object], plan: str
 ) -> None:
     assert plan_of(pipeline, *given, **changes) == plan
 
@@ -95,7 +95,7 @@ def test_the_chain_starts_where_what_is_given_ends(
     ],
 )  # fmt: skip
 def test_what_cannot_be_routed_is_refused_by_name(
-    pipeline: str, given: list[Gift], changes: dict[str, object], code: str, names: str
+    pipeline: str, given: list[StepData], changes: dict[str, object], code: str, names: str
 ) -> None:
     with pytest.raises(InvalidRequest) as found:
         plan_of(pipeline, *given, **changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidText
+from core.names import Normalize
 from models.base import Frontend
 from models.catalog import load_catalog
+from storage.ledger.documents import JobDocument
 from text.speakable import clean
 from workers.steps.utterances import MAX_WARNINGS, Spoken, spoken, warnings_of
 
-REQUEST = {"voice": "joe", "language": "en-US", "options": {}, "normalize": "none"}
+DOCUMENT = JobDocument(owner="ann", pipeline="narrow", language="en-US")
+VOICE = "one"
 
 
 class Narrow(Frontend):
@@ -46,7 +50,7 @@ def letters(text: str) -> str:
 
 @given(st.text(st.sampled_from("ab1 ,.-\n—é"), max_size=120), st.integers(1, 30))
 def test_every_letter_is_in_one_utterance_that_fits(text: str, most: int) -> None:
-    found = list(spoken([text], REQUEST, Narrow(most)))
+    found = list(spoken([text], DOCUMENT, VOICE, Narrow(most)))
     assert not [f for f in found if f.error]
     assert "".join(letters(said(f)) for f in found) == letters(clean(text))
     assert all(1 <= len(f.inputs["tokens"]) <= most for f in found)
@@ -55,7 +59,7 @@ def test_every_letter_is_in_one_utterance_that_fits(text: str, most: int) -> Non
 
 def test_what_is_too_long_is_cut_at_clauses_then_between_words_then_in_a_word() -> None:
     def parts(text: str, most: int) -> list[str]:
-        return [said(f) for f in spoken([text], REQUEST, Narrow(most))]
+        return [said(f) for f in spoken([text], DOCUMENT, VOICE, Narrow(most))]
 
     assert parts("one two, three four", 12) == ["one two,", "three four"]
     assert parts("one two three four", 10) == ["one two", "three four"]
@@ -64,7 +68,9 @@ def test_what_is_too_long_is_cut_at_clauses_then_between_words_then_in_a_word() 
 
 def test_what_would_last_too_long_is_cut_by_the_speed() -> None:
     def count(**options: float) -> int:
-        return len(list(spoken(["one two three four"], REQUEST | {"options": options}, Narrow(99, seconds=1.0))))
+        return len(
+            list(spoken(["one two three four"], replace(DOCUMENT, options=options), VOICE, Narrow(99, seconds=1.0)))
+        )
 
     assert count() == 1
     assert count(speed=0.5) == 2
@@ -72,7 +78,7 @@ def test_what_would_last_too_long_is_cut_by_the_speed() -> None:
 
 
 def test_what_has_a_word_and_no_sound_is_an_error_and_no_silence() -> None:
-    found = list(spoken(["One. Two # two. Three.\n\n---\n\nFour."], REQUEST, Narrow(99, mute="#")))
+    found = list(spoken(["One. Two # two. Three.\n\n---\n\nFour."], DOCUMENT, VOICE, Narrow(99, mute="#")))
     assert [f.utterance.text for f in found] == ["One.", "Two # two.", "Three.", "Four."]
     assert [f.error.to_dict() if f.error else None for f in found] == [
         None,
@@ -88,17 +94,17 @@ def test_what_has_a_word_and_no_sound_is_an_error_and_no_silence() -> None:
 
 
 def test_a_letter_that_never_fits_is_an_error() -> None:
-    assert [f.error and f.error.code for f in spoken(["ab"], REQUEST, Narrow(0))] == ["text_too_long"] * 2
+    assert [f.error and f.error.code for f in spoken(["ab"], DOCUMENT, VOICE, Narrow(0))] == ["text_too_long"] * 2
 
 
 @pytest.mark.parametrize("text", ["", "---", "…\n\n***"])
 def test_without_a_word_there_is_nothing(text: str) -> None:
-    assert list(spoken([text], REQUEST, Narrow(5))) == []
+    assert list(spoken([text], DOCUMENT, VOICE, Narrow(5))) == []
 
 
 def test_what_the_voice_cannot_read_is_left_out_and_told() -> None:
     text = "He\r\nsaid 日本, かな! Then left.\n\nПривет, мир.\n\nEnd."
-    found = list(spoken([text], REQUEST, Narrow(99)))
+    found = list(spoken([text], DOCUMENT, VOICE, Narrow(99)))
     assert [said(f) for f in found] == ["He said  !", "Then left.", "End."]
     told = warnings_of(["All is well.", text], "en-US")
     assert [(w["code"], w["chapter"], text[w["start"] : w["end"]]) for w in told] == [
@@ -111,10 +117,10 @@ def test_what_the_voice_cannot_read_is_left_out_and_told() -> None:
 
 def test_text_is_put_into_words_unless_asked_not_to() -> None:
     def tokens(normalize: str) -> list[str]:
-        request = {**REQUEST, "normalize": normalize}
-        return [said(f) for f in spoken(["It cost $500 in 1999."], request, Narrow(200))]
+        document = replace(DOCUMENT, normalize=Normalize(normalize))
+        return [said(f) for f in spoken(["It cost $500 in 1999."], document, VOICE, Narrow(200))]
 
     assert tokens("auto") == ["It cost five hundred dollars in nineteen ninety nine."]
     assert tokens("none") == ["It cost $500 in 1999."]
-    [found] = spoken(["It cost $500."], {**REQUEST, "normalize": "auto"}, Narrow(200))
+    [found] = spoken(["It cost $500."], DOCUMENT, VOICE, Narrow(200))
     assert found.utterance.text == "It cost $500.", "the words of the source stay known"

@@ -31,7 +31,7 @@ from workers.microbatch.pieces import Pieces
 from workers.microbatch.suspects import Verdict, judge
 from workers.recording import record
 from workers.retry import as_chorus_error, failed, retry_until_available
-from workers.steps.base import Station, Stored
+from workers.steps.base import ModelStep, SourceMissing, Stored
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +97,14 @@ class MicroBatcher:
         self,
         connections: Connections,
         served: Mapping[str, Served],
-        stations: Mapping[Role, Station],
+        steps: Mapping[Role, ModelStep],
         settle: Callable[[list[object], bool], None],
         *,
         store_threads: int = 8,
     ) -> None:
         self._connections = connections
         self._served = served
-        self._stations = stations
+        self._steps = steps
         self._settle = settle
         self._arrived: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._finished: queue.Queue[Finished | None] = queue.Queue(maxsize=2)
@@ -228,9 +228,7 @@ class MicroBatcher:
         if entry.judged()[0] is Verdict.POISONED:
             return Poisoned(step=entry.role.value)
         try:
-            loaded = retry_until_available(
-                lambda: self._stations[entry.role].load(model.spec, entry.work), self._stopping
-            )
+            loaded = retry_until_available(lambda: self._steps[entry.role].load(model.spec, entry.work), self._stopping)
             if isinstance(loaded, Stored):
                 return loaded
             entry.item = loaded
@@ -352,7 +350,7 @@ class MicroBatcher:
         step, spec = entry.role.value, served.model.spec
         if isinstance(output, ChorusError):
             return as_chorus_error(output, ModelFailed, step)
-        station = self._stations[entry.role]
+        station = self._steps[entry.role]
         try:
             return retry_until_available(lambda: station.store(spec, entry.work, entry.item, output), self._stopping)
         except Unavailable:
@@ -370,12 +368,14 @@ class MicroBatcher:
     # -- ends ---------------------------------------------------------------------------------------------
 
     def _outcome(self, entry: Entry, stored: Stored | ChorusError) -> Outcome:
+        if isinstance(stored, SourceMissing):
+            return Outcome(ref=entry.ref, station=entry.station, error=stored, back=True)
         if isinstance(stored, ChorusError):
             return failed(entry.ref, entry.station, stored)
         if entry.ref.index != WHOLE_JOB:
             return Outcome(ref=entry.ref, station=entry.station)
         result = stored.result if entry.ref.step == len(entry.work.plan.steps) - 1 else None
-        return Outcome(ref=entry.ref, station=entry.station, gifts=stored.gifts, result=result, plan=stored.plan)
+        return Outcome(ref=entry.ref, station=entry.station, outputs=stored.outputs, result=result, plan=stored.plan)
 
     def _end(self, entries: Sequence[Entry], *, ended: bool = True) -> None:
         messages: list[object] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import tempfile
@@ -19,7 +18,7 @@ from audio.loudness import Meter
 from audio.samples import Samples
 from core.errors import ArtifactMissing
 from core.failpoints import reach
-from core.names import AudioFormat, JobState
+from core.names import JobState
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
@@ -31,18 +30,17 @@ from workers.retry import retry_until_available
 
 def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     """Joins, encodes once and uploads; the result names the object."""
-    request = work.document
+    document, output = work.document, work.document.output
     utterances, states = connections.ledger.utterances(ref.job)
     rate = _sample_rate(connections, work)
-    output = request["output"]
-    kind = AudioFormat(output["format"])
-    name = f"{results_folder(request['owner'], ref.job, ref.generation)}audio.{kind.value}"
+    kind = output.format
+    name = f"{results_folder(document.owner, ref.job, ref.generation)}audio.{kind.value}"
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         path = Path(folder) / f"audio.{kind.value}"
-        with Encoder(path, kind, rate, output.get("sample_rate")) as encoder:
+        with Encoder(path, kind, rate, output.sample_rate) as encoder:
             lengths: dict[int, int] = {}
             pieces = _pieces(connections, utterances, states, rate, lengths)
-            reached = _encode(pieces, rate, output.get("loudness"), encoder)
+            reached = _encode(pieces, rate, output.loudness, encoder)
             encoded = encoder.close()
         reach("assemble.encoded")
         retry_until_available(lambda: connections.objects.put_file(name, path, CONTENT_TYPES[kind]))
@@ -58,12 +56,12 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         **reached,
         **copied,
     }
-    result = {"audio": audio, "characters": request["characters"], "seed": request["seed"]}
-    if "chapters" in work.gifts:
-        pauses = [work.pause for work in utterances]
-        result["chapters"] = _chapters(json.loads(work.gifts["chapters"]), lengths, pauses, rate)
-    if "match" in work.gifts:
-        result["match"] = json.loads(work.gifts["match"])
+    result = {"audio": audio, "characters": document.characters, "seed": document.seed}
+    if work.outputs.chapters is not None:
+        pauses = [utterance.pause for utterance in utterances]
+        result["chapters"] = _chapters(work.outputs.chapters, lengths, pauses, rate)
+    if work.outputs.match is not None:
+        result["match"] = work.outputs.match
     _write_record(connections, ref, result)
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
 
@@ -83,7 +81,7 @@ def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encod
 
 
 def _chapters(
-    begun: list[tuple[str, int]], lengths: Mapping[int, int], pauses: Sequence[float], rate: int
+    begun: Sequence[tuple[str, int]], lengths: Mapping[int, int], pauses: Sequence[float], rate: int
 ) -> list[dict[str, Any]]:
     """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``lengths``: in samples."""
     starts = [0]
@@ -94,12 +92,12 @@ def _chapters(
 
 def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
     """Copies the result to the destination that the job names, where it names one; says where it is."""
-    named = work.document["output"].get("destination")
+    named = work.document.output.destination
     if named is None:
         return {}
     destination = find_destination(connections.settings.destinations, named)
-    name = f"{destination.prefix}{work.document['owner']}/{ref.job}/{ref.generation}/{path.name}"
-    kind = CONTENT_TYPES[AudioFormat(work.document["output"]["format"])]
+    name = f"{destination.prefix}{work.document.owner}/{ref.job}/{ref.generation}/{path.name}"
+    kind = CONTENT_TYPES[work.document.output.format]
     retry_until_available(lambda: connections.objects.put_file(name, path, kind, bucket=destination.bucket))
     return {"destination": f"s3://{destination.bucket}/{name}"}
 

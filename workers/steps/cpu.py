@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,24 +23,11 @@ from storage.ledger.records import Outcome, Work
 from workers.microbatch.suspects import Verdict, judge
 from workers.recording import record
 from workers.retry import as_chorus_error, failed, retry_until_available
-from workers.steps.assemble import UtterancesMissing, assemble, drop_unwanted
-from workers.steps.enrol import enrol
-from workers.steps.expand import expand
+from workers.steps.assemble import UtterancesMissing, drop_unwanted
 from workers.steps.long_decodes import NoTurn
-from workers.steps.prepare import open_utterances, prepare
+from workers.steps.registry import CPU_STEPS
 
 log = logging.getLogger(__name__)
-
-Step = Callable[[Connections, ItemRef, Work], Outcome]
-
-#: What each CPU step does.
-STEPS: Mapping[Role, Step] = {
-    Role.PREPARE: prepare,
-    Role.OPEN: open_utterances,
-    Role.ASSEMBLE: assemble,
-    Role.EXPAND: expand,
-    Role.ENROL: enrol,
-}
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +57,7 @@ def run_cpu_item(connections: Connections, item: str) -> None:
 def _withdraw(connections: Connections, ref: ItemRef, work: Work) -> None:
     """Takes back what a step has written that nobody wanted any more."""
     if work.plan.steps[ref.step].role is Role.ASSEMBLE:
-        retry_until_available(lambda: drop_unwanted(connections, ref, work.document["owner"]))
+        retry_until_available(lambda: drop_unwanted(connections, ref, work.document.owner))
 
 
 def _turned_away(ref: ItemRef, work: Work) -> Outcome | None:
@@ -119,7 +106,7 @@ class _Try:
             self.connections.ledger.start(CPU, [self.ref])
             self.marked = True
         try:
-            return STEPS[self.work.plan.steps[self.ref.step].role](self.connections, self.ref, self.work)
+            return CPU_STEPS[self.work.plan.steps[self.ref.step].role](self.connections, self.ref, self.work)
         except Unavailable:
             with contextlib.suppress(Unavailable):
                 self.connections.ledger.clear_started([self.ref])

@@ -24,7 +24,8 @@ from core.work import CPU, ItemRef
 from pipelines.connections import Connections
 from pipelines.submission import Submitter
 from schemas.requests import BatchItem, JobRequest
-from storage.ledger.batches import Batches, index_object, job_of
+from storage.ledger.batches import index_object, job_of
+from storage.ledger.documents import ItemsDocument, JobDocument
 from storage.ledger.records import NewJob, Outcome, Work
 from storage.metrics import count
 from storage.objects.file_names import file_name
@@ -53,14 +54,14 @@ def expand(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     """Makes every item of a batch into a job. Raises `InvalidRequest` (``invalid_items``) where it is strict and one
     of them will not do; then none is made."""
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
-        path = Path(folder) / "items.jsonl"
-        retry_until_available(lambda: connections.objects.get_file(work.document["items_object"], path))
+        path, items = Path(folder) / "items.jsonl", _items(work.document)
+        retry_until_available(lambda: connections.objects.get_file(items.object, path))
         expansion = Expansion()
         jobs = _jobs(connections, ref, work.document, path, expansion)
-        if work.document["strict"]:
+        if items.strict:
             kept = list(jobs)
             if expansion.errors:
-                _write_down(connections, ref, work.document, expansion)
+                _save_index(connections, ref, work.document, expansion)
                 raise _invalid_items(expansion)
             jobs = iter(kept)
         try:
@@ -68,12 +69,18 @@ def expand(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         except Conflict:  # it was canceled meanwhile: the rest is not wanted, but stands in the index
             for _ in jobs:
                 pass
-    _write_down(connections, ref, work.document, expansion)
+    _save_index(connections, ref, work.document, expansion)
     return Outcome(ref=ref, station=CPU, result={"failed": len(expansion.errors)})
 
 
+def _items(document: JobDocument) -> ItemsDocument:
+    if document.items is None:
+        raise InternalError("The batch has no items.")
+    return document.items
+
+
 def _jobs(
-    connections: Connections, ref: ItemRef, document: Mapping[str, Any], path: Path, expansion: Expansion
+    connections: Connections, ref: ItemRef, document: JobDocument, path: Path, expansion: Expansion
 ) -> Iterator[NewJob]:
     """The jobs of all good items, one at a time; the bad ones go to ``expansion`` alone."""
     with path.open("rb") as file:
@@ -116,16 +123,15 @@ def _item(line: bytes, most: int, seen: set[str]) -> BatchItem:
     return item
 
 
-def _job(connections: Connections, ref: ItemRef, document: Mapping[str, Any], index: int, item: BatchItem) -> NewJob:
-    body = JobRequest.model_validate(laid_under(document["defaults"], item.job))
-    job_id, owner = job_of(ref.job, index), document["owner"]
-    job = retry_until_available(
-        lambda: Submitter(connections).prepare(body, owner, None, job_id, document["ceiling"], ref)
-    )
-    return replace(job, document={**job.document, "custom_id": item.custom_id})
+def _job(connections: Connections, ref: ItemRef, document: JobDocument, index: int, item: BatchItem) -> NewJob:
+    items = _items(document)
+    body = JobRequest.model_validate(merge_defaults(items.defaults, item.job))
+    job_id, owner = job_of(ref.job, index), document.owner
+    job = retry_until_available(lambda: Submitter(connections).prepare(body, owner, None, job_id, items.ceiling, ref))
+    return replace(job, document=replace(job.document, custom_id=item.custom_id))
 
 
-def laid_under(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+def merge_defaults(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     """An item's job with the batch's defaults under it; a batch is ``bulk`` unless it says otherwise."""
     merged = {"priority": "bulk", **defaults, **job}
     for name in _MERGED:
@@ -142,17 +148,15 @@ def _create(connections: Connections, jobs: Iterator[NewJob]) -> None:
         if number % PORTION == 0:
             retry_until_available(lambda: connections.ledger.release([CPU]))
         with suppress(Unavailable):
-            count(connections.redis, [("chorus_jobs_created_total", (job.document["pipeline"],), 1.0)])
+            count(connections.redis, [("chorus_jobs_created_total", (job.document.pipeline,), 1.0)])
     retry_until_available(lambda: connections.ledger.release([CPU]))
 
 
-def _write_down(connections: Connections, ref: ItemRef, document: Mapping[str, Any], expansion: Expansion) -> None:
-    name = index_object(document["owner"], ref.job)
+def _save_index(connections: Connections, ref: ItemRef, document: JobDocument, expansion: Expansion) -> None:
+    name = index_object(document.owner, ref.job)
     data = "\n".join(expansion.lines).encode()
     retry_until_available(lambda: connections.objects.put(name, data, "application/x-ndjson"))
-    retry_until_available(
-        lambda: Batches(connections.ledger, connections.objects).note_errors(ref.job, expansion.errors)
-    )
+    retry_until_available(lambda: connections.batches.note_errors(ref.job, expansion.errors))
     reach("expand.written")
 
 

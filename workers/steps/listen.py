@@ -18,9 +18,10 @@ from core.names import Role
 from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
 from models.families import family_of
 from pipelines.connections import Connections
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
-from workers.steps.base import Stored
+from workers.steps.base import ModelStep, Stored
 from workers.steps.recordings import RATE, folder_of, read_samples
 
 log = logging.getLogger(__name__)
@@ -30,17 +31,17 @@ Known = TypeVar("Known")
 
 def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
     """The options that the job gave for this model."""
-    return {name: work.document["options"][name] for name in spec.options if name in work.document["options"]}
+    return {name: work.document.options[name] for name in spec.options if name in work.document.options}
 
 
 def sha256_of(work: Work) -> str:
     """The hash of the job's recording as it was brought."""
-    if "sha256" in work.gifts:
-        return work.gifts["sha256"].decode()
+    if work.outputs.sha256 is not None:
+        return work.outputs.sha256
     raise ArtifactMissing("The job has no recording.")
 
 
-class ListeningStation:
+class ListeningStep(ModelStep):
     """Loads a recording for a model that listens."""
 
     def __init__(self, connections: Connections) -> None:
@@ -48,7 +49,9 @@ class ListeningStation:
         self._objects = connections.objects
 
     def _item(self, spec: ModelSpec, work: Work, **more: Any) -> Item:
-        samples = read_samples(self._objects, work.gifts["samples"].decode())
+        if work.outputs.samples is None:
+            raise ArtifactMissing("The job has no recording.")
+        samples = read_samples(self._objects, work.outputs.samples)
         return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
 
     def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
@@ -63,7 +66,7 @@ class ListeningStation:
             return None
 
 
-class VadStation(ListeningStation):
+class VadStep(ListeningStep):
     """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
@@ -84,9 +87,9 @@ class VadStation(ListeningStation):
 
     def _stored(self, work: Work, found: Mapping[str, Any], name: str) -> Stored:
         if not found["segments"] and work.plan.find(Role.EMBED):
-            raise NoSpeech("The reference holds no speech." if "reference" in work.document else None)
-        spans = [[s["start"], s["end"]] for s in found["segments"]]
-        return Stored(gifts={"segments": json.dumps(spans), "segments_object": name}, result=dict(found))
+            raise NoSpeech("The reference holds no speech." if work.document.reference else None)
+        spans = [(s["start"], s["end"]) for s in found["segments"]]
+        return Stored(outputs=StepOutputs(segments=spans, segments_object=name), result=dict(found))
 
     def _name(self, spec: ModelSpec, work: Work) -> str:
         options = json.dumps(options_of(spec, work), sort_keys=True)
@@ -95,7 +98,7 @@ class VadStation(ListeningStation):
         return f"{folder_of(work)}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
 
 
-class EmbedStation(ListeningStation):
+class EmbedStep(ListeningStep):
     """Speaker embedding: gives ``embedding``, an object name."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
@@ -119,12 +122,11 @@ class EmbedStation(ListeningStation):
             "dimensions": len(embedding.vector),
             "values": [round(float(v), 7) for v in embedding.vector],
         }
-        return Stored(gifts={"embedding": name}, result={"embedding": shape})
+        return Stored(outputs=StepOutputs(embedding=name), result={"embedding": shape})
 
     def _spans(self, work: Work) -> list[list[float]] | None:
-        if "segments" in work.document:
-            return list(work.document["segments"])
-        return json.loads(work.gifts["segments"]) if "segments" in work.gifts else None
+        spans = work.outputs.segments if work.document.segments is None else work.document.segments
+        return None if spans is None else [[start, end] for start, end in spans]
 
     def _name(self, spec: ModelSpec, work: Work) -> str:
         version = str(family_of(spec.type).code_version)
@@ -132,11 +134,11 @@ class EmbedStation(ListeningStation):
         return embedding_name(folder_of(work), *content)
 
 
-class TranscribeStation(ListeningStation):
+class TranscribeStep(ListeningStep):
     """Transcription: the job's result."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
-        language = work.document.get("language")
+        language = work.document.language
         return self._item(spec, work, **({"language": language} if language else {}))
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
@@ -147,7 +149,7 @@ class TranscribeStation(ListeningStation):
             "language": output.language,
             "segments": [s.to_dict() for s in output.segments],
         }
-        return Stored(gifts={}, result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
+        return Stored(result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
 
 
 def _unpack_segments(data: bytes) -> dict[str, Any]:
@@ -158,10 +160,16 @@ def _unpack_segments(data: bytes) -> dict[str, Any]:
     }
 
 
+def embedding_object(work: Work) -> str | None:
+    """The object name of the embedding that the job brought or that a step before this one gave."""
+    return work.document.embedding.object if work.document.embedding else work.outputs.embedding
+
+
 def read_embedding(connections: Connections, work: Work) -> StoredEmbedding:
     """The embedding that the job brought or that a step before this one gave."""
-    given = work.document.get("embedding")
-    name = given["object"] if given else work.gifts["embedding"].decode()
+    name = embedding_object(work)
+    if name is None:
+        raise ArtifactMissing("The job has no speaker embedding.")
     return unpack_embedding(connections.objects.get(name))
 
 

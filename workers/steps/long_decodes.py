@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from core.errors import Unavailable
 from core.work import CPU, ItemRef
 from pipelines.connections import Connections
+from storage.ledger.documents import RecordingDocument
 from storage.ledger.turns import LEASE, Turns
 from workers.retry import retry_until_available
 
 #: Seconds of sound, and samples of all channels together, above which decoding is long.
 LONG, MANY_SAMPLES = 600.0, 600 * 48_000 * 2
-
-_LONG = {"duration": LONG, "samples": MANY_SAMPLES}
 
 #: Mean seconds until an item that found no turn asks again.
 ASK_AGAIN = 2.0
@@ -35,9 +33,10 @@ class NoTurn(Exception):
         self.again_in = ASK_AGAIN * random.uniform(0.5, 1.5)
 
 
-def is_long(recordings: Sequence[Mapping[str, Any]]) -> bool:
+def is_long(recordings: Sequence[RecordingDocument]) -> bool:
     """Whether it takes long to decode recordings, by what was found in them as they were taken in."""
-    return any(sum(part.get(what, 0) for part in recordings) > most for what, most in _LONG.items())
+    duration, samples = sum(part.duration for part in recordings), sum(part.samples for part in recordings)
+    return duration > LONG or samples > MANY_SAMPLES
 
 
 @contextmanager

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
-from core.errors import ModelFailed, Unroutable
+from core.errors import Unroutable
 from core.names import Role
-from models.base import Item, ModelSpec, Output
+from models.base import Item, ModelSpec
 from models.catalog import speaks
 from pipelines.connections import Connections
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.ledger.registry import live_stations
-from workers.steps.base import Stored
+from workers.steps.base import ModelStep, Stored
 from workers.steps.listen import cosine, read_embedding
 from workers.steps.stock_voices import StockVoice, StockVoices, stock_voices
 
 
-class MatchStation:
+class MatchStep(ModelStep):
     """Compares; no model runs, so `load` answers by itself."""
 
     def __init__(self, connections: Connections) -> None:
@@ -26,7 +25,7 @@ class MatchStation:
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The nearest voice that speaks the job's language and that a live worker serves."""
         embedding = read_embedding(self._connections, work)
-        language = work.document["language"]
+        language = work.document.language or ""
         voices = self._candidates(language)
         if not voices:
             raise Unroutable(f"No live worker serves a voice that speaks {language!r}.", code="no_voice")
@@ -34,11 +33,7 @@ class MatchStation:
         similarity, (synthesizer, voice) = max(zip(scores, voices, strict=True), key=lambda entry: entry[0])
         match = {"voice": voice.name, "model": synthesizer.name, "similarity": round(similarity, 4)}
         plan = work.plan.with_model(Role.SYNTHESIZE, synthesizer.name)
-        return Stored(gifts={"voice": voice.name, "match": json.dumps(match)}, result=match, plan=plan)
-
-    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
-        """Never called: `load` has answered."""
-        raise ModelFailed("Matching runs no model.")
+        return Stored(outputs=StepOutputs(voice=voice.name, match=match), result=match, plan=plan)
 
     def _candidates(self, language: str) -> list[StockVoice]:
         served = live_stations(self._connections.redis)

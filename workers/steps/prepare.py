@@ -6,59 +6,62 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InvalidText
 from core.failpoints import reach
 from core.names import Role
-from core.work import CPU, ItemRef, UtteranceWork
+from core.work import CPU, ItemRef, StageWork, UtteranceWork
 from models.base import ModelSpec
 from models.families import family_of
 from pipelines.connections import Connections
+from storage.ledger.documents import JobDocument
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
 from workers.retry import retry_until_available
-from workers.steps.recordings import take_in
+from workers.steps.listen import read_embedding
+from workers.steps.recordings import fetch_recordings
 from workers.steps.utterances import Spoken, spoken, warnings_of
 
 
 def prepare(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """Decodes the job's recording; lays its utterances down, where no other step comes before them."""
-    gifts = take_in(connections, ref, work)
+    """Decodes the job's recording; enqueues its utterances, where no other step comes before them."""
+    outputs = fetch_recordings(connections, ref, work)
+    if work.document.embedding is not None:  # where the steps behind look for one
+        outputs = outputs.joined(StepOutputs(embedding=work.document.embedding.object))
     if work.plan.find(Role.OPEN) is None:
-        gifts |= lay_utterances(connections, ref, work)
-    return Outcome(ref=ref, station=CPU, gifts=gifts)
+        outputs = outputs.joined(enqueue_utterances(connections, ref, work))
+    return Outcome(ref=ref, station=CPU, outputs=outputs)
 
 
 def open_utterances(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """``open``: lays the utterances down once what they need, such as a voice, has been found."""
-    return Outcome(ref=ref, station=CPU, gifts=lay_utterances(connections, ref, work))
+    """``open``: enqueues the utterances once what they need, such as a voice, has been found."""
+    return Outcome(ref=ref, station=CPU, outputs=enqueue_utterances(connections, ref, work))
 
 
-def lay_utterances(connections: Connections, ref: ItemRef, work: Work) -> dict[str, bytes | str]:
-    """Every utterance's inputs, name and seed, into the ledger; nothing where the job has no text to speak.
+def enqueue_utterances(connections: Connections, ref: ItemRef, work: Work) -> StepOutputs:
+    """Every utterance's stages, with inputs, names and seeds, into the ledger; nothing where the job speaks no text.
 
     Gives ``chapters``, where the job has titles or several of them: each one's title and first utterance."""
-    step = next((n for n, s in enumerate(work.plan.steps) if s.role is Role.SYNTHESIZE), None)
-    if step is None:
-        return {}
-    request = {**work.document}
-    if "voice" in work.gifts:
-        request["voice"] = work.gifts["voice"].decode()
-    spec = connections.catalog.get(work.plan.steps[step].station)
-    frontend = connections.frontend(spec)
-    titles, chapters = job_text(connections, ref, request)
-    found = list(spoken(chapters, request, frontend))
+    first, document = work.plan.first_stage, work.document
+    if first is None:
+        return StepOutputs()
+    frontend = connections.frontend(connections.catalog.get(work.plan.steps[first].station))
+    titles, chapters = job_text(connections, ref, document)
+    found = list(spoken(chapters, document, work.outputs.voice or document.voice or "", frontend))
     if not found:
         raise InvalidText("Nothing in the text can be spoken.")
     if len(found) > (most := connections.settings.max_utterances):
         raise InvalidText(f"The text has {len(found)} utterances; the maximum per job is {most}.", code="text_too_long")
-    works = [utterance_work(spec, request, said.inputs, said.utterance.pause) for said in found]
+    stages = _stages(connections, work)
+    works = [utterance_work(stages, document, said.inputs, said.utterance.pause) for said in found]
     errors = {index: said.error for index, said in enumerate(found) if said.error is not None}
-    present = connections.ledger.existing(request["owner"], [work.artifact for work in works])
-    told = warnings_of(chapters, request["language"])
-    connections.ledger.enqueue_utterances(ref, step, works, present, errors=errors, warnings=told)
+    existing = connections.ledger.existing(document.owner, [one.artifact for one in works])
+    warnings = warnings_of(chapters, document.language or "")
+    connections.ledger.enqueue_utterances(ref, first, works, existing, errors=errors, warnings=warnings)
     reach("prepare.laid")
-    return {"chapters": json.dumps(_begun(titles, found))} if len(titles) > 1 or any(titles) else {}
+    return StepOutputs(chapters=_begun(titles, found)) if len(titles) > 1 or any(titles) else StepOutputs()
 
 
 def _begun(titles: Sequence[str], found: Sequence[Spoken]) -> list[tuple[str, int]]:
@@ -67,9 +70,9 @@ def _begun(titles: Sequence[str], found: Sequence[Spoken]) -> list[tuple[str, in
     return [(title, bisect_left(chapters, number)) for number, title in enumerate(titles)]
 
 
-def job_text(connections: Connections, ref: ItemRef, request: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def job_text(connections: Connections, ref: ItemRef, document: JobDocument) -> tuple[list[str], list[str]]:
     """The job's chapters, wherever they lie: their titles and their texts."""
-    name = request.get("text_object")
+    name = document.text_object
     data = (
         connections.ledger.text(ref.job)
         if name is None
@@ -79,30 +82,48 @@ def job_text(connections: Connections, ref: ItemRef, request: Mapping[str, Any])
     return [str(chapter["title"]) for chapter in chapters], [str(chapter["text"]) for chapter in chapters]
 
 
-def utterance_work(
-    spec: ModelSpec, request: Mapping[str, Any], inputs: Mapping[str, Any], pause: float
-) -> UtteranceWork:
-    """One utterance as its model will get it.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One utterance step of a job: its model, and the digest of the speaker embedding that it is given."""
 
-    Its artifact is named after everything that its samples follow from, and after nothing else: owner, model,
-    weights and code, tokens, voice, options, seed. Its noise is seeded from the same, without the owner.
+    spec: ModelSpec
+    embedding: str = ""
+
+
+def _stages(connections: Connections, work: Work) -> list[Stage]:
+    digest = ""
+    if any(step.inputs for step in work.plan.stages):
+        embedding = retry_until_available(lambda: read_embedding(connections, work))
+        digest = hashlib.sha256(embedding.model.encode() + b"\0" + embedding.vector.tobytes()).hexdigest()
+    return [Stage(connections.catalog.get(step.station), digest if step.inputs else "") for step in work.plan.stages]
+
+
+def utterance_work(
+    stages: Sequence[Stage], document: JobDocument, inputs: Mapping[str, Any], pause: float
+) -> UtteranceWork:
+    """One utterance as the models of its stages will get it; ``inputs`` are those of the first.
+
+    An artifact is named after everything that its samples follow from, and after nothing else: owner, model, weights
+    and code, tokens, voice, speaker embedding, options, seed, and the stage before it. Its noise is seeded from the
+    same, without the owner.
     """
-    options = {name: request["options"][name] for name in spec.options if name in request["options"]}
-    content = [
-        spec.name,
-        spec.fingerprint(),
-        family_of(spec.type).code_version,
-        inputs,
-        options,
-        request["seed"],
-    ]
-    essence = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
-    owner = request["owner"]
-    name = hashlib.sha256(owner.encode() + b"\0" + essence).hexdigest()[:40]
-    return UtteranceWork(
-        inputs=inputs,
-        options=options,
-        seed=int.from_bytes(essence[:8], "big"),
-        artifact=f"{owner}/utterances/{name}.flac",
-        pause=pause,
-    )
+    works: list[StageWork] = []
+    before = b""
+    for stage in stages:
+        own = {} if works else inputs
+        spec = stage.spec
+        options = {name: document.options[name] for name in spec.options if name in document.options}
+        content = [spec.name, spec.fingerprint(), family_of(spec.type).code_version, own, options, document.seed]
+        content += [stage.embedding] if stage.embedding else []
+        content += [before.hex()] if before else []
+        before = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+        name = hashlib.sha256(document.owner.encode() + b"\0" + before).hexdigest()[:40]
+        works.append(
+            StageWork(
+                inputs=own,
+                options=options,
+                seed=int.from_bytes(before[:8], "big"),
+                artifact=f"{document.owner}/utterances/{name}.flac",
+            )
+        )
+    return UtteranceWork(stages=tuple(works), pause=pause)

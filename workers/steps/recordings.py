@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -21,6 +20,8 @@ from core.names import AudioFormat
 from core.work import ItemRef
 from pipelines.connections import Connections
 from pipelines.intake import LIMITS, Intake
+from storage.ledger.documents import RecordingDocument
+from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.objects import Objects
 from workers.retry import retry_until_available
@@ -43,59 +44,59 @@ _BLOCK = 1 << 20
 _GAP = 0.5
 
 
-def take_in(connections: Connections, ref: ItemRef, work: Work) -> dict[str, bytes | str]:
-    """Brings the job's recordings to samples, once; gives ``samples`` (an object name) and ``sha256`` (of the
-    recording as it was brought). Nothing where the job has none.
+def fetch_recordings(connections: Connections, ref: ItemRef, work: Work) -> StepOutputs:
+    """Decodes the job's recordings, once: ``samples``, ``sha256`` and ``recordings``. Nothing where it has none.
 
     Raises `InvalidAudio` where one is broken, too short or too long, what `Egress.get` raises, and `NoTurn` where
     it is long and others are decoded now."""
     folder = folder_of(work)
-    for name in ("reference", "recording"):
-        if given := work.document.get(name):
-            parts = given.get("parts", [given])
+    for name, given in (("reference", work.document.reference), ("recording", work.document.recording)):
+        if given is not None:
+            parts = given.parts or (given,)
             with tempfile.TemporaryDirectory(prefix="chorus-") as place:
                 held = [_fetched(connections, folder, name, part, Path(place)) for part in parts]
                 return _decoded(connections, ref, work, name, held, Path(place))
-    return {}
+    return StepOutputs()
 
 
 def folder_of(work: Work) -> str:
     """What everything that follows from the job's recording is kept under: the owner's objects, or a voice's."""
-    return str(work.document.get("folder") or work.document["owner"])
+    enrolment = work.document.enrolment
+    return enrolment.folder if enrolment else work.document.owner
 
 
 def _fetched(
-    connections: Connections, folder: str, name: str, part: Mapping[str, Any], place: Path
-) -> Mapping[str, Any]:
+    connections: Connections, folder: str, name: str, part: RecordingDocument, place: Path
+) -> RecordingDocument:
     """The recording as it is kept; one that is behind a URL is fetched now."""
-    if "url" not in part:
+    if part.url is None:
         return part
     path = place / "fetched"
     intake, limit = Intake(connections), connections.settings.max_upload_bytes
-    connections.egress.get(part["url"], max_bytes=limit, timeout=FETCH_SECONDS, to=path)
+    connections.egress.get(part.url, max_bytes=limit, timeout=FETCH_SECONDS, to=path)
     return retry_until_available(lambda: intake.keep(folder, name, path))
 
 
 def _decoded(
-    connections: Connections, ref: ItemRef, work: Work, name: str, parts: Sequence[Mapping[str, Any]], place: Path
-) -> dict[str, bytes | str]:
+    connections: Connections, ref: ItemRef, work: Work, name: str, parts: Sequence[RecordingDocument], place: Path
+) -> StepOutputs:
     """The samples of recordings, one behind the other, as one object of FLAC; in constant memory."""
     folder = folder_of(work)
-    digests = [str(part["sha256"]) for part in parts]
+    digests = [part.sha256 or "" for part in parts]
     digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
     target = f"{folder}/recordings/{digest}.16k.flac"
-    # Their names are gifts too, so that the ledger knows how long they are needed.
-    brought = {f"recording_{n}": str(part["object"]) for n, part in enumerate(parts)}
-    gifts: dict[str, bytes | str] = {"samples": target, "sha256": digest, **brought}
+    # Their names are outputs too, so that the ledger knows how long they are needed.
+    brought = [part.object or "" for part in parts]
+    outputs = StepOutputs(samples=target, sha256=digest, recordings=brought)
     if retry_until_available(lambda: connections.objects.head(target)) is not None:
-        return gifts
+        return outputs
     share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))
     source, path = place / "recording", place / "samples.flac"
-    long, owner = is_long(parts), work.document["owner"]
+    long, owner = is_long(parts), work.document.owner
     with turn(connections, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, RATE) as encoder:
         written = 0
         for part in parts:
-            retry_until_available(lambda part=part: connections.objects.get_file(part["object"], source))  # type: ignore[misc]
+            retry_until_available(lambda part=part: connections.objects.get_file(part.object, source))  # type: ignore[misc]
             for samples in _heard(source, name, share):
                 encoder.write(samples)
                 written += len(samples)
@@ -104,7 +105,7 @@ def _decoded(
                 encoder.write(np.zeros(round(_GAP * RATE), np.float32))
         encoder.close()
     retry_until_available(lambda: connections.objects.put_file(target, path, "audio/flac"))
-    return gifts
+    return outputs
 
 
 def _heard(source: Path, name: str, share: float) -> Iterator[Samples]:

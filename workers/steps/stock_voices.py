@@ -168,10 +168,7 @@ def _expect(output: Output | ChorusError, kind: type[Kind]) -> Kind:
 def stock_voices(catalog: Catalog) -> list[StockVoice]:
     """Every voice of the catalog that ``match`` may choose."""
     return [
-        (model, voice)
-        for model in catalog.of(Role.SYNTHESIZE)
-        if model.batch and family_of(model.type).frontend
-        for voice in model.voices.values()
+        (model, voice) for model in catalog.of(Role.SYNTHESIZE) if model.voice_match for voice in model.voices.values()
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import InvalidText
 from core.names import Normalize, Role
 from models.base import Frontend
+from storage.ledger.documents import JobDocument
 from text.normalization import normalize
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
@@ -36,16 +37,17 @@ def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) ->
     return [utterance for chapter in found for utterance in chapter]
 
 
-def spoken(chapters: Sequence[str], request: Mapping[str, Any], frontend: Frontend) -> list[Spoken]:
+def spoken(chapters: Sequence[str], document: JobDocument, voice: str, frontend: Frontend) -> list[Spoken]:
     """All that is to be spoken, in order. Every word of the text is in the inputs of one utterance, or that utterance
     has an error, or `warnings_of` tells of it: no word is left out untold.
 
-    ``request``: a job's ``voice``, ``language``, ``options`` and ``normalize``."""
+    ``document``: the job's ``language``, ``options`` and ``normalize``; ``voice``: the one that speaks."""
+    reading = _Reading(document, voice, frontend)
     texts = [clean(chapter) for chapter in chapters]
     found: list[Spoken] = []
-    for number, utterances in enumerate(split_chapters(texts, request["language"], frontend.max_characters)):
+    for number, utterances in enumerate(split_chapters(texts, reading.language, frontend.max_characters)):
         for utterance in utterances:
-            for part, inputs in _fitting(texts[number], utterance, request, frontend):
+            for part, inputs in _fitting(texts[number], utterance, reading):
                 if isinstance(inputs, InvalidText):
                     found.append(Spoken(part, number, {}, inputs))
                 else:
@@ -77,31 +79,44 @@ def warnings_of(chapters: Sequence[str], language: str) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a job's text is read."""
+
+    document: JobDocument
+    voice: str
+    frontend: Frontend
+
+    @property
+    def language(self) -> str:
+        return self.document.language or ""
+
+
 def _fitting(
-    text: str, utterance: Utterance, request: Mapping[str, Any], frontend: Frontend
+    text: str, utterance: Utterance, reading: _Reading
 ) -> Iterator[tuple[Utterance, dict[str, Any] | InvalidText]]:
     """The utterance, or its parts where the model cannot take it whole; what has no word is left out."""
-    read = without(utterance.text, unreadable(utterance.text, request["language"]))
+    read = without(utterance.text, unreadable(utterance.text, reading.language))
     if not has_word(read):
         return
-    said = normalize(read, request["language"]) if request.get("normalize") != Normalize.NONE else read
-    inputs = _inputs(frontend, said, request)
-    if _too_long(inputs, request, frontend) and (parts := divide(text, utterance)):
+    said = read if reading.document.normalize is Normalize.NONE else normalize(read, reading.language)
+    inputs = _inputs(said, reading)
+    if _too_long(inputs, reading) and (parts := divide(text, utterance)):
         for part in parts:
-            yield from _fitting(text, part, request, frontend)
+            yield from _fitting(text, part, reading)
         return
     yield utterance, inputs
 
 
-def _inputs(frontend: Frontend, text: str, request: Mapping[str, Any]) -> dict[str, Any] | InvalidText:
+def _inputs(text: str, reading: _Reading) -> dict[str, Any] | InvalidText:
     try:
-        return frontend.inputs(text, request["voice"], request["language"])
+        return reading.frontend.inputs(text, reading.voice, reading.language)
     except InvalidText as error:
         error.step = Role.PREPARE.value
         return error
 
 
-def _too_long(inputs: dict[str, Any] | InvalidText, request: Mapping[str, Any], frontend: Frontend) -> bool:
+def _too_long(inputs: dict[str, Any] | InvalidText, reading: _Reading) -> bool:
     if isinstance(inputs, InvalidText):
         return inputs.code == "text_too_long"
-    return frontend.seconds(inputs, request["options"]) > frontend.max_seconds
+    return reading.frontend.seconds(inputs, reading.document.options) > reading.frontend.max_seconds

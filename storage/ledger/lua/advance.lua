@@ -4,7 +4,8 @@
 --    kind: 'done' (document: result of a last step, or nil; gifts: flat list; plan: a new one for the steps
 --    behind this one, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
 --    it fails after A.tries times) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
---    stay, and it is no try)
+--    stay, and it is no try) | 'back' (document: error; the artifact of the stage before is gone: the utterance goes
+--    back to it)
 -- Answers how each was taken (1 recorded, 0 not wanted any more), and the stations that got something to do.
 -- Lets an item wait apart from its station until it is due.
 local function delay_item(j, station, step, index, delay)
@@ -15,6 +16,17 @@ end
 local function again(j, station, step, index, delay)
   if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
   delay_item(j, station, step, index, delay)
+  return true
+end
+
+-- Sends an utterance back to the stage before, whose artifact is gone; false where that is past the tries.
+local function back(j, step, index)
+  local before, work = j.plan[step], call('HGET', K('utt', j.id), index)
+  if not (work and before and before.each) then return false end
+  if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
+  call('ZREM', K('artifacts', j.owner), digests_of(work)[stage_of(j.plan, step - 1)])
+  call('SETRANGE', K('at', j.id), index, string.char(97 + step - 1))
+  wait_at(j, before.station, index)
   return true
 end
 
@@ -35,7 +47,7 @@ for n, it in ipairs(A.items) do
   out[n] = 0
   local wanted = j and wants(j, step, index)
   -- A second delivery that is to be tried again: the first one has seen to that.
-  if (kind == 'again' or kind == 'later') and not was_out then wanted = false end
+  if (kind == 'again' or kind == 'later' or kind == 'back') and not was_out then wanted = false end
   if wanted then
     local field = step .. '.' .. index
     if kind ~= 'later' then call('HDEL', K('started', job), field, field .. '.by', field .. '.at') end
@@ -49,6 +61,11 @@ for n, it in ipairs(A.items) do
   if wanted and kind == 'again' then
     out[n] = 1
     wanted = not again(j, station, step, index, it[10])
+    if wanted then kind = 'failed' end
+  end
+  if wanted and kind == 'back' then
+    out[n] = 1
+    wanted = not back(j, step, index)
     if wanted then kind = 'failed' end
   end
   if wanted and index < 0 then
@@ -70,6 +87,8 @@ for n, it in ipairs(A.items) do
   elseif wanted then
     out[n] = 1
     local key, follows = K('job', job), j.plan[step + 2]
+    local work = kind == 'done' and call('HGET', K('utt', job), index)
+    if work then keep_artifact(j.owner, work, stage_of(j.plan, step), A.now + j.keep) end
     if kind == 'done' and follows and follows.each then
       call('SETRANGE', K('at', job), index, string.char(97 + step + 1))
       wait_at(j, follows.station, index)
@@ -77,8 +96,6 @@ for n, it in ipairs(A.items) do
       call('SETRANGE', K('at', job), index, kind == 'done' and 'Z' or 'X')
       if kind == 'done' then
         call('HINCRBY', key, 'done', 1)
-        local work = call('HGET', K('utt', job), index)
-        if work then keep_artifact(j.owner, work, A.now + j.keep) end
       else
         call('HINCRBY', key, 'failed', 1)
         call('HSET', K('err', job), index, document)

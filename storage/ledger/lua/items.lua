@@ -6,13 +6,16 @@ local AT_DONE, AT_FAILED, FIRST_STEP = 'Z', 'X', string.byte('a')
 local function at_step(step) return string.char(FIRST_STEP + step) end
 local function step_at(state) return string.byte(state) - FIRST_STEP end
 
--- The steps of a plan: {{station=, each=, role=}, ...}, counted from 1.
+-- The steps of a plan: {{station=, each=, role=, inputs=}, ...}, counted from 1. See `core.work.Plan`.
 local plans = {}
 local function plan_of(text)
   if not plans[text] then
     local steps = {}
     for each, role, station in string.gmatch(text, '(%*?)([^:%s]+):(%S+)') do
-      steps[#steps + 1] = { station = station, each = each == '*', role = role }
+      local name, inputs = string.match(station, '^([^<]+)<(.+)$')
+      local step = { station = name or station, each = each == '*', role = role, inputs = {} }
+      for input in string.gmatch(inputs or '', '[^,]+') do step.inputs[#step.inputs + 1] = input end
+      steps[#steps + 1] = step
     end
     plans[text] = steps
   end
@@ -102,11 +105,25 @@ local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
 -- Where an owner's jobs of this kind are listed.
 local function list_key(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
 
-local function digest_of(work) return string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$') end
+-- The digests of an utterance's artifacts, one for each of its stages.
+local function digests_of(work)
+  local digests = {}
+  for i, stage in ipairs(cmsgpack.unpack(work)[1]) do digests[i] = string.match(stage[1], '([^/]+)%.%w+$') end
+  return digests
+end
 
--- Notes that an artifact is there and needed until `expires` at least.
-local function keep_artifact(owner, work, expires)
-  local digest = digest_of(work)
+-- Which of the plan's utterance steps a step is, counted from 1.
+local function stage_of(plan, step)
+  local stage = 0
+  for i = 1, step + 1 do
+    if plan[i].each then stage = stage + 1 end
+  end
+  return stage
+end
+
+-- Notes that the artifact of a stage is there and needed until `expires` at least.
+local function keep_artifact(owner, work, stage, expires)
+  local digest = digests_of(work)[stage]
   if digest then call('ZADD', K('artifacts', owner), 'GT', expires, digest) end
 end
 
@@ -119,8 +136,7 @@ local function keep_artifacts(owner, works, at, from, expires)
     if string.sub(states, i, i) == AT_DONE then done[#done + 1] = from + i - 1 end
   end
   for _, work in ipairs(#done > 0 and call('HMGET', works, unpack(done)) or {}) do
-    local digest = work and digest_of(work)
-    if digest then
+    for _, digest in ipairs(work and digests_of(work) or {}) do
       scores[#scores + 1] = expires
       scores[#scores + 1] = digest
     end

@@ -13,7 +13,7 @@ end
 for _, index in ipairs(A.indices) do
   local work = call('HGET', K('utt', A.job), index)
   if work then
-    call('ZREM', K('artifacts', j.owner), string.match(cmsgpack.unpack(work)[4], '([^/]+)%.%w+$'))
+    call('ZREM', K('artifacts', j.owner), unpack(digests_of(work)))
     call('SETRANGE', K('at', A.job), index, string.char(97 + first))
   end
 end

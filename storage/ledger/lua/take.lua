@@ -1,6 +1,6 @@
 -- What each item needs, for items that are still wanted; false for the rest.
 -- An answer begins with the runs that were begun and never recorded (see ch:started), and when the last one was; then
--- an utterance's work, or a whole job's doc, plan, gift, value, gift, value, ...
+-- the stage that an utterance is at, its work and the values of the step's inputs, or a whole job's doc, plan, gift, value, gift, value, ...
 -- One that is not wanted gives its place at the station to another. A: station, items = {{job, gen, step, index}, ...},
 -- now
 local out = {}
@@ -15,7 +15,11 @@ for n, it in ipairs(A.items) do
     local starts, at = tonumber(marks[1] or 0), marks[2] or 0
     if wanted and index >= 0 then
       local work = call('HGET', K('utt', job), index)
-      if work then out[n] = { starts, at, work } end
+      if work then
+        local inputs = j.plan[step + 1].inputs
+        local values = #inputs > 0 and call('HMGET', K('gift', job), unpack(inputs)) or {}
+        out[n] = { starts, at, stage_of(j.plan, step), work, unpack(values) }
+      end
     elseif wanted then
       local answer = call('HGETALL', K('gift', job))
       table.insert(answer, 1, call('GET', K('doc', job)))

@@ -1,0 +1,45 @@
+"""What a job's steps have given so far, for the steps behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+#: Fields that are kept as they are: names. All others are JSON.
+_NAMES = frozenset({"samples", "sha256", "segments_object", "embedding", "voice"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutputs:
+    """The outputs of steps, each None until a step has given it. Names are those of objects."""
+
+    samples: str | None = None  #: the decoded recording, an object
+    sha256: str | None = None  #: of the recording as it was brought, hexadecimal
+    recordings: Sequence[str] | None = None  #: the objects that ``samples`` was decoded from
+    segments: Sequence[tuple[float, float]] | None = None  #: start and end of each stretch of speech, in seconds
+    segments_object: str | None = None
+    embedding: str | None = None  #: the speaker embedding, an object
+    voice: str | None = None  #: the stock voice that was matched
+    match: Mapping[str, Any] | None = None  #: that voice, its model and how similar it is
+    chapters: Sequence[tuple[str, int]] | None = None  #: title and first utterance of each
+
+    def packed(self) -> dict[str, str]:
+        """The ledger's fields: only what is there. Each object is a field of its own: its scripts count their users."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "recordings"}
+        packed = {n: value if n in _NAMES else json.dumps(value) for n, value in given.items() if value is not None}
+        return packed | {f"recording_{n}": name for n, name in enumerate(self.recordings or ())}
+
+    @staticmethod
+    def unpack(packed: Mapping[str, str]) -> StepOutputs:
+        """The outputs that `packed` gave."""
+        known = {field.name for field in fields(StepOutputs)}
+        given: dict[str, Any] = {n: v if n in _NAMES else json.loads(v) for n, v in packed.items() if n in known}
+        recordings = [value for name, value in sorted(packed.items()) if name.startswith("recording_")]
+        return StepOutputs(**given, recordings=recordings or None)
+
+    def joined(self, other: StepOutputs) -> StepOutputs:
+        """These outputs and those that ``other`` has besides."""
+        more = {f.name: value for f in fields(other) if (value := getattr(other, f.name)) is not None}
+        return replace(self, **more)

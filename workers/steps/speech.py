@@ -1,0 +1,104 @@
+"""``synthesize`` and ``convert``: the stages of an utterance, each from the ledger's work to an artifact."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from audio.artifact import pack, unpack
+from audio.samples import Samples
+from core.errors import ArtifactMissing, ModelFailed
+from core.work import StageWork
+from models.base import Item, ModelSpec, Output, Speech
+from pipelines.connections import Connections
+from storage.ledger.records import Work
+from storage.objects.embeddings import unpack_embedding
+from storage.objects.objects import Objects
+from workers.steps.base import ModelStep, SourceMissing, Stored
+
+#: Speaker embeddings that a worker keeps at hand: those of the jobs whose utterances it renders.
+_KEPT = 256
+
+
+class Embeddings:
+    """Speaker embeddings by object name, read once. Safe to share between threads."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Samples] = OrderedDict()
+
+    def get(self, name: str) -> Samples:
+        """The embedding, float32 [n]. Raises `ArtifactMissing`."""
+        with self._lock:
+            if name in self._known:
+                self._known.move_to_end(name)
+                return self._known[name]
+        vector = unpack_embedding(self._objects.get(name)).vector
+        with self._lock:
+            self._known[name] = vector
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return vector
+
+
+class SynthesizeStep(ModelStep):
+    """An utterance's text to speech, in a voice of the model's own or that of a speaker embedding."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._objects = connections.objects
+        self._embeddings = Embeddings(connections.objects)
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        """The model's item: what the frontend made of the text, and the speaker embedding where the step needs one."""
+        stage = _stage(work)
+        return Item(inputs={**stage.inputs, **self._shared(work)}, options=stage.options, seed=stage.seed)
+
+    def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
+        """Writes the artifact; where it is there already the first write stays."""
+        if not isinstance(output, Speech):
+            raise ModelFailed("The model returned no speech.")
+        facts: dict[str, Any] = {"seed": item.seed}
+        if output.durations is not None:
+            facts["durations"] = [round(float(d), 5) for d in output.durations]
+        data = pack(output.samples, output.rate, facts)
+        self._objects.put(_stage(work).artifact, data, "audio/flac", if_absent=True)
+        return Stored(seconds=len(output.samples) / output.rate)
+
+    def _shared(self, work: Work) -> dict[str, Samples]:
+        """What all utterances of the step are given: the speaker embedding, or nothing."""
+        if not work.inputs:
+            return {}
+        name = work.inputs[0]
+        if name is None:
+            raise ArtifactMissing("The job has no speaker embedding.")
+        return {"embedding": self._embeddings.get(name)}
+
+
+class ConvertStep(SynthesizeStep):
+    """What the stage before rendered, in the voice of a speaker embedding."""
+
+    def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
+        """The model's item: ``samples`` (float32 [n]), ``rate`` (Hz) and ``embedding``. Raises `SourceMissing`."""
+        stage = _stage(work)
+        samples, rate = self._source(work)
+        inputs = {**stage.inputs, "samples": samples, "rate": rate, **self._shared(work)}
+        return Item(inputs=inputs, options=stage.options, seed=stage.seed)
+
+    def _source(self, work: Work) -> tuple[Samples, int]:
+        if work.utterance is None or work.stage == 0:
+            raise ModelFailed("Nothing is rendered before this step.")
+        name = work.utterance.stages[work.stage - 1].artifact
+        try:
+            samples, rate, _ = unpack(self._objects.get(name))
+        except ArtifactMissing as error:
+            self._objects.delete(name)  # a damaged one: the next write is to win
+            raise SourceMissing(error.message) from error
+        return samples, rate
+
+
+def _stage(work: Work) -> StageWork:
+    if work.utterance is None:
+        raise ModelFailed("The utterance has no work.")
+    return work.utterance.stages[work.stage]
