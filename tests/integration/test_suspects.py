@@ -17,7 +17,7 @@ from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob, Outcome, Work
 from tests.integration.cpu_line import CpuLine
 from workers.microbatch.suspects import LONE_DEATHS, gap
-from workers.steps import registry
+from workers.steps import cpu, registry
 
 PLAN = Plan((PlanStep(role=Role.PREPARE), PlanStep(role=Role.SYNTHESIZE, model="sim", each=True)))
 
