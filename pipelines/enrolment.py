@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from core.errors import FieldError, InvalidRequest
 from core.names import Priority, Role
@@ -44,7 +45,7 @@ def enrol(connections: Connections, voice: StoredVoice) -> None:
     connections.voices.write(voice)
     jobs = voice.jobs()
     for model, pipeline in {model: name for name, model in voice.models.items()}.items():
-        plan = _plan(connections.catalog, model)
+        plan = _plan(connections, pipeline, model)
         connections.ledger.create(
             NewJob(
                 id=jobs[model],
@@ -69,7 +70,7 @@ def _document(voice: StoredVoice, pipeline: str) -> JobDocument:
     )
 
 
-#: From recordings to an embedding: what every stored voice goes through.
+#: From recordings to an embedding, for pipelines that do not say how.
 _ENROLMENT = Pipeline(
     name="enrolment",
     description="A speaker embedding of a stored voice.",
@@ -85,6 +86,18 @@ _ENROLMENT = Pipeline(
 )
 
 
-def _plan(catalog: Catalog, encoder: str) -> Plan:
-    request = PlanRequest(pipeline=_ENROLMENT, given=frozenset({StepData.REFERENCE}), models={Role.EMBED: encoder})
-    return plan_job(request, catalog).plan
+def _to_embedding(pipeline: Pipeline) -> Pipeline:
+    """The pipeline as far as the embedding that it makes from a reference, or our own where it makes none."""
+    for number, step in enumerate(pipeline.steps):
+        if step.gives is StepData.EMBEDDING and StepData.REFERENCE in step.needs:
+            return replace(pipeline, steps=pipeline.steps[: number + 1])
+    return _ENROLMENT
+
+
+def _plan(connections: Connections, pipeline: str, encoder: str) -> Plan:
+    request = PlanRequest(
+        pipeline=_to_embedding(connections.pipelines[pipeline]),
+        given=frozenset({StepData.REFERENCE}),
+        models={Role.EMBED: encoder},
+    )
+    return plan_job(request, connections.catalog).plan

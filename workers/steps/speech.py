@@ -53,6 +53,8 @@ class SynthesizeStep(ModelStep):
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The model's item: what the frontend made of the text, and the speaker embedding where the step needs one."""
         stage = _stage(work)
+        if self._is_rendered(work):
+            return Stored()
         return Item(inputs={**stage.inputs, **self._shared(work)}, options=stage.options, seed=stage.seed)
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
@@ -65,6 +67,13 @@ class SynthesizeStep(ModelStep):
         data = pack(output.samples, output.rate, facts)
         self._objects.put(_stage(work).artifact, data, "audio/flac", if_absent=True)
         return Stored(seconds=len(output.samples) / output.rate)
+
+    def _is_rendered(self, work: Work) -> bool:
+        """Whether another job has rendered this stage, and a later one is left. Of the last stage the ledger knows."""
+        utterance = work.utterance
+        if utterance is None or work.stage == len(utterance.stages) - 1:
+            return False
+        return self._objects.head(utterance.stages[work.stage].artifact) is not None
 
     def _shared(self, work: Work) -> dict[str, Samples]:
         """What all utterances of the step are given: the speaker embedding, or nothing."""
@@ -82,6 +91,8 @@ class ConvertStep(SynthesizeStep):
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The model's item: ``samples`` (float32 [n]), ``rate`` (Hz) and ``embedding``. Raises `SourceMissing`."""
         stage = _stage(work)
+        if self._is_rendered(work):
+            return Stored()
         samples, rate = self._source(work)
         inputs = {**stage.inputs, "samples": samples, "rate": rate, **self._shared(work)}
         return Item(inputs=inputs, options=stage.options, seed=stage.seed)
