@@ -160,7 +160,9 @@ def _check_use(request: PlanRequest, needed: Sequence[PipelineStep]) -> None:
     if StepData.BASE_VOICE not in used and request.base_voice is not None:
         raise _invalid("base_voice", "unused_input", f"Pipeline {request.pipeline.name!r} does not use a base voice.")
     for data in sorted(request.given - used):
-        raise _invalid(data.value, "unused_input", f"Pipeline {request.pipeline.name!r} does not use {data.value} here.")
+        raise _invalid(
+            data.value, "unused_input", f"Pipeline {request.pipeline.name!r} does not use {data.value} here."
+        )
     for role in request.models:
         if role not in {step.role for step in needed}:
             raise _invalid("models", "unknown_step", f"This job has no step {role.value!r}.", f"models.{role.value}")

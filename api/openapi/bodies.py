@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from models.catalog import Catalog
 from models.families import family_of
 from pipelines.candidates import models_by_role
 from pipelines.definitions import PER_UTTERANCE, Pipeline, StepData
+from pipelines.enrolment import takes_stored_voices
 from pipelines.plan import SEED
 from schemas.requests import MAX_RECORDINGS, exactly_one
 from storage.objects.destinations import destinations
@@ -123,9 +124,14 @@ class RequestSchemas:
         declared = self.declared["JobRequest"]["properties"]
         properties = {"pipeline": {"const": pipeline.name, "description": pipeline.description}}
         properties |= {name: declared[name] for name in _inputs(pipeline)}
-        if StepData.VOICE in _gifts(pipeline):
-            properties["voice"] = self._voice(pipeline)
+        if StepData.LANGUAGE in _needs(pipeline):
             properties["language"] = self._language(pipeline)
+        if StepData.VOICE in _needs(pipeline):
+            properties["voice"] = self._voice(pipeline)
+        elif takes_stored_voices(pipeline):
+            properties["voice"] = _nullable(_STORED_VOICE, about="A stored voice")
+        if StepData.BASE_VOICE in _needs(pipeline):
+            properties["base_voice"] = self._base_voice(pipeline)
         properties |= {name: declared[name] for name in _COMMON}
         properties["options"] = self._options(pipeline)
         properties["models"] = self._models(pipeline)
@@ -133,7 +139,7 @@ class RequestSchemas:
         required, ways = ["pipeline"], []
         if _takes(pipeline, StepData.TEXT):
             ways.append({"oneOf": exactly_one("text", "chapters")})
-        if _takes(pipeline, StepData.REFERENCE):
+        if _takes_reference(pipeline):
             ways.append({"oneOf": exactly_one("reference", "voice")})
         if _takes(pipeline, StepData.RECORDING):
             properties["recording"] = ref("RecordingInput")
@@ -160,9 +166,16 @@ class RequestSchemas:
         names = [voice for spec in speaking for voice in spec.voices]
         mixed = any(family_of(spec.type).voice for spec in speaking)
         ways: list[Schema] = [{"type": "string", "examples": names} if mixed else _enum(names)]
-        if _takes(pipeline, StepData.REFERENCE) and not mixed:
+        if takes_stored_voices(pipeline) and not mixed:
             ways.append(_STORED_VOICE)
         return _nullable(*ways, about=f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}")
+
+    def _base_voice(self, pipeline: Pipeline) -> Schema:
+        speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
+        names = [voice for spec in speaking for voice in spec.voices]
+        mixed = any(family_of(spec.type).voice for spec in speaking)
+        way: Schema = {"type": "string", "examples": names} if mixed else _enum(names)
+        return _nullable(way, about=f"The voice that is converted: one of {', '.join(names)}")
 
     def _language(self, pipeline: Pipeline) -> Schema:
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
@@ -193,9 +206,9 @@ class RequestSchemas:
         job: dict[str, Any] = {"pipeline": pipeline.name}
         if _takes(pipeline, StepData.TEXT):
             job["text"] = "Hello from Chorus."
-        for gift in (StepData.REFERENCE, StepData.RECORDING):
-            if _takes(pipeline, gift):
-                job[gift.value] = {"base64": SAMPLE}
+        for data in (StepData.REFERENCE, StepData.RECORDING):
+            if _takes(pipeline, data):
+                job[data.value] = {"base64": SAMPLE}
         return job
 
     # -- parts, and other requests
@@ -218,7 +231,7 @@ class RequestSchemas:
         return self._narrowed("Output", {"destination": place}, allOf=rules)
 
     def _cloning(self) -> list[str]:
-        return [name for name, pipeline in self.pipelines.items() if _takes(pipeline, StepData.REFERENCE)]
+        return [name for name, pipeline in self.pipelines.items() if takes_stored_voices(pipeline)]
 
     def _voice_request(self) -> Schema:
         about = self.declared["VoiceRequest"]["properties"]["pipelines"]["description"]
@@ -263,23 +276,25 @@ def _component(pipeline: str) -> str:
     return "".join(part.capitalize() for part in re.split(r"[_-]", pipeline)) + "Job"
 
 
-def _gifts(pipeline: Pipeline) -> set[StepData]:
-    return {gift for step in pipeline.steps for gift in step.needs}
+def _needs(pipeline: Pipeline) -> set[StepData]:
+    return {data for step in pipeline.steps for data in step.needs}
 
 
-def _takes(pipeline: Pipeline, gift: StepData) -> bool:
-    return gift in _gifts(pipeline)
+def _takes_reference(pipeline: Pipeline) -> bool:
+    """Whether a reference may be given: as a recording, as an embedding, or as a stored voice."""
+    return _takes(pipeline, StepData.REFERENCE) or takes_stored_voices(pipeline)
+
+
+def _takes(pipeline: Pipeline, data: StepData) -> bool:
+    return data in _needs(pipeline)
 
 
 def _inputs(pipeline: Pipeline) -> list[str]:
     """Fields that bring what a pipeline needs and none of its steps gives, and segments, which may be brought."""
-    takes: Callable[[StepData], bool] = _gifts(pipeline).__contains__
-    fields = ["text", "chapters"] if takes(StepData.TEXT) else []
-    fields += [
-        gift.value
-        for gift in (StepData.REFERENCE, StepData.RECORDING, StepData.BASE_VOICE, StepData.SEGMENTS)
-        if takes(gift)
-    ]
+    needs = _needs(pipeline)
+    fields = ["text", "chapters"] if StepData.TEXT in needs else []
+    fields += ["reference"] if _takes_reference(pipeline) else []
+    fields += [data.value for data in (StepData.RECORDING, StepData.SEGMENTS) if data in needs]
     listening = any(step.role is Role.TRANSCRIBE for step in pipeline.steps)
     return [*fields, "language"] if listening else fields
 
