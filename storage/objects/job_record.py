@@ -70,14 +70,13 @@ def unpack_record(data: bytes) -> Job:
     """The job that `pack_record` was given."""
     fields = json.loads(data)
     plan = Plan.parse(fields.pop("plan"))
-    times, priority = fields.pop("times"), fields.pop("priority")
+    times, priority = fields.pop("times"), Priority(fields.pop("priority"))
     document = JobDocument.from_dict(fields.pop("document"))
     steps = tuple(
         StepRecord(name=step.role.value, model=step.model, state=StepState.DONE, started=started, ended=ended)
         for step, (started, ended) in zip(plan.steps, times, strict=True)
     )
     fields["retention"] = fields.pop("keep")
-    priority = Priority(fields.pop("priority"))
     return Job(
         **fields,
         document=document,

@@ -21,7 +21,7 @@ from core.failpoints import reach
 from core.names import JobState
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
-from storage.ledger.records import Outcome, Work
+from storage.ledger.records import Outcome, UtteranceState, Work
 from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
@@ -130,9 +130,6 @@ def _sample_rate(connections: Connections, work: Work) -> int:
 
 log = logging.getLogger(__name__)
 
-#: The letter of an utterance that failed.
-FAILED = "X"
-
 
 class UtterancesMissing(ArtifactMissing):
     """Artifacts of utterances are gone; they are rendered again."""
@@ -162,7 +159,10 @@ def _pieces(
         return samples
 
     return [
-        (partial(noted, index, partial(left_out, rate) if state == FAILED else read(index, work)), work.pause)
+        (
+            partial(noted, index, partial(left_out, rate) if state == UtteranceState.FAILED else read(index, work)),
+            work.pause,
+        )
         for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
 
@@ -183,4 +183,4 @@ def _unusable(connections: Connections, utterances: list[UtteranceWork], states:
         return False
 
     pairs = enumerate(zip(utterances, states, strict=True))
-    return [index for index, (work, state) in pairs if state != FAILED and unusable(work)]
+    return [index for index, (work, state) in pairs if state != UtteranceState.FAILED and unusable(work)]

@@ -25,7 +25,7 @@ local function back(j, step, index)
   if not (work and before and before.each) then return false end
   if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
   call('ZREM', K('artifacts', j.owner), digests_of(work)[stage_of(j.plan, step - 1)])
-  call('SETRANGE', K('at', j.id), index, string.char(97 + step - 1))
+  call('SETRANGE', K('at', j.id), index, at_step(step - 1))
   wait_at(j, before.station, index)
   return true
 end
@@ -90,10 +90,10 @@ for n, it in ipairs(A.items) do
     local work = kind == 'done' and call('HGET', K('utt', job), index)
     if work then keep_artifact(j.owner, work, stage_of(j.plan, step), A.now + j.keep) end
     if kind == 'done' and follows and follows.each then
-      call('SETRANGE', K('at', job), index, string.char(97 + step + 1))
+      call('SETRANGE', K('at', job), index, at_step(step + 1))
       wait_at(j, follows.station, index)
     else
-      call('SETRANGE', K('at', job), index, kind == 'done' and 'Z' or 'X')
+      call('SETRANGE', K('at', job), index, kind == 'done' and AT_DONE or AT_FAILED)
       if kind == 'done' then
         call('HINCRBY', key, 'done', 1)
       else

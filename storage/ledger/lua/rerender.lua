@@ -14,7 +14,7 @@ for _, index in ipairs(A.indices) do
   local work = call('HGET', K('utt', A.job), index)
   if work then
     call('ZREM', K('artifacts', j.owner), unpack(digests_of(work)))
-    call('SETRANGE', K('at', A.job), index, string.char(97 + first))
+    call('SETRANGE', K('at', A.job), index, at_step(first))
   end
 end
 if A.more then return 1 end

@@ -9,9 +9,9 @@ local flat, states = {}, {}
 for i, work in ipairs(A.works) do
   flat[#flat + 1] = A.first + i - 1
   flat[#flat + 1] = work
-  states[i] = A.done[i] and 'Z' or string.char(97 + A.step)
+  states[i] = A.done[i] and AT_DONE or at_step(A.step)
   if A.errors[i] ~= '' then
-    states[i] = 'X'
+    states[i] = AT_FAILED
     call('HSET', K('err', A.job), A.first + i - 1, A.errors[i])
   end
 end
