@@ -80,7 +80,7 @@ class Plan:
         return next((n for n, step in enumerate(self.steps) if step.each), None)
 
     def __str__(self) -> str:
-        """The plan as stored in the ledger: ``role:station`` for each step, with ``*`` before utterance steps, and behind
+        """The plan as stored in the ledger: ``role:station`` for each step, ``*`` before utterance steps, and behind
         ``<`` the outputs of earlier steps that their utterances are given."""
         return " ".join(map(str, self.steps))
 
