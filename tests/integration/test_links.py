@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +22,7 @@ from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from tests.integration.test_retention import created, spoken
 from tests.shared_data import data_path
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_a_presigned_link_needs_no_key_and_bears_no_change(client: FlaskClient, 
 def test_a_presigned_link_ends(client: FlaskClient, line: CpuLine, settings: Settings) -> None:
     objects = Objects(settings)
     objects.put("ann/short.txt", b"short", "text/plain")
-    link = objects.link("ann/short.txt", seconds=3, filename="short.txt")
+    link = objects.link("ann/short.txt", seconds=2, filename="short.txt")
     assert link is not None and httpx.get(link).text == "short"
-    time.sleep(4.2)
+    assert wait_for(lambda: httpx.get(link).status_code != 200, 10, "the link to end", every=0.2)
     assert httpx.get(link).status_code == 403
 
 

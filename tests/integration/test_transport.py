@@ -228,7 +228,7 @@ def test_leases_of_held_messages_are_renewed(client: redis.Redis, valkey: str) -
 @pytest.mark.parametrize("mode", ["solo", "prefork"])
 def test_long_work_is_delivered_once(client: redis.Redis, valkey: str, mode: str) -> None:
     publish(client, refs(2))
-    with worker(mode, valkey, "a:2", lease=1, seconds=3), worker(mode, valkey, "a:2", lease=1, seconds=3):
+    with worker(mode, valkey, "a:2", lease=1, seconds=2), worker(mode, valkey, "a:2", lease=1, seconds=2):
         eventually(lambda: settled(client))
         assert Counter(seen(client)) == Counter(refs(2))
 
