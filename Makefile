@@ -45,10 +45,10 @@ test: test-quick test-acceptance ## Run all tests
 test-quick: $(STAMP) ## Run the unit and integration tests
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile $(ARGS)
 
-# Whole stacks: those that bound no time narrowly two at once, all others one at a time.
+# Whole stacks: those that bound no time narrowly three at once, since they wait as long as they work; all others alone.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
 ifeq ($(ARGS),)
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 2 --dist loadfile --no-loadscope-reorder
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 3 --dist loadfile --no-loadscope-reorder
 	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient and not proof"
 else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
