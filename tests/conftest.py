@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 import redis
@@ -18,6 +19,10 @@ from cli.local.home import free_ports
 from cli.local.stack import Stack
 from cli.local.supervisor import kill_session, spawn, tail
 from tests.waiting import wait_for
+
+# How long an example takes to draw or to run says more about the machine than about the code.
+hypothesis.settings.register_profile("chorus", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("chorus")
 
 #: In the environment of every process that these tests start, and of their descendants.
 MARK = "CHORUS_TEST_RUN"
