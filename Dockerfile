@@ -38,7 +38,7 @@ CMD ["api"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 
-# A worker is well while it stands in the registry, where it must enter itself every few seconds.
+# A worker is healthy while it is in the registry, which it must renew every few seconds.
 FROM runtime AS worker-cpu
 COPY --from=build-base /opt/chorus /opt/chorus
 CMD ["worker", "cpu"]

@@ -16,7 +16,7 @@ TEST_ENV := OMP_NUM_THREADS=1
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(STAMP) ## Make the virtual environment and install everything into it (PYTHON=python3)
+venv: $(STAMP) ## Create the virtual environment and install everything into it (PYTHON=python3)
 
 # constraints.txt pins every package, so that each run of CI, today's and next month's, has the same.
 $(STAMP): pyproject.toml constraints.txt
@@ -27,14 +27,14 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # Not after venv: where pyproject.toml and constraints.txt contradict each other, nothing can be installed.
-lock: ## Write constraints.txt anew after a change of pyproject.toml (ARGS=--upgrade for newer releases)
+lock: ## Update constraints.txt after a change of pyproject.toml (ARGS=--upgrade for newer releases)
 	@test -x $(BIN)/uv || { echo "uv is missing: make venv"; exit 1; }
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file constraints.txt $(ARGS)
 
-demo: $(STAMP) ## Speak a few sentences through a stack of its own, and read them back
+demo: $(STAMP) ## Synthesize a few sentences on a temporary stack, and transcribe them
 	$(BIN)/python -m cli.main demo $(ARGS)
 
-up: $(STAMP) ## Run the whole service on this machine, until Ctrl-C
+up: $(STAMP) ## Run all of Chorus on this machine until Ctrl-C
 	@exec $(BIN)/python -m cli.main up $(ARGS)
 
 check: lint ## Before a push: lint, and the unit tests
@@ -54,10 +54,10 @@ else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
 endif
 
-coverage: $(STAMP) ## Run the unit and integration tests, and list the lines that they miss
+coverage: $(STAMP) ## Run the unit and integration tests, and list uncovered lines
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile -q --cov --cov-report=term-missing $(ARGS)
 
-proof: $(STAMP) ## Run the whole forms of what `make test` proves in short (over an hour)
+proof: $(STAMP) ## Run the long forms of tests that `make test` runs in short (over an hour)
 	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
@@ -68,16 +68,16 @@ lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
 	$(BIN)/docker-compose --env-file .env.example -f docker-compose.yml config -q
 	$(BIN)/hadolint Dockerfile
 
-format: $(STAMP) ## Put the style right
+format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure
+bench: $(STAMP) ## Run a benchmark
 	$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(STAMP) ## Kill workers, Redis and storage under load for some minutes, and see that nothing is lost
+chaos: $(STAMP) ## Kill workers, Redis and storage under load for some minutes, and check that nothing is lost
 	@$(BIN)/python -m tests.chaos --memory 5000; grown=$$?; $(BIN)/python -m tests.chaos $(ARGS) && exit $$grown
 
-clean: ## Remove caches; .venv and .chorus stay
+clean: ## Remove caches; keeps .venv and .chorus
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benchmarks:\n" + "\n".join(f"  {name:12} {line}" for name, line in known.items()),
     )
-    parser.add_argument("name", choices=known, metavar="NAME", help="a benchmark of the list below")
+    parser.add_argument("name", choices=known, metavar="NAME", help="a benchmark from the list below")
     parser.add_argument("--json", action="store_true", help="print one flat JSON object and nothing else")
     parser.add_argument(
         "--data",

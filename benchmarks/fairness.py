@@ -1,4 +1,4 @@
-"""What short jobs wait for beside a book and a flood of another owner's, on a worker that is never idle."""
+"""Latency of short jobs while another owner's long job and 1,000 short ones keep the worker busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon the first audio of a long job is heard, beside the whole of a job of one sentence."""
+"""Time to the first audio of a long job, compared with a whole job of one sentence."""
 
 from __future__ import annotations
 

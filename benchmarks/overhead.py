@@ -1,4 +1,4 @@
-"""What the whole service costs around Piper: 200 utterances beside a bare loop over the same model."""
+"""Overhead of the whole service around Piper: 200 utterances, compared with a bare loop over the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What padding costs: formed micro-batches beside first-in-first-out, over lognormal lengths."""
+"""Cost of padding: formed micro-batches compared with first-in-first-out, over lognormal lengths."""
 
 from __future__ import annotations
 

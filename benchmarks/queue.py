@@ -1,4 +1,4 @@
-"""What the queue layer costs: CPU time of no-op utterances beside plain Celery tasks, and bytes of Redis."""
+"""Cost of the queue layer: CPU time of no-op utterances compared with Celery tasks, and bytes in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a second model worker adds: two over one on the simulated model."""
+"""Scaling: throughput of two model workers over one, on the simulated model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slow and idle clients: what an honest one notices of two thousand of them, and what the front costs without them."""
+"""Slow and idle clients: the effect of two thousand of them on a normal one, and the server's overhead without them."""
 
 from __future__ import annotations
 

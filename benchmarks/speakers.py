@@ -1,4 +1,4 @@
-"""Speaker encoders: equal error rate over the trials, and what batching gives and changes."""
+"""Speaker encoders: equal error rate over the trials, and the effect of batching on speed and results."""
 
 from __future__ import annotations
 

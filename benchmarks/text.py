@@ -1,4 +1,4 @@
-"""Text: exact readings by category, sentence ends, words kept, and characters a second of CPU."""
+"""Text: exact readings by category, sentence ends, lost words, and characters per CPU second."""
 
 from __future__ import annotations
 

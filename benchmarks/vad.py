@@ -1,4 +1,4 @@
-"""Voice activity: precision and recall per recording, false alarms, and Silero batched beside its package."""
+"""Voice activity: precision and recall per recording, false alarms, and batched Silero compared with its package."""
 
 from __future__ import annotations
 

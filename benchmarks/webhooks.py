@@ -1,4 +1,4 @@
-"""How long an event takes to a receiver that is well, beside a thousand that wait for receivers that are dead."""
+"""Latency of webhooks to a healthy receiver while a thousand deliveries wait for failing ones."""
 
 from __future__ import annotations
 
