@@ -13,9 +13,10 @@ def candidates(
 ) -> list[ModelSpec]:
     """The models that can do a step, in the order of the catalog.
 
-    ``vad`` is the job's way of finding speech. None means any way, for whoever asks what a pipeline can use.
-    ``matched``: a step that any synthesizer can do speaks with a voice that is matched, so of these only those that
-    the catalog allows for that."""
+    ``vad`` is the job's mode of voice activity detection; None means any mode, to list everything a pipeline can use.
+    ``matched``: a step that any synthesizer can do will speak with a matched voice, so only the models that the
+    catalog allows for that.
+    """
     if step.role is Role.VAD:
         # A way of finding speech has the name of a family.
         ways = [way.value for way in VadMode] if vad is None else [vad.value]

@@ -23,7 +23,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 class StepData(StrEnum):
-    """What a step needs and another step, or the job itself, gives."""
+    """The inputs and outputs of steps: what one step or the job provides and another step needs."""
 
     TEXT = "text"
     LANGUAGE = "language"
@@ -37,18 +37,18 @@ class StepData(StrEnum):
     SPEECH = "speech"
 
 
-#: What only the client can bring.
+#: Inputs that only the client can provide.
 BROUGHT = frozenset(
     {StepData.TEXT, StepData.LANGUAGE, StepData.VOICE, StepData.BASE_VOICE, StepData.REFERENCE, StepData.RECORDING}
 )
 
-#: What a step gives and a client may bring as well.
+#: Outputs of steps that a client may provide instead.
 BRINGABLE = frozenset({StepData.SEGMENTS, StepData.EMBEDDING, StepData.VOICE})
 
-#: What every job may say without a step needing it.
+#: Inputs that every job may have although no step needs them.
 SAID = frozenset({StepData.LANGUAGE, StepData.VOICE, StepData.BASE_VOICE})
 
-#: Where the role of a step is not that of its model's family: an encoder matches what it embeds.
+#: Roles of steps that differ from the role of the model's family: an encoder also does the matching.
 _ALSO = {Role.MATCH: Role.EMBED}
 
 #: Roles whose model works on one utterance at a time.
@@ -76,7 +76,7 @@ class Pipeline:
 
     @property
     def gives(self) -> StepData:
-        """What a job of this pipeline results in."""
+        """The result of a job of this pipeline."""
         return self.steps[-1].gives
 
     @property
@@ -86,7 +86,7 @@ class Pipeline:
 
     @property
     def encoder(self) -> str | None:
-        """The type whose speaker embeddings the pipeline takes; None where any is taken, or none."""
+        """The type of model whose speaker embeddings the pipeline uses; None if it uses any, or none."""
         user = self.embedding_step
         if user is None or user.encoder is not None:
             return user.encoder if user else None
@@ -134,7 +134,7 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
                 given.add(StepData.EMBEDDING)
             for needed in step.needs:
                 if needed not in given:
-                    raise yaml.error((*where, "needs"), f"nothing before this step gives {needed!r}")
+                    raise yaml.error((*where, "needs"), f"no earlier step provides {needed!r}")
             given.add(step.gives)
         steps = tuple(
             PipelineStep(role=s.role, type=s.type, needs=tuple(s.needs), gives=s.gives, encoder=s.encoder)

@@ -1,4 +1,4 @@
-"""Voices made from recordings: voice activity and embedding once, for each pipeline that the voice is for."""
+"""Enrolment of stored voices: voice activity detection and embedding of recordings, once for each pipeline."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from storage.voices import StoredVoice
 
 
 def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], catalog: Catalog) -> dict[str, str]:
-    """By pipeline, the model whose embedding a stored voice needs there; all that take a voice where ``names`` is None.
+    """By pipeline, the model whose embedding a stored voice needs; for all pipelines that use a voice if ``names`` is
+    None.
 
-    Raises `InvalidRequest`: ``unknown_pipeline``, or ``no_stored_voices`` where one has no use for an embedding."""
+    Raises `InvalidRequest`: ``unknown_pipeline``, or ``no_stored_voices`` if a pipeline does not use an embedding.
+    """
     able = [name for name, pipeline in pipelines.items() if takes_stored_voices(pipeline)]
     for name in names or ():
         get_pipeline(name, pipelines)
@@ -70,7 +72,7 @@ def _document(voice: StoredVoice, pipeline: str) -> JobDocument:
     )
 
 
-#: From recordings to an embedding, for pipelines that do not say how.
+#: The default steps from recordings to an embedding, for pipelines without their own.
 _ENROLMENT = Pipeline(
     name="enrolment",
     description="A speaker embedding of a stored voice.",
@@ -87,7 +89,7 @@ _ENROLMENT = Pipeline(
 
 
 def _to_embedding(pipeline: Pipeline) -> Pipeline:
-    """The pipeline as far as the embedding that it makes from a reference, or our own where it makes none."""
+    """The steps of the pipeline up to the embedding of a reference, or the default ones if it has none."""
     for number, step in enumerate(pipeline.steps):
         if step.gives is StepData.EMBEDDING and StepData.REFERENCE in step.needs:
             return replace(pipeline, steps=pipeline.steps[: number + 1])

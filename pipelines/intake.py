@@ -1,4 +1,4 @@
-"""Recordings taken in: from base64, a file or an upload, probed at once and kept under their hash."""
+"""Input recordings and embeddings: from base64, a file or an upload, probed at once and stored under their hash."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class Intake:
         folder: str | None = None,
         field: str | None = None,
     ) -> RecordingDocument:
-        """Keeps a recording as ``{folder}/recordings/{hash}`` and says what it is.
+        """Store a recording as ``{folder}/recordings/{hash}`` and return its description.
 
-        ``name`` is what it is, ``reference`` or ``recording``, and the field that errors name unless ``field`` is
-        given; ``folder`` is the owner's unless it is given. A URL is looked at, and fetched when the job is prepared.
-        Raises `InvalidAudio`, `TooLarge` or `NotFound`.
+        ``name`` is ``reference`` or ``recording``, and the field in errors unless ``field`` is given; ``folder`` is
+        the owner's by default. A URL is only checked here, and fetched when the job is prepared. Raises
+        `InvalidAudio`, `TooLarge` or `NotFound`.
         """
         folder, field = folder or owner, field or name
         if isinstance(given, RecordingInput) and given.url is not None:
@@ -74,7 +74,7 @@ class Intake:
                 return self.keep(folder, name, path)
 
     def keep(self, folder: str, name: str, path: Path) -> RecordingDocument:
-        """Probes the recording at ``path`` and keeps it. Raises `InvalidAudio`."""
+        """Probe the recording at ``path`` and store it. Raises `InvalidAudio`."""
         found = probe(path)
         check_duration(found.duration, least=LIMITS[name].least, most=LIMITS[name].most)
         with path.open("rb") as file:
@@ -91,8 +91,8 @@ class Intake:
         )
 
     def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> EmbeddingDocument:
-        """Keeps an embedding that a client brought. Raises `InvalidRequest`: ``invalid_embedding``, or
-        ``embedding_of_another_model`` where it is not of ``model``."""
+        """Store an embedding sent by a client. Raises `InvalidRequest`: ``invalid_embedding``, or
+        ``embedding_of_another_model`` if ``model`` did not compute it."""
         with of_field("reference.embedding"):
             embedding = _embedding(given)
             if embedding.model != model:
@@ -119,7 +119,7 @@ class Intake:
 
 @contextmanager
 def of_field(field: str) -> Iterator[None]:
-    """Lets an error of a request name the field that it is about."""
+    """Add the name of the field to an error of a request."""
     try:
         yield
     except RequestError as error:

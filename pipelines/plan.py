@@ -1,8 +1,8 @@
-"""Planning: from what a job gave and what it wants to the steps that it needs.
+"""Planning: from a job's inputs and the requested result to the steps that it needs.
 
-A step whose output is already there is skipped, so that with a reference the chain starts at voice activity
-detection, with segments at the embedding, with an embedding at synthesis. What cannot be routed is
-`Unroutable` and names what is missing: never a job that hangs.
+A step whose output the job already has is skipped. So with a reference the chain starts at voice activity detection,
+with segments at the embedding, with an embedding at synthesis. A request that cannot be planned is `Unroutable` and
+names what is missing, so no job can wait forever.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from models.catalog import Catalog, resolve_voice, speaks
 from pipelines.candidates import candidates
 from pipelines.definitions import BRINGABLE, PER_UTTERANCE, SAID, Pipeline, PipelineStep, StepData
 
-#: Every job that speaks takes a seed: the same job with the same seed gives the same audio.
+#: The option of every job that synthesizes: the same job with the same seed gives the same audio.
 SEED = Option(default=0, minimum=0, maximum=2**53, description="Seed of the noise generators")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What planning looks at in a request. ``given``: what it brings, besides language and voice."""
+    """The parts of a request that planning uses. ``given``: its inputs, except for language and voice."""
 
     pipeline: Pipeline
     given: frozenset[StepData]
@@ -52,10 +52,10 @@ class PlannedJob:
 
 
 def plan_job(request: PlanRequest, catalog: Catalog) -> PlannedJob:
-    """Works out the steps, models, voice and options of a job.
+    """Determine the steps, models, voice and options of a job.
 
-    Raises `Unroutable` naming what is missing or of no use, or `InvalidRequest` with the code
-    ``unknown_model``, ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
+    Raises `Unroutable` naming inputs that are missing or unused, or `InvalidRequest` with the code ``unknown_model``,
+    ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
     """
     needed = needed_steps(request.pipeline, _given(request))
     _check_use(request, needed)
@@ -76,18 +76,19 @@ def plan_job(request: PlanRequest, catalog: Catalog) -> PlannedJob:
 
 
 def shared_inputs(step: PipelineStep) -> tuple[str, ...]:
-    """What all utterances of a step are given besides their own: the speaker embedding, where it needs one."""
+    """The inputs that all utterances of a step share: the speaker embedding, if the step needs one."""
     takes = step.role in PER_UTTERANCE and StepData.EMBEDDING in step.needs
     return (StepData.EMBEDDING.value,) if takes else ()
 
 
 def encoder_of(pipeline: Pipeline, catalog: Catalog, models: Mapping[Role, str] = MappingProxyType({})) -> ModelSpec:
-    """The model whose speaker embeddings a pipeline takes, from a stored voice or from a client.
+    """The model whose speaker embeddings a pipeline uses, from a stored voice or from a client.
 
-    ``models``: those that a job asks for by role. Raises `InvalidRequest` or `Unroutable` where there is none."""
+    ``models``: the models that a job requests, by role. Raises `InvalidRequest` or `Unroutable` if there is none.
+    """
     user = pipeline.embedding_step
     if user is None:
-        raise Unroutable(f"Pipeline {pipeline.name!r} takes no speaker embedding.", code="no_encoder")
+        raise Unroutable(f"Pipeline {pipeline.name!r} does not use a speaker embedding.", code="no_encoder")
     asked = (models.get(Role.MATCH) if user.role is Role.MATCH else None) or models.get(Role.EMBED)
     step = PipelineStep(role=Role.EMBED, type=pipeline.encoder, needs=(), gives=StepData.EMBEDDING)
     request = PlanRequest(pipeline=pipeline, given=frozenset(), models={Role.EMBED: asked} if asked is not None else {})
@@ -147,13 +148,13 @@ def needed_steps(pipeline: Pipeline, given: frozenset[StepData]) -> list[Pipelin
 
 
 def _instead(pipeline: Pipeline, missing: frozenset[StepData]) -> str:
-    """Which outputs of steps a client may bring instead of what is missing."""
+    """The outputs of steps that a client may provide instead of the missing inputs."""
     made = [s.gives.value for s in pipeline.steps[:-1] if missing & set(s.needs) and s.gives in BRINGABLE]
     return f" (or {' or '.join(made)})" if made else ""
 
 
 def _check_use(request: PlanRequest, needed: Sequence[PipelineStep]) -> None:
-    """What is given and of no use would be passed over in silence; it is refused instead."""
+    """Reject unused inputs, which would otherwise be ignored silently."""
     used = {data for step in needed for data in step.needs}
     if StepData.VOICE not in used and request.voice is not None:
         raise _invalid("voice", "unused_input", f"Pipeline {request.pipeline.name!r} does not use a voice here.")
@@ -169,9 +170,9 @@ def _check_use(request: PlanRequest, needed: Sequence[PipelineStep]) -> None:
 
 
 def _choose(step: PipelineStep, request: PlanRequest, catalog: Catalog) -> tuple[ModelSpec, Voice | None]:
-    """The model of a step, and its voice where it speaks."""
+    """The model of a step, and its voice if it synthesizes."""
     possible = candidates(step, catalog, request.vad, matched=request.voice is None)
-    # An embedding is matched by the model that made it.
+    # An embedding is matched by the model that computed it.
     asked = request.models.get(step.role) or (request.models.get(Role.EMBED) if step.role is Role.MATCH else None)
     if asked is not None:
         named = catalog.get(asked)
@@ -206,7 +207,7 @@ def _speaking(candidates: Sequence[ModelSpec], language: str | None) -> list[Mod
 
 
 def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
-    """The models that hear a language: those of its primary subtag, and those that name none."""
+    """The models that understand a language: those with its primary subtag, and those without languages."""
     asked = language.lower().replace("_", "-").split("-")[0]
     fitting = [m for m in candidates if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
     if not fitting:
@@ -240,7 +241,7 @@ def _voice(
 
 
 def _with_cpu_steps(steps: list[PlanStep], request: PlanRequest) -> list[PlanStep]:
-    """Adds the CPU work: prepare in front, open where utterances do not follow on it, assemble behind them."""
+    """Add the CPU steps: prepare at the start, open if utterances do not follow it directly, assemble at the end."""
     out = [PlanStep(role=Role.PREPARE)]
     opened = False
     for step in steps:
@@ -277,7 +278,7 @@ def _options(given: Mapping[str, Any], models: Sequence[ModelSpec]) -> dict[str,
 
 
 def wrong_option(option: Option, value: Any) -> str | None:
-    """Why ``value`` will not do for ``option``, None where it does."""
+    """Why ``value`` is invalid for ``option``; None if it is valid."""
     kind = type(option.default)
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if kind is int and not (number and float(value).is_integer()):

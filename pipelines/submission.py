@@ -1,6 +1,6 @@
-"""From a request to a job in the ledger: validate, take in, plan, write down, let it go.
+"""Submission: validate a request, plan it, store its inputs, and create the job in the ledger.
 
-The API submits one job at a time, and the ``expand`` step a whole batch: both through `Submitter`.
+The API submits one job at a time, and the ``expand`` step a whole batch, both through `Submitter`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from storage.webhooks.endpoints import Webhooks, own_hook
 from text.scripts import is_readable
 from text.speakable import has_word
 
-#: Bytes of text that the ledger keeps beside a job; what is longer goes to storage.
+#: Maximum bytes of a text in the ledger; longer texts are stored as objects.
 TEXT_IN_LEDGER = 32_768
 
 #: A sentence, near enough.
@@ -50,7 +50,8 @@ Files = Mapping[str, IO[bytes]]
 
 
 def estimated_load(characters: int) -> int:
-    """Utterances that a text of so many characters may come to; it is known better once it is prepared."""
+    """The estimated number of utterances of a text with this many characters; the exact one is known after
+    ``prepare``."""
     return 1 + characters // CHARACTERS_PER_UTTERANCE
 
 
@@ -74,10 +75,11 @@ class Submitter:
         ceiling: int | None = None,
         **facts: Any,
     ) -> bool:
-        """Writes a job down and lets its first step go; False where the id ``job_id`` is there already.
+        """Create a job and release its first step; False if the id ``job_id`` already exists.
 
-        Nothing is written where it is refused, but for a recording that is kept under its hash. ``ceiling``: seconds
-        that results may be kept at most; ``facts`` are added to its document."""
+        A rejected request stores nothing, except for a recording under its hash. ``ceiling``: the maximum retention
+        in seconds; ``facts`` are added to the job's document.
+        """
         job = self.prepare(body, owner, files, job_id, ceiling)
         job = replace(job, document=replace(job.document, **facts))
         written = self.create(job)
@@ -129,10 +131,11 @@ class Submitter:
         )
 
     def create(self, job: NewJob, *, release: bool = True) -> bool:
-        """Writes a job down that was prepared, its text to storage where it is long; False where its id is taken.
+        """Create a prepared job, storing a long text in the object storage; False if its id is taken.
 
-        Raises what `Ledger.create` raises. The text of a job that was not written down goes again; what is left where
-        this cannot be told, or where the process dies, is the sweep's."""
+        Raises what `Ledger.create` raises. The text of a job that was not created is deleted. If that is unknown, or
+        if the process dies, the sweep deletes it.
+        """
         data = b"" if job.text is None else job.text.encode()
         if len(data) <= TEXT_IN_LEDGER:
             return self.connections.ledger.create(job, release=release)
@@ -148,7 +151,7 @@ class Submitter:
             raise
         if not written:
             there = self.connections.ledger.get(job.id)
-            # It is this very text's where the call was made twice, since its first answer was lost.
+            # The existing job has this same text if the call was repeated because its first response was lost.
             if there is None or there.document.text_object != name:
                 self._drop(name)
         return written
@@ -158,7 +161,7 @@ class Submitter:
             self.connections.objects.delete(name)
 
     def retention(self, asked: int | None, ceiling: int | None) -> int:
-        """Seconds that results are kept. Raises `InvalidRequest` (``expires_in_too_long``) past the key's ceiling."""
+        """The retention in seconds. Raises `InvalidRequest` (``expires_in_too_long``) above the maximum of the key."""
         most = min(ceiling or self.connections.settings.max_expires_in, self.connections.settings.max_expires_in)
         if asked is not None and asked > most:
             detail = f"Results can be kept for at most {most} seconds."
@@ -167,9 +170,10 @@ class Submitter:
         return asked or min(self.connections.settings.expires_in, most)
 
     def hook(self, webhook: str | WebhookInput | None, owner: str) -> Hook | None:
-        """Who alone is told of a job or batch, None where that is whoever asks.
+        """The only webhook notified of a job or batch; None for all endpoints that subscribe to its events.
 
-        Raises `InvalidRequest`: ``webhook_not_found``, or what `Egress.check` raises."""
+        Raises `InvalidRequest`: ``webhook_not_found``, or what `Egress.check` raises.
+        """
         if webhook is None:
             return None
         if isinstance(webhook, WebhookInput):
@@ -197,7 +201,7 @@ class Submitter:
         return plan_job(request, self.connections.catalog)
 
     def _store_inputs(self, body: JobRequest, owner: str, files: Files, encoder: str) -> dict[str, Any]:
-        """Recordings and embeddings, kept in storage; only once the job is known to have a plan."""
+        """Store recordings and embeddings; called only once the job has a plan."""
         taken: dict[str, Any] = {}
         for name in ("reference", "recording"):
             source = files.get(name) or getattr(body, name)
@@ -214,7 +218,7 @@ class Submitter:
         return taken
 
     def _chapters(self, body: JobRequest) -> list[dict[str, str]]:
-        """The text by chapter; none where the job has none."""
+        """The text as chapters; empty if the job has none."""
         if body.text is not None and body.chapters is not None:
             raise _wrong_text("chapters", "two_texts", "Send either text or chapters, not both.")
         if body.text is None and body.chapters is None:
@@ -234,7 +238,7 @@ class Submitter:
 
 
 def _with_stored_voice(body: JobRequest) -> JobRequest:
-    """``voice: vo_…`` says the same as ``reference: {"voice": "vo_…"}``."""
+    """``voice: vo_…`` is the same as ``reference: {"voice": "vo_…"}``."""
     if body.voice is None or not ids.VOICE.begins(body.voice):
         return body
     if body.reference is not None:
@@ -274,7 +278,7 @@ def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
 
 
 def _document(body: JobRequest, owner: str, planned: PlannedJob, chapters: list[dict[str, str]]) -> JobDocument:
-    """What the steps need to know, without the text."""
+    """The job's document: what its steps need to know, without the text."""
     return JobDocument(
         owner=owner,
         pipeline=body.pipeline or "",

@@ -57,7 +57,7 @@ def _only(supported: Any) -> BeforeValidator:
 
 
 def _described(**keywords: Any) -> Any:
-    """Keywords of the JSON Schema that hold, though not pydantic sees to it but whoever reads the value."""
+    """Keywords of the JSON Schema that are validated where the value is used, not by pydantic."""
     return Field(json_schema_extra=keywords)
 
 
@@ -173,7 +173,7 @@ class SegmentInput(BaseModel):
         return self
 
 
-#: The events that tell of a job's end.
+#: The events at the end of a job.
 ENDS = (EventType.JOB_SUCCEEDED, EventType.JOB_FAILED, EventType.JOB_CANCELED)
 
 Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))]
@@ -271,7 +271,7 @@ class BatchRequest(BaseModel):
 class VoiceRequest(BaseModel):
     """A new stored voice."""
 
-    # A multipart body brings its recordings as files.
+    # A multipart body contains its recordings as files.
     model_config = ConfigDict(**_Strict, json_schema_extra={"required": ["name", "recordings"]})
     name: Name
     pipelines: Annotated[list[Name], Field(min_length=1, max_length=32)] | None = Field(

@@ -19,7 +19,7 @@ from storage.webhooks.endpoints import WebhookEndpoint, is_endpoint
 #: Seconds that a presigned link stays good.
 LINK_SECONDS = 3600
 
-#: What a result has where its pipeline does not give it.
+#: The fields of a result that its pipeline may not produce.
 _NOTHING = dict.fromkeys(
     ("audio", "characters", "seed", "timestamps", "embedding", "segments", "transcript"),
 )
@@ -38,7 +38,7 @@ def rfc3339(moment: float | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Views with links below ``root``, the API's address without a slash behind it."""
+    """Views with links below ``root``, the API's address without a trailing slash."""
 
     root: str
     objects: Objects

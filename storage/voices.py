@@ -1,7 +1,7 @@
 """Stored voices: speakers made from recordings, with an embedding for each model that their pipelines need.
 
-The record lies in Redis; what the voice is made of and what was made from it lies under ``{owner}/voices/{id}/``,
-so that all of it goes with one prefix. A copy of the record stands there too, for a ledger that was lost.
+The record is in Redis; recordings and embeddings are stored under ``{owner}/voices/{id}/``, so that they can be
+deleted by prefix. A copy of the record is stored there too, for the case that the ledger is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from storage.objects.objects import Objects
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVoice:
-    """A voice as it is kept. ``models``: by pipeline, the encoder whose embedding it takes."""
+    """A stored voice. ``models``: by pipeline, the encoder whose embedding it uses."""
 
     id: str
     owner: str
@@ -41,7 +41,7 @@ class StoredVoice:
         return voice_folder(self.owner, self.id)
 
     def jobs(self) -> dict[str, str]:
-        """By model, the ledger's job that makes its embedding."""
+        """By model, the ledger's job that computes its embedding."""
         return {model: enrolment_id(self.id, model) for model in self.models.values()}
 
 
@@ -51,7 +51,7 @@ def voice_folder(owner: str, voice: str) -> str:
 
 
 def enrolment_id(voice: str, model: str) -> str:
-    """The id of the job that makes a voice's embedding with ``model``."""
+    """The id of the job that computes a voice's embedding with ``model``."""
     return f"{voice}.{model}"
 
 
@@ -81,7 +81,7 @@ class Voices:
         return found
 
     def exists(self, voice: str) -> bool:
-        """Whether anybody has a voice of that id."""
+        """Whether a voice with this id exists, of any owner."""
         with redis_errors():
             return bool(self._redis.exists(key("voice", voice)))
 
@@ -110,7 +110,7 @@ class Voices:
         self._objects.delete(*self._objects.names(f"{found.folder}/"))
 
     def keep_embedding(self, voice: str, model: str, embedding: EmbeddingDocument) -> bool:
-        """Enters the embedding that was made for a voice; False where the voice is gone."""
+        """Add the embedding of a voice; False if the voice no longer exists."""
         if not self.exists(voice):
             return False
         with redis_errors():
@@ -118,10 +118,11 @@ class Voices:
         return True
 
     def embedding(self, owner: str, voice: str, pipeline: str, model: str) -> EmbeddingDocument:
-        """The embedding that a pipeline takes of a voice.
+        """The embedding of a voice for a pipeline: ``object``, ``sha256``, ``model``.
 
         Raises `InvalidRequest`: ``voice_not_found``, ``voice_of_another_pipeline``, ``voice_failed``; and
-        `VoicePreparing` while it is being made."""
+        `VoicePreparing` while it is being prepared.
+        """
         try:
             found = self.get(owner, voice)
         except NotFound as error:
@@ -140,7 +141,7 @@ class Voices:
         raise VoicePreparing(retry_after=2)
 
     def state(self, voice: StoredVoice) -> tuple[VoiceState, Mapping[str, Any] | None]:
-        """How far a voice is, and why it failed where it did."""
+        """The state of a voice, and its error if it failed."""
         missing = [job for model, job in voice.jobs().items() if model not in voice.embeddings]
         if not missing:
             return VoiceState.READY, None

@@ -53,12 +53,12 @@ PATIENCE = 20.0
 
 
 def worker_name(default: str) -> str:
-    """The name this process is known by: ``CHORUS_WORKER_NAME``, or one of its own."""
+    """The name of this process: ``CHORUS_WORKER_NAME``, or a generated one."""
     return os.environ.get("CHORUS_WORKER_NAME") or f"{default}@{socket.gethostname()}:{os.getpid()}"
 
 
 class Heartbeat:
-    """Says every few seconds that this worker lives, from a thread of its own."""
+    """Renews this worker's registration every few seconds, from its own thread."""
 
     def __init__(
         self,
@@ -101,10 +101,11 @@ class Heartbeat:
 
 
 def room(bounds: Bounds) -> int:
-    """Items of one model that a worker holds at once: one micro-batch runs, the next one waits.
+    """The capacity of a worker in items of one model: one micro-batch runs, the next one waits.
 
-    Where items are computed one by one, half a micro-batch waits: a worker that holds more than it needs leaves
-    another idle at the end of the work."""
+    If items are computed one by one, half a micro-batch waits: a worker that holds more than it needs leaves another
+    idle at the end of the work.
+    """
     return AHEAD * bounds.items if bounds.padded else bounds.items + max(1, bounds.items // 2)
 
 
@@ -115,7 +116,7 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
     specs = [connections.catalog.get(name) for name in dict.fromkeys(names)]
     for spec in specs:
         if spec.role not in roles:
-            raise ConfigurationError(f"No worker knows the step {spec.role.value!r} of {spec.name}.")
+            raise ConfigurationError(f"No worker implements the step {spec.role.value!r} of {spec.name}.")
     placements = [place(spec, device) for spec in specs]
     for spec, placement in zip(specs, placements, strict=True):
         precision = "" if spec.precision is Precision.FLOAT32 else f" in {spec.precision}"
@@ -131,7 +132,7 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
 
 
 def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
-    # Held strongly: Celery keeps only weak references to receivers.
+    # A strong reference, because Celery only keeps weak ones to receivers.
     def ready(**_: object) -> None:
         heartbeat.start()
 
@@ -155,7 +156,7 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 
 
 def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
-    """Loads the named models once, then drains their queues until told to stop; the exit code."""
+    """Load the named models once, then process their queues until stopped; return the exit code."""
     connections = Connections.connect(settings)
     by_role = model_steps(connections)
     models = load_models(connections, names, by_role, settings.device)

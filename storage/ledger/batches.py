@@ -1,7 +1,7 @@
-"""Batches: many jobs submitted and followed as one.
+"""Batches: many jobs, submitted and followed as one.
 
-A batch is a record of the ledger's like a job; what it does itself is to make its items into jobs (``expand``).
-From then on the jobs' own changes keep its counts: see ``set_state`` in ``lua/jobs.lua``.
+A batch is a ledger record like a job; its own step (``expand``) turns its items into jobs. From then on the jobs'
+changes update its counts: see ``set_state`` in ``lua/jobs.lua``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storage.objects.objects import Objects
 #: The plan of the ledger's record of a batch.
 PLAN = Plan.parse("expand:cpu")
 
-#: Jobs that one round trip asks for or changes.
+#: Jobs per round trip.
 PORTION = 200
 
 #: Errors of items that the record itself shows; the manifest has them all.
@@ -37,17 +37,17 @@ _COUNTED = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAIL
 
 
 def job_of(batch: str, index: int) -> str:
-    """The id of the job that item ``index`` of a batch becomes: always the same, so that none is made twice."""
+    """The id of the job for item ``index`` of a batch: always the same, so that none is created twice."""
     return ids.JOB.derived(batch, str(index))
 
 
 def new_items_name(owner: str, batch: str) -> str:
-    """A name that nobody else has for a batch's items (JSON Lines), since they are written before the batch is."""
+    """A unique name for a batch's items (JSON Lines), because they are written before the batch is created."""
     return f"{owner}/batches/{batch}/items-{secrets.token_hex(12)}.jsonl"
 
 
 def index_object(owner: str, batch: str) -> str:
-    """The object that says what became of each item: ``custom_id`` and ``file``, and ``error`` where it is no job."""
+    """The object with the result of each item: ``custom_id`` and ``file``, and ``error`` if it is not a valid job."""
     return f"{owner}/batches/{batch}/index.jsonl"
 
 
@@ -99,7 +99,7 @@ class Batches:
         return found
 
     def page(self, owner: str, behind: str | None, limit: int) -> list[Batch]:
-        """Batches of an owner, newest first: from the one behind ``behind`` on. Raises `InvalidRequest`."""
+        """The batches of an owner, newest first, starting after ``behind``. Raises `InvalidRequest`."""
         ids = newest(self._redis, key("batches", owner), behind, limit)
         return [batch for batch in self._read(ids) if batch]
 
@@ -115,7 +115,7 @@ class Batches:
         return [_batch(job, found) if job else None for job, found in zip(jobs, counts, strict=True)]
 
     def entries(self, batch: Batch) -> Iterator[Entry]:
-        """Every item in order, with its job as it stands. Raises `Conflict` (``batch_queued``) before it is open."""
+        """Every item in order, with its job. Raises `Conflict` (``batch_queued``) before the batch is open."""
         try:
             lines = self._objects.get(index_object(batch.job.owner, batch.id)).splitlines()
         except ArtifactMissing as error:
@@ -130,7 +130,7 @@ class Batches:
                 yield Entry(item["custom_id"], item["file"], job, item.get("error"))
 
     def cancel(self, batch: Batch) -> None:
-        """Ends a batch and all its jobs at once. Raises `Conflict` where it has ended already."""
+        """Cancel a batch and all its jobs at once. Raises `Conflict` if it has already ended."""
         with redis_errors():
             self._redis.hset(key("batch", batch.id), "stopped", 1)
         self._ledger.cancel(batch.id)
@@ -139,7 +139,7 @@ class Batches:
             self._ledger.cancel_many(jobs[first : first + PORTION])
 
     def retry(self, batch: Batch, load: int) -> int:
-        """Begins anew what failed or was canceled, each counted as ``load`` utterances; how many jobs."""
+        """Retry failed and canceled jobs, each counted as ``load`` utterances; return how many."""
         begun = int(self._ledger.retry(batch.id))  # where it was ended before all its items were jobs
         jobs = batch.jobs()
         for first in range(0, len(jobs), PORTION):
@@ -159,7 +159,7 @@ class Batches:
         self._objects.delete(*self._objects.names(f"{owner}/batches/{batch.id}/"))
 
     def note_errors(self, batch: str, errors: Mapping[int, Mapping[str, Any]]) -> None:
-        """Lets the record show why items (by index) are no jobs, as far as `SHOWN_ERRORS`."""
+        """Add the errors of invalid items (by index) to the record, up to `SHOWN_ERRORS`."""
         shown = {str(index): json.dumps(error) for index, error in list(errors.items())[:SHOWN_ERRORS]}
         if shown:
             with redis_errors():

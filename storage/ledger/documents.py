@@ -14,7 +14,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDocument:
-    """What the audio is to be like."""
+    """The format of the audio."""
 
     format: AudioFormat = AudioFormat.WAV
     sample_rate: int | None = None  #: Hz; None keeps the voice's own
@@ -36,13 +36,13 @@ class RecordingDocument:
 
     @staticmethod
     def from_dict(shape: Mapping[str, Any]) -> RecordingDocument:
-        """The recording that ``dataclasses.asdict`` gave."""
+        """The recording from ``dataclasses.asdict``."""
         return _from_dict(RecordingDocument, shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingDocument:
-    """A speaker embedding that the job brought, or its stored voice has."""
+    """A speaker embedding of the job, or of its stored voice."""
 
     object: str
     model: str  #: that made it
@@ -62,7 +62,7 @@ class ItemsDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentDocument:
-    """The stored voice that an embedding is made for."""
+    """The stored voice that an embedding is computed for."""
 
     voice: str
     folder: str  #: what all its objects lie under
@@ -70,8 +70,8 @@ class EnrolmentDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDocument:
-    """What the steps of a job need to know. Of a batch, ``items`` says what it is made of; of the job that makes a
-    stored voice's embedding, ``enrolment`` which voice."""
+    """What the steps of a job need to know. For a batch, ``items`` describes its items; for the enrolment of a stored
+    voice, ``enrolment`` names the voice."""
 
     owner: str
     pipeline: str
@@ -95,12 +95,12 @@ class JobDocument:
     enrolment: EnrolmentDocument | None = None
 
     def objects(self) -> list[str]:
-        """The objects that the job brought: recordings and embeddings."""
+        """The objects that the job needs: recordings and embeddings."""
         brought = (self.reference, self.recording, self.embedding)
         return [part.object for part in brought if part is not None and part.object is not None]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: without what is as it is by default."""
+        """The document as JSON, without fields that have their default."""
         return _to_dict(self)
 
     def packed(self) -> str:
@@ -109,7 +109,7 @@ class JobDocument:
 
     @staticmethod
     def from_dict(shape: Mapping[str, Any]) -> JobDocument:
-        """The document that `to_dict` gave; fields of other versions are passed over."""
+        """The document from `to_dict`; fields of other versions are ignored."""
         found = dict(shape)
         for name, kind in _PARTS.items():
             if found.get(name) is not None:

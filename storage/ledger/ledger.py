@@ -1,8 +1,7 @@
-"""The ledger: the jobs' records in Redis, the only truth about their state.
+"""The ledger: the jobs' records in Redis, the only source of truth about their state.
 
-Every change is one Lua script (``lua/*.lua``, one file each) that first looks at the job's generation:
-what comes from an earlier generation, or for a job that has ended, changes nothing. ``lua/keys.lua``
-names the keys.
+Every change is one Lua script (``lua/*.lua``, one file each) that first checks the job's generation: calls from an
+earlier generation, or for a job that has ended, change nothing. ``lua/keys.lua`` lists the keys.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ TRIES = 3
 #: How often utterances of one generation are sent back to be rendered again.
 RENDERINGS = 8
 
-#: What the script `create` answers where a job's batch has ended.
+#: The result of the script `create` if the job's batch has ended.
 _BATCH_OVER = -3
 
-#: Utterances in one call, so that a book never holds Redis for long.
+#: Utterances per call, so that a long job never blocks Redis for long.
 PORTION = 500
 
 #: Items released to a station that no live worker serves, so that one that starts finds work.
@@ -56,12 +55,13 @@ def _publish_nothing(_: Sequence[tuple[str, str]]) -> int:
 
 
 class Ledger:
-    """The jobs' records. Every method raises `LedgerUnavailable` where Redis cannot be reached.
+    """The jobs' records. Every method raises `LedgerUnavailable` if Redis cannot be reached.
 
-    The backlog lies here, not in the broker, so that a released item never waits behind thousands and a book leaves
-    room for others. Only as much is released as a station's live workers have capacity for, by weighted priority
-    (interactive 8, normal 3, bulk 1), then by owner, then by job, in turns; a job's share opens at one item and doubles
-    with each round, so that its first audio comes early. Every change releases what may go on because of it.
+    The backlog is here instead of in the broker, so that a released item never waits behind thousands and a long job
+    leaves capacity for others. Items are released only as far as a station's live workers have capacity, by weighted
+    priority (interactive 8, normal 3, bulk 1), then by owner, then by job, in turns. A job's turn starts at one item
+    and doubles with each round, so that its first audio is ready early. Every change releases the items that may run
+    because of it.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Ledger:
         *,
         bounds: tuple[int, int] = UNBOUNDED,
     ) -> None:
-        """``publish`` enqueues what is released; without it nothing is, until somebody else releases it."""
+        """``publish`` enqueues released items; without it, this ledger releases nothing."""
         self.client = client
         self._publish = publish
         self._bounds = bounds  #: unfinished utterances per owner and in all, past which `create` refuses
@@ -80,9 +80,10 @@ class Ledger:
         self.upkeep = Upkeep(client, self._scripts)
 
     def release(self, stations: Iterable[str]) -> int:
-        """Releases what the stations have capacity for and enqueues it; how many items.
+        """Release and enqueue items as far as the stations have capacity; return how many.
 
-        Any process may call it at any time; calls do not get in each other's way."""
+        Any process may call this at any time, also concurrently.
+        """
         messages: list[tuple[str, str]] = []
         for station in sorted(set(stations)):
             more = True
@@ -95,18 +96,17 @@ class Ledger:
         return (self._publish or _publish_nothing)(messages)
 
     def _release_after(self, stations: Iterable[str]) -> None:
-        """Releases what may go on because of a change that was made. Should that fail, the reaper does it."""
+        """Release items after a change. If this fails, the reaper does it."""
         if self._publish is not None:
             with contextlib.suppress(LedgerUnavailable):
                 self.release(stations)
 
     def create(self, job: NewJob, *, release: bool = True) -> bool:
-        """Writes a job down and lets its first step wait; False where its id exists already.
+        """Create a job and enqueue its first step; False if its id already exists.
 
-        ``release=False``: the caller makes many jobs, and calls `release` after some of them.
-
-        Raises `Overloaded` where its owner, or all owners together, have too much unfinished work, and `Conflict`
-        (``batch_over``) where its batch has ended."""
+        ``release=False``: the caller creates many jobs and calls `release` itself. Raises `Overloaded` if its owner,
+        or all owners together, have too much unfinished work, and `Conflict` (``batch_over``) if its batch has ended.
+        """
         written = self._scripts.run(
             "create",
             job=job.id,
@@ -141,7 +141,7 @@ class Ledger:
         return bool(written)
 
     def get(self, job: str) -> Job | None:
-        """The job's record, or None where there is none (any more)."""
+        """The job's record, or None."""
         return self.get_many([job])[0]
 
     def get_many(self, jobs: Sequence[str]) -> list[Job | None]:
@@ -159,20 +159,21 @@ class Ledger:
         ]
 
     def text(self, job: str) -> str | None:
-        """The job's text, None once it has succeeded or where it lies in storage."""
+        """The job's text; None once it has succeeded, or if the text is an object."""
         with redis_errors():
             packed = self.client.get(key("text", job))
         return None if packed is None else zlib.decompress(packed).decode()  # type: ignore[arg-type]
 
     def take(self, station: str, refs: Sequence[ItemRef]) -> list[Work | None]:
-        """What each item needs; None for those that nobody wants any more. A first item starts its job."""
+        """The inputs of each item; None for items that are no longer wanted. The first item starts its job."""
         answers = self._scripts.run("take", station=station, items=_tuples(refs), now=time.time())
         return [read_work(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
 
     def start(self, station: str, refs: Sequence[ItemRef], *, alone: bool = False) -> list[bool]:
-        """Marks items as started just before they run; False for those that nobody wants any more.
+        """Mark items as started just before they run; False for those that are no longer wanted.
 
-        ``alone``: the one item runs by itself, since it is under suspicion."""
+        ``alone``: the one item runs by itself, because it is a suspect.
+        """
         answers = self._scripts.run(
             "start", station=station, items=_tuples(refs), alone=alone, by=self._name, now=time.time()
         )
@@ -192,10 +193,10 @@ class Ledger:
         errors: Mapping[int, ChorusError] = MappingProxyType({}),
         warnings: Sequence[Mapping[str, Any]] = (),
     ) -> bool:
-        """Writes down the utterances that wait for ``step`` once ``job``'s present step is done.
+        """Store the utterances that wait for ``step`` once ``job``'s current step is done.
 
-        ``done[i]``: the artifact of utterance i is there already; ``errors[i]``: it has failed before it could run;
-        ``warnings``: what the job's answer tells of its text. False where the job has moved on.
+        ``done[i]``: the artifact of utterance i exists already; ``errors[i]``: it has failed before it could run;
+        ``warnings``: the warnings about its text. False if the job has moved on.
         """
         for first in range(0, len(works), PORTION):
             packed = [work.pack() for work in works[first : first + PORTION]]
@@ -214,9 +215,11 @@ class Ledger:
         return True
 
     def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
-        """Every utterance's work in order, and one letter each: an `UtteranceState`, or another while it is on its way.
+        """The work of every utterance in order, and one letter each: an `UtteranceState`, or another letter if it has
+        not ended.
 
-        Nothing where the job ends meanwhile."""
+        Empty if the job ends meanwhile.
+        """
         with redis_errors():
             states: bytes = self.client.get(key("at", job)) or b""  # type: ignore[assignment]
             works: list[bytes | None] = []
@@ -227,7 +230,7 @@ class Ledger:
         return (found, states.decode()) if len(found) == len(states) else ([], "")
 
     def utterance_status(self, job: str, index: int) -> UtteranceStatus | None:
-        """Where one utterance stands, and its job; None where there is no such job."""
+        """The status of one utterance and of its job; None if there is no such job."""
         pipe = self.client.pipeline(transaction=True)
         pipe.hmget(key("job", job), "state", "gen", "silence")
         pipe.getrange(key("at", job), index, index)
@@ -243,9 +246,9 @@ class Ledger:
         )
 
     def advance(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """Records how items ended and lets what follows wait at its station; which of them were still wanted.
+        """Record how items ended and enqueue their successors; return which of them were still wanted.
 
-        Safe to repeat: recording an item and letting its successor wait is one script.
+        Safe to repeat: one script records an item and enqueues its successor.
         """
         if not outcomes:
             return []
@@ -256,7 +259,7 @@ class Ledger:
         return [bool(one) for one in recorded]
 
     def cancel(self, job: str) -> bool:
-        """Ends a job at once; False where it has ended already."""
+        """Cancel a job at once; False if it has already ended."""
         return self.cancel_many([job])[0]
 
     def cancel_many(self, jobs: Iterable[str]) -> list[bool]:
@@ -265,7 +268,7 @@ class Ledger:
         return self._changed("cancel", [{"job": job, "now": now} for job in jobs])
 
     def delete_now(self, job: str) -> bool:
-        """Deletes a job's record, whatever its state; False where there is none."""
+        """Delete a job's record in any state; False if there is none."""
         return self.delete_many_now([job])[0]
 
     def delete_many_now(self, jobs: Iterable[str]) -> list[bool]:
@@ -282,7 +285,7 @@ class Ledger:
         return [bool(plan) for plan in plans]
 
     def retry(self, job: str, load: int = 1) -> bool:
-        """Begins a new generation of a job that failed or was canceled; False where its state forbids it."""
+        """Start a new generation of a failed or canceled job; False if its state does not allow it."""
         return self.retry_many({job: load})[0]
 
     def retry_many(self, loads: Mapping[str, int]) -> list[bool]:
@@ -292,10 +295,10 @@ class Ledger:
         return self._changed("retry", calls)
 
     def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
-        """Sends utterances whose artifacts are gone back to their first step; False where nobody wants it.
+        """Send utterances whose artifacts are missing back to their first step; False if the job no longer wants them.
 
-        Raises `ArtifactsLost` where that was done `RENDERINGS` times before: what is written
-        does not last."""
+        Raises `ArtifactsLost` if this was done `RENDERINGS` times before: artifacts do not persist.
+        """
         answer: Any = 1
         for first in range(0, max(1, len(indices)), PORTION):
             if answer == 1:
@@ -318,7 +321,7 @@ class Ledger:
         return bool(answer)
 
     def existing(self, owner: str, artifacts: Sequence[str]) -> list[bool]:
-        """Which of the owner's artifacts (object names) are there, as far as the ledger knows."""
+        """Which of the owner's artifacts (object names) exist, according to the ledger."""
         if not artifacts:
             return []
         digests = [name.rpartition("/")[2].partition(".")[0] for name in artifacts]
@@ -361,7 +364,7 @@ class Ledger:
 
 
 def _packed_error(error: ChorusError | None) -> str:
-    """Empty where there is none."""
+    """An error as JSON; empty if there is none."""
     return json.dumps(error.to_dict()) if error else ""
 
 

@@ -1,4 +1,4 @@
-"""What a job's steps have given so far, for the steps behind them."""
+"""The outputs of a job's steps so far, for the following steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-#: Fields that are kept as they are: names. All others are JSON.
+#: Fields that are stored as plain names. All others are JSON.
 _NAMES = frozenset({"samples", "sha256", "segments_object", "embedding", "voice"})
 
 
@@ -26,14 +26,15 @@ class StepOutputs:
     chapters: Sequence[tuple[str, int]] | None = None  #: title and first utterance of each
 
     def packed(self) -> dict[str, str]:
-        """The ledger's fields: only what is there. Each object is a field of its own: its scripts count their users."""
+        """The fields as stored in the ledger, without empty ones. Each object is a separate field, because scripts
+        count its users."""
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "recordings"}
         packed = {n: value if n in _NAMES else json.dumps(value) for n, value in given.items() if value is not None}
         return packed | {f"recording_{n}": name for n, name in enumerate(self.recordings or ())}
 
     @staticmethod
     def unpack(packed: Mapping[str, str]) -> StepOutputs:
-        """The outputs that `packed` gave."""
+        """The outputs from the fields of `packed`."""
         known = {field.name for field in fields(StepOutputs)}
         given: dict[str, Any] = {n: v if n in _NAMES else json.loads(v) for n, v in packed.items() if n in known}
         recordings = [value for name, value in sorted(packed.items()) if name.startswith("recording_")]

@@ -1,4 +1,4 @@
-"""What the ledger's records and scripts answer, as `storage.ledger.records`."""
+"""Converts the results of Redis and the scripts to the types of `storage.ledger.records`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_work(ref: ItemRef, answer: Any) -> Work | None:
 
 
 def read_letter(letter: str) -> UtteranceState | None:
-    """What an utterance's letter says: None while it is on its way, or where there is none (any more)."""
+    """The state of an utterance's letter; None if it has not ended, or if there is none."""
     return UtteranceState(letter) if letter in tuple(UtteranceState) else None
 
 

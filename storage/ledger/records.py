@@ -1,4 +1,4 @@
-"""What the ledger is given and gives: jobs, their steps, the work of items, and how items ended."""
+"""The types of the ledger's arguments and results: jobs, their steps, the work of items, and how items ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.ledger.outputs import StepOutputs
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Who alone is told of a job: an endpoint's id; or a URL of its own, a name for it and the event types."""
+    """The only webhook notified of a job: an endpoint's id; or a URL of its own, a name for it and its event types."""
 
     asked: str
     url: str | None = None
@@ -45,7 +45,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """What is known of one step of a job; times are Unix seconds."""
+    """One step of a job; times are Unix seconds."""
 
     name: str
     model: str | None
@@ -56,7 +56,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as the ledger knows it at one moment; times are Unix seconds."""
+    """A job in the ledger at one moment; times are Unix seconds."""
 
     id: str
     owner: str
@@ -87,7 +87,7 @@ class Job:
 
 
 class UtteranceState(StrEnum):
-    """How an utterance ended, as the letter that stands for it in the ledger (``AT_DONE`` in ``lua/items.lua``)."""
+    """How an utterance ended, as its letter in the ledger (``AT_DONE`` in ``lua/items.lua``)."""
 
     RENDERED = "Z"
     FAILED = "X"
@@ -95,7 +95,7 @@ class UtteranceState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceStatus:
-    """Where one utterance stands, and its job. The ledger keeps no utterances of a job that has ended."""
+    """The status of one utterance and of its job. The ledger deletes the utterances of a job when it ends."""
 
     job_state: JobState
     generation: int

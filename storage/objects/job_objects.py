@@ -1,7 +1,7 @@
-"""What lies in storage of one job, below ``{owner}/jobs/{id}/``, and what of it a later job of the same id may lose.
+"""The objects of one job, below ``{owner}/jobs/{id}/``, and which of them a later job with the same id may delete.
 
-What a generation gives lies below its number. A long text is written before the ledger decides whose the id is, so it
-gets a name of its own that only its job's document tells: nobody overwrites it, and nobody else reads it.
+The results of a generation are stored below its number. A long text is written before the ledger decides who gets the
+id, so it has a unique name that only its job's document contains: no other job overwrites or reads it.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from storage.ledger.records import Job
 
 
 def folder(owner: str, job: str) -> str:
-    """What the names of a job's objects begin with."""
+    """The prefix of the names of a job's objects."""
     return f"{owner}/jobs/{job}/"
 
 
 def new_text_name(owner: str, job: str) -> str:
-    """A name for a job's text that nobody else has."""
+    """A unique name for a job's text."""
     return f"{folder(owner, job)}text-{secrets.token_hex(12)}.json"
 
 
 def results_folder(owner: str, job: str, generation: int) -> str:
-    """What the names of a generation's results begin with."""
+    """The prefix of the names of a generation's results."""
     return f"{folder(owner, job)}{generation}/"
 
 
 def generation_of(name: str) -> int | None:
-    """The generation that an object came from, None where it is a text."""
+    """The generation of an object; None if it is a text."""
     part = name.split("/")[3]
     return int(part) if part.isdigit() else None
 
 
 def is_present(name: str, job: Job) -> bool:
-    """Whether an object is of the job as it stands: its text, or a result of its present generation."""
+    """Whether an object belongs to the current job: its text, or a result of its current generation."""
     return name == job.document.text_object or generation_of(name) == job.generation
 
 
 def up_to(names: Iterable[str], job: Job) -> list[str]:
-    """Of ``names`` those of a job and of whatever had its id before, but not of what has it since."""
+    """Of ``names``, those of a job and of earlier jobs with its id, but not those of later ones."""
     text = job.document.text_object
     return [name for name in names if name == text or (generation_of(name) or job.generation + 1) <= job.generation]
 

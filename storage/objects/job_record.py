@@ -1,7 +1,7 @@
-"""A finished job's record beside its audio, so that history outlives the ledger.
+"""A finished job's record beside its audio, so that history survives a loss of the ledger.
 
-``{owner}/jobs/{id}/{generation}/job.json`` is written by the last step before the ledger makes its result visible, and
-read where the ledger has no such job (any more) although its time is not over.
+``{owner}/jobs/{id}/{generation}/job.json`` is written by the last step before the ledger makes the result visible. It
+is read if the ledger has no such job and the retention has not ended.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def pack_record(job: Job, result: Mapping[str, Any], ended: float) -> bytes:
 
 
 def read_record(objects: Objects, owner: str, job: str) -> Job | None:
-    """The job as it stands beside its audio; None where there is no record, or its time is over."""
+    """The job from its record; None if there is no record, or its retention has ended."""
     names = [name for name in objects.names(folder(owner, job)) if name.endswith(f"/{RECORD}")]
     if not names:
         return None

@@ -1,9 +1,9 @@
-"""Micro-batching: items of any jobs, gathered by model, run in one forward pass.
+"""Micro-batching: items of any jobs, collected by model, run in one forward pass.
 
-Three bounded stages with a thread each: *load* (the ledger's work, artifacts), *run* (the model), *store*
-(artifacts, then one `Ledger.advance` for the whole micro-batch, then the acknowledgements). The slot is free
-after ``run``, so that the device never waits for storage. It is work-conserving: idle, it goes after a few
-milliseconds; busy, it gathers. Each item ends by itself: one bad item fails alone.
+Three bounded stages with a thread each: *load* (the ledger's work, artifacts), *run* (the model), *store* (artifacts,
+then one `Ledger.advance` for the whole micro-batch, then the acknowledgements). The slot is free after ``run``, so
+that the device never waits for storage. Batching is work-conserving: an idle worker starts after a few milliseconds;
+a busy one collects items. Each item ends by itself: one bad item fails alone.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 #: Seconds that an idle worker waits for company after the first item.
 LINGER = 0.005
 
-#: Seconds behind a suspect's arrival within which others run before it, and that it waits for their storing.
+#: Seconds after a suspect's arrival in which others run before it, and that it waits until they are stored.
 COMPANY, STORING = 1.0, 5.0
 
-#: How many times the cost of another a lone item has that lets it go first, between two of its pieces.
+#: An item runs between the pieces of another that costs at least this many times as much.
 LONG = 8
 
 
@@ -64,7 +64,7 @@ class Entry:
         return self.work.starts > 0
 
     def judged(self) -> tuple[Verdict, float]:
-        """What the deaths in which it was alone say: see `workers.microbatch.suspects.judge`."""
+        """The verdict from the deaths in which it was alone: see `workers.microbatch.suspects.judge`."""
         return judge(self.work.starts_alone, time.time() - self.work.last_start)
 
 
@@ -134,7 +134,7 @@ class MicroBatcher:
             thread.start()
 
     def add(self, station: str, ref: ItemRef, message: object) -> None:
-        """Takes an item in. One that is held already is not run twice: its message is settled with it."""
+        """Add an item. If this process has it already, it does not run twice: its message is settled with the first."""
         name = str(ref)
         with self._lock:
             if (held := self._held.get(name)) is not None:
@@ -146,7 +146,7 @@ class MicroBatcher:
         self._arrived.put(entry)
 
     def stop(self, timeout: float) -> bool:
-        """Finishes what runs and stores it; what has not begun is left to others. False if time ran out."""
+        """Finish and store the running items; others are left to other workers. False if time ran out."""
         self._stopping.set()
         with self._ready:
             self._ready.notify_all()
@@ -195,7 +195,7 @@ class MicroBatcher:
             self._record([e for e, _ in over], [self._outcome(e, answer) for e, answer in over])
 
     def _without_early(self, entries: list[Entry]) -> list[Entry]:
-        """The entries but for suspects whose next try is not due: they wait in the ledger, and others run."""
+        """The entries without suspects whose next attempt is not due: those wait in the ledger, while others run."""
         waits = {}
         for entry in entries:
             verdict, seconds = entry.judged()
@@ -217,13 +217,13 @@ class MicroBatcher:
         return [found[id(entry)] for entry in entries]
 
     def _role(self, entry: Entry) -> Role:
-        """What the step is to do: a model may serve more than its family's own role."""
+        """The role of the step: a model may serve more than its family's own role."""
         if entry.ref.index == WHOLE_JOB:
             return entry.work.plan.steps[entry.ref.step].role
         return self._served[entry.station].model.spec.role
 
     def _load_one(self, entry: Entry) -> Stored | ChorusError | None:
-        """Makes an entry ready (None), or ends it: its work is done already, or it failed."""
+        """Prepare an entry to run (None), or end it: its work is already done, or it failed."""
         model = self._served[entry.station].model
         if entry.judged()[0] is Verdict.POISONED:
             return Poisoned(step=entry.role.value)
@@ -272,7 +272,7 @@ class MicroBatcher:
             return served, taken
 
     def _let_through(self, running: str, cost: int) -> None:
-        """Runs a micro-batch of what is short and above suspicion, between two pieces of what runs."""
+        """Run a micro-batch of short items without suspects, between two pieces of the running item."""
         with self._lock:
             found = {}
             for name, served in self._served.items():
@@ -343,7 +343,7 @@ class MicroBatcher:
         self._record(finished.entries, outcomes, counts)
 
     def _note_pace(self, model: str, seconds: float) -> None:
-        """A moving mean, so that one odd micro-batch says little."""
+        """Update a moving average, which smooths single micro-batches."""
         self.pace[model] = seconds if model not in self.pace else 0.8 * self.pace[model] + 0.2 * seconds
 
     def _store_one(self, served: Served, entry: Entry, output: Output | ChorusError) -> Stored | ChorusError:
@@ -390,7 +390,7 @@ class MicroBatcher:
             self._settle(messages, ended)
 
     def _busy_seconds(self) -> float:
-        """Seconds in which at least one item was held, since this was last asked."""
+        """Seconds in which at least one item was being processed, since the last call."""
         with self._lock:
             busy, self._busy_counted = self._busy_counted, 0.0
             if self._busy_since is not None:
@@ -410,10 +410,11 @@ class MicroBatcher:
 
 
 def next_batch(served: Served) -> list[Entry]:
-    """The next micro-batch of a model that has something ready.
+    """The next micro-batch of a model that has ready items.
 
-    A suspect runs alone, so that it takes no other item with it, and behind those that came with it: were it to end
-    one process after the other, they would wait for a lease each time."""
+    A suspect runs alone, so that it cannot kill other items with it, and after those that arrived with it, which
+    would otherwise wait for a lease each time it kills a process.
+    """
     first, fine = served.ready[0], [entry for entry in served.ready if not entry.suspect]
     if first.suspect:
         fine = [entry for entry in fine if entry.arrived < first.arrived + COMPANY]
@@ -421,9 +422,10 @@ def next_batch(served: Served) -> list[Entry]:
 
 
 def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
-    """Runs items together; where that fails, in halves, so that a bad item fails alone.
+    """Run items together; if that fails, in halves, so that a bad item fails alone.
 
-    Where memory ran out the bound on items is halved for good; an item that does not fit alone fails."""
+    If memory runs out, the limit on items is halved permanently; an item that does not fit alone fails.
+    """
     model = served.model
     try:
         outputs = model.run(items)
@@ -441,5 +443,5 @@ def bisect(served: Served, items: Sequence[Item]) -> list[Output | ChorusError]:
         if no_memory and half < served.bounds.items:
             log.warning("%s ran out of memory on %d items: at most %d from now on", model.spec.name, len(items), half)
             served.bounds = replace(served.bounds, items=half)
-    # Outside of the handler, so that the exception's traceback holds no memory any more.
+    # Outside of the handler, so that the exception's traceback no longer references memory.
     return bisect(served, items[:half]) + bisect(served, items[half:])

@@ -67,7 +67,7 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
 
 
 def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encoder) -> dict[str, float | None]:
-    """Writes the joined pieces; where a loudness was asked for, tells the one that they have, in LUFS."""
+    """Encode the joined pieces; return their loudness in LUFS if the job sets one."""
     if target is None:
         for samples in join(pieces, rate):
             encoder.write(samples)
@@ -91,7 +91,7 @@ def _chapters(
 
 
 def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
-    """Copies the result to the destination that the job names, where it names one; says where it is."""
+    """Copy the result to the destination, if the job names one; return its address."""
     named = work.document.output.destination
     if named is None:
         return {}
@@ -103,7 +103,7 @@ def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path) -> dic
 
 
 def _write_record(connections: Connections, ref: ItemRef, result: Mapping[str, Any]) -> None:
-    """The job's record beside its audio. What it says holds once the ledger has recorded the same."""
+    """Write the job's record beside its audio. It is valid once the ledger has recorded the same."""
     job = connections.ledger.get(ref.job)
     if job is not None and job.generation == ref.generation:
         name = record_name(job.owner, ref.job, ref.generation)
@@ -112,7 +112,8 @@ def _write_record(connections: Connections, ref: ItemRef, result: Mapping[str, A
 
 
 def drop_unwanted(connections: Connections, ref: ItemRef, owner: str) -> None:
-    """Deletes what was written for a generation that has ended without a result, or is gone: its job may be deleted."""
+    """Delete the objects of a generation that has ended without a result or no longer exists, for example because its
+    job was deleted."""
     job = connections.ledger.get(ref.job)
     ours = job is not None and job.generation == ref.generation
     if not ours or (job is not None and job.state in (JobState.FAILED, JobState.CANCELED)):
@@ -120,7 +121,7 @@ def drop_unwanted(connections: Connections, ref: ItemRef, owner: str) -> None:
 
 
 def _sample_rate(connections: Connections, work: Work) -> int:
-    """Hz of what the last utterance step gives."""
+    """The sample rate of the last utterance step in Hz."""
     last = [step for step in work.plan.steps if step.each][-1]
     rate = connections.catalog.get(last.station).sample_rate
     if rate is None:
@@ -132,7 +133,7 @@ log = logging.getLogger(__name__)
 
 
 class UtterancesMissing(ArtifactMissing):
-    """Artifacts of utterances are gone; they are rendered again."""
+    """Artifacts of utterances are missing and will be rendered again."""
 
     def __init__(self, indices: list[int]) -> None:
         super().__init__()

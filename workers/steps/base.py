@@ -1,4 +1,4 @@
-"""What a step does around a model: it loads an item's inputs before ``run`` and stores its output after it."""
+"""Steps around a model: they load an item's inputs before ``run`` and store its output after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.ledger.records import Work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What an item gave its job, and how many seconds of audio were made."""
+    """The outputs of an item for its job, and the seconds of audio that were rendered."""
 
     outputs: StepOutputs = field(default_factory=StepOutputs)
     result: Mapping[str, Any] | None = None  #: of the job, where its last step is this one
@@ -25,7 +25,7 @@ class Stored:
 
 
 class SourceMissing(ArtifactMissing):
-    """What the stage before rendered for this utterance is gone: it is rendered again."""
+    """The artifact of the previous stage is missing and must be rendered again."""
 
 
 class ModelStep(ABC):
@@ -33,10 +33,10 @@ class ModelStep(ABC):
 
     @abstractmethod
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
-        """The model's item; or what is `Stored` where the work is done already, and nothing is run.
+        """The model's item; or `Stored` if the work is already done and nothing needs to run.
 
-        Raises `SourceMissing` where the stage before must render the utterance again."""
+        Raises `SourceMissing` if the previous stage must render the utterance again."""
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
-        """Stores what the model gave."""
-        raise ModelFailed(f"Nothing stores what {spec.name} gives here.")
+        """Store the model's output."""
+        raise ModelFailed(f"The output of {spec.name} cannot be stored by this step.")

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @lru_cache(maxsize=1)
 def connections() -> Connections:
-    """This process's connections, made after the fork."""
+    """This process's connections, created after the fork."""
     return Connections.connect(settings())
 
 
@@ -55,7 +55,7 @@ def run_cpu_item(connections: Connections, item: str) -> None:
 
 
 def _withdraw(connections: Connections, ref: ItemRef, work: Work) -> None:
-    """Takes back what a step has written that nobody wanted any more."""
+    """Delete the objects that a step wrote for a job that no longer wants them."""
     if work.plan.steps[ref.step].role is Role.ASSEMBLE:
         retry_until_available(lambda: drop_unwanted(connections, ref, work.document.owner))
 
@@ -69,7 +69,7 @@ def _turned_away(ref: ItemRef, work: Work) -> Outcome | None:
 
 
 def _do(connections: Connections, ref: ItemRef, work: Work) -> Outcome | None:
-    """How the item ended; None where it went back to have artifacts rendered again."""
+    """The outcome of the item; None if it was sent back to have artifacts rendered again."""
     role = work.plan.steps[ref.step].role
     try:
         try:
@@ -88,7 +88,7 @@ def _do(connections: Connections, ref: ItemRef, work: Work) -> Outcome | None:
 
 
 def _send_back(connections: Connections, ref: ItemRef, work: Work, indices: Sequence[int]) -> None:
-    """Has utterances rendered again. Raises `ArtifactsLost` where that does not help."""
+    """Send utterances back to be rendered again. Raises `ArtifactsLost` if that has not helped before."""
     retry_until_available(lambda: connections.ledger.render_again(ref, indices))
 
 

@@ -1,4 +1,4 @@
-"""``enrol``, on the CPU: the embedding that was made for a voice is kept with the voice."""
+"""``enrol``, on the CPU: store the embedding of a voice with the voice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``expand``, on the CPU: a batch's items to jobs. One bad item does not sink it, unless it is strict.
+"""``expand``, on the CPU: a batch's items to jobs. One invalid item does not fail it, unless it is strict.
 
 An item's job has always the same id, so that a worker that died half-way is simply followed by another.
 """
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 #: Jobs written down between two calls of dispatch.
 PORTION = 50
 
-#: Fields of a job in which what the batch's defaults say and what the item says are laid together.
+#: Fields of a job that are merged with the batch's defaults key by key.
 _MERGED = ("options", "output", "metadata", "models")
 
 
@@ -51,8 +51,8 @@ class Expansion:
 
 
 def expand(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """Makes every item of a batch into a job. Raises `InvalidRequest` (``invalid_items``) where it is strict and one
-    of them will not do; then none is made."""
+    """Create a job for every item of a batch. Raises `InvalidRequest` (``invalid_items``) if the batch is strict and an
+    item is invalid; then no job is created."""
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         path, items = Path(folder) / "items.jsonl", _items(work.document)
         retry_until_available(lambda: connections.objects.get_file(items.object, path))
@@ -132,7 +132,7 @@ def _job(connections: Connections, ref: ItemRef, document: JobDocument, index: i
 
 
 def merge_defaults(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
-    """An item's job with the batch's defaults under it; a batch is ``bulk`` unless it says otherwise."""
+    """An item's job merged over the batch's defaults; the default priority is ``bulk``."""
     merged = {"priority": "bulk", **defaults, **job}
     for name in _MERGED:
         below, above = defaults.get(name), job.get(name)

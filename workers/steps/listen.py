@@ -1,6 +1,6 @@
-"""The steps that listen to recordings: voice activity, speaker embedding, transcription, matching.
+"""The steps that process recordings: voice activity, speaker embedding, transcription, matching.
 
-What each gives is an artifact under owner and content, so that the same recording is heard once, whoever asks.
+Their outputs are artifacts named after owner and content, so that the same recording is processed only once.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Known = TypeVar("Known")
 
 
 def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
-    """The options that the job gave for this model."""
+    """The job's options for this model."""
     return {name: work.document.options[name] for name in spec.options if name in work.document.options}
 
 
 def sha256_of(work: Work) -> str:
-    """The hash of the job's recording as it was brought."""
+    """The hash of the job's recording as it was sent."""
     if work.outputs.sha256 is not None:
         return work.outputs.sha256
     raise ArtifactMissing("The job has no recording.")
@@ -55,7 +55,7 @@ class ListeningStep(ModelStep):
         return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
 
     def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
-        """What was found out before, None where it was not. What is damaged is deleted and found out anew."""
+        """The existing result, or None. A damaged one is deleted and computed again."""
         try:
             return unpack(self._objects.get(name))
         except ArtifactMissing:
@@ -67,7 +67,7 @@ class ListeningStep(ModelStep):
 
 
 class VadStep(ListeningStep):
-    """Voice activity: gives ``segments``, or ends the job where speech is needed and there is none."""
+    """Voice activity detection: returns ``segments``, or fails the job if speech is needed and there is none."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         name = self._name(spec, work)
@@ -99,7 +99,7 @@ class VadStep(ListeningStep):
 
 
 class EmbedStep(ListeningStep):
-    """Speaker embedding: gives ``embedding``, an object name."""
+    """Speaker embedding: returns ``embedding``, an object name."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         name = self._name(spec, work)
@@ -161,12 +161,12 @@ def _unpack_segments(data: bytes) -> dict[str, Any]:
 
 
 def embedding_object(work: Work) -> str | None:
-    """The object name of the embedding that the job brought or that a step before this one gave."""
+    """The object name of the embedding from the job or an earlier step."""
     return work.document.embedding.object if work.document.embedding else work.outputs.embedding
 
 
 def read_embedding(connections: Connections, work: Work) -> StoredEmbedding:
-    """The embedding that the job brought or that a step before this one gave."""
+    """The embedding from the job or an earlier step."""
     name = embedding_object(work)
     if name is None:
         raise ArtifactMissing("The job has no speaker embedding.")

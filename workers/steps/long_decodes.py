@@ -1,4 +1,4 @@
-"""Long decoding in turns: beside it there is always a CPU process for what is short."""
+"""Long decoding in turns, so that some CPU processes are always free for short recordings."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ class NoTurn(Exception):
 
 
 def is_long(recordings: Sequence[RecordingDocument]) -> bool:
-    """Whether it takes long to decode recordings, by what was found in them as they were taken in."""
+    """Whether recordings take long to decode, according to their probes."""
     duration, samples = sum(part.duration for part in recordings), sum(part.samples for part in recordings)
     return duration > LONG or samples > MANY_SAMPLES
 
 
 @contextmanager
 def turn(connections: Connections, owner: str, ref: ItemRef, *, long: bool) -> Iterator[Callable[[float], None]]:
-    """The item's turn to decode what is ``long``, or turns out to be.
+    """Take the item's turn to decode a ``long`` recording, or one that turns out to be long.
 
-    Gives what is to be called with the seconds decoded so far: it keeps the turn, or takes one where the file
-    said less than it holds. Both raise `NoTurn`."""
+    Returns a function to call with the seconds decoded so far: it extends the turn, or takes one if the file contains
+    more than it stated. Both raise `NoTurn`.
+    """
     turns, item = Turns(connections.redis, CPU, _SHARE), str(ref)
     kept: float | None = None
 

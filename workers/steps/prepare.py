@@ -26,7 +26,7 @@ from workers.steps.utterances import Spoken, spoken, warnings_of
 
 
 def prepare(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """Decodes the job's recording; enqueues its utterances, where no other step comes before them."""
+    """Decode the job's recording; enqueue its utterances, unless another step comes before them."""
     outputs = fetch_recordings(connections, ref, work)
     if work.document.embedding is not None:  # where the steps behind look for one
         outputs = outputs.joined(StepOutputs(embedding=work.document.embedding.object))
@@ -36,14 +36,15 @@ def prepare(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
 
 
 def open_utterances(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """``open``: enqueues the utterances once what they need, such as a voice, has been found."""
+    """``open``: enqueue the utterances once their inputs, such as a voice, are known."""
     return Outcome(ref=ref, station=CPU, outputs=enqueue_utterances(connections, ref, work))
 
 
 def enqueue_utterances(connections: Connections, ref: ItemRef, work: Work) -> StepOutputs:
-    """Every utterance's stages, with inputs, names and seeds, into the ledger; nothing where the job speaks no text.
+    """Store every utterance's stages, with inputs, names and seeds, in the ledger; nothing if the job has no text.
 
-    Gives ``chapters``, where the job has titles or several of them: each one's title and first utterance."""
+    Returns ``chapters`` if the job has titles or several chapters: the title and the first utterance of each.
+    """
     first, document = work.plan.first_stage, work.document
     if first is None:
         return StepOutputs()

@@ -28,13 +28,13 @@ from workers.retry import retry_until_available
 from workers.steps.long_decodes import is_long, turn
 from workers.steps.takes import fullest_part
 
-#: Hz that everything that listens hears.
+#: Sample rate in Hz for all models that process recordings.
 RATE = 16_000
 
 #: Seconds and bytes that a recording behind a URL may take.
 FETCH_SECONDS = 120.0
 
-#: Seconds that each of several recordings of one voice gives, together and at least.
+#: Seconds used of several recordings of one voice: in total, and at least of each.
 _SHARED, _SHARE = 120.0, 10.0
 
 #: Samples read at once where a recording is looked over.
@@ -45,10 +45,11 @@ _GAP = 0.5
 
 
 def fetch_recordings(connections: Connections, ref: ItemRef, work: Work) -> StepOutputs:
-    """Decodes the job's recordings, once: ``samples``, ``sha256`` and ``recordings``. Nothing where it has none.
+    """Decode the job's recordings, once: ``samples``, ``sha256`` and ``recordings``. Empty if it has none.
 
-    Raises `InvalidAudio` where one is broken, too short or too long, what `Egress.get` raises, and `NoTurn` where
-    it is long and others are decoded now."""
+    Raises `InvalidAudio` if one is broken, too short or too long, what `Egress.get` raises, and `NoTurn` if it is
+    long and others are being decoded.
+    """
     folder = folder_of(work)
     for name, given in (("reference", work.document.reference), ("recording", work.document.recording)):
         if given is not None:
@@ -60,7 +61,7 @@ def fetch_recordings(connections: Connections, ref: ItemRef, work: Work) -> Step
 
 
 def folder_of(work: Work) -> str:
-    """What everything that follows from the job's recording is kept under: the owner's objects, or a voice's."""
+    """The prefix of all objects derived from the job's recording: the owner's objects, or a voice's."""
     enrolment = work.document.enrolment
     return enrolment.folder if enrolment else work.document.owner
 
@@ -68,7 +69,7 @@ def folder_of(work: Work) -> str:
 def _fetched(
     connections: Connections, folder: str, name: str, part: RecordingDocument, place: Path
 ) -> RecordingDocument:
-    """The recording as it is kept; one that is behind a URL is fetched now."""
+    """The stored recording; one behind a URL is fetched now."""
     if part.url is None:
         return part
     path = place / "fetched"
@@ -80,12 +81,12 @@ def _fetched(
 def _decoded(
     connections: Connections, ref: ItemRef, work: Work, name: str, parts: Sequence[RecordingDocument], place: Path
 ) -> StepOutputs:
-    """The samples of recordings, one behind the other, as one object of FLAC; in constant memory."""
+    """The samples of recordings, concatenated, as one FLAC object; in constant memory."""
     folder = folder_of(work)
     digests = [part.sha256 or "" for part in parts]
     digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
     target = f"{folder}/recordings/{digest}.16k.flac"
-    # Their names are outputs too, so that the ledger knows how long they are needed.
+    # Their names are outputs too, so that the ledger tracks how long they are needed.
     brought = [part.object or "" for part in parts]
     outputs = StepOutputs(samples=target, sha256=digest, recordings=brought)
     if retry_until_available(lambda: connections.objects.head(target)) is not None:
@@ -141,10 +142,11 @@ class StoredRecording:
 
 
 def read_samples(objects: Objects, name: str) -> StoredRecording:
-    """A decoded recording; it takes no memory to speak of, however long it is, and its file goes away with it.
+    """A decoded recording, read from a file that is deleted with it, so it takes little memory, however long it is.
 
-    Raises `ArtifactMissing` where it is gone, or damaged (code ``artifact_broken``): it is deleted then, and the job's
-    retry decodes it again."""
+    Raises `ArtifactMissing` if it is missing, or damaged (code ``artifact_broken``): it is deleted then, and a retry
+    of the job decodes it again.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
             path = Path(folder) / "recording.flac"

@@ -28,7 +28,7 @@ CPU_STEPS: Mapping[Role, CpuStep] = {
     Role.ENROL: enrol,
 }
 
-#: What stands around the models of each role.
+#: The step class for the models of each role.
 MODEL_STEPS: Mapping[Role, Callable[[Connections], ModelStep]] = {
     Role.VAD: VadStep,
     Role.EMBED: EmbedStep,

@@ -17,7 +17,7 @@ from storage.objects.embeddings import unpack_embedding
 from storage.objects.objects import Objects
 from workers.steps.base import ModelStep, SourceMissing, Stored
 
-#: Speaker embeddings that a worker keeps at hand: those of the jobs whose utterances it renders.
+#: Speaker embeddings cached by a worker, for the jobs whose utterances it renders.
 _KEPT = 256
 
 
@@ -51,14 +51,14 @@ class SynthesizeStep(ModelStep):
         self._embeddings = Embeddings(connections.objects)
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
-        """The model's item: what the frontend made of the text, and the speaker embedding where the step needs one."""
+        """The model's item: the frontend's inputs, and the speaker embedding if the step needs one."""
         stage = _stage(work)
         if self._is_rendered(work):
             return Stored()
         return Item(inputs={**stage.inputs, **self._shared(work)}, options=stage.options, seed=stage.seed)
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
-        """Writes the artifact; where it is there already the first write stays."""
+        """Write the artifact; if it exists already, the first write is kept."""
         if not isinstance(output, Speech):
             raise ModelFailed("The model returned no speech.")
         facts: dict[str, Any] = {"seed": item.seed}
@@ -69,7 +69,7 @@ class SynthesizeStep(ModelStep):
         return Stored(seconds=len(output.samples) / output.rate)
 
     def _is_rendered(self, work: Work) -> bool:
-        """Whether another job has rendered this stage, and a later one is left. Of the last stage the ledger knows."""
+        """Whether another job has rendered this stage, if it is not the last one, which the ledger checks itself."""
         utterance = work.utterance
         if utterance is None or work.stage == len(utterance.stages) - 1:
             return False
@@ -86,7 +86,7 @@ class SynthesizeStep(ModelStep):
 
 
 class ConvertStep(SynthesizeStep):
-    """What the stage before rendered, in the voice of a speaker embedding."""
+    """Converts the audio of the previous stage to the voice of a speaker embedding."""
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The model's item: ``samples`` (float32 [n]), ``rate`` (Hz) and ``embedding``. Raises `SourceMissing`."""

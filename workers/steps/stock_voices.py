@@ -1,9 +1,9 @@
-"""The embeddings of the stock voices, which ``match`` compares with.
+"""The embeddings of the stock voices, with which ``match`` compares.
 
-Each voice speaks a few sentences, the encoder listens. For the voices of our own ``models.yaml`` that was done
-before: ``stock_voices.safetensors`` holds their embeddings under the names that follow from text, voice, weights and
-code. Those of other voices are made at their first use and kept in storage. ``python -m workers.steps.stock_voices``
-writes the file anew.
+Each voice speaks a few sentences, which the encoder embeds. For the voices of our own ``models.yaml`` this was done
+in advance: ``stock_voices.safetensors`` contains their embeddings under names derived from text, voice, weights and
+code. Those of other voices are computed at their first use and stored. ``python -m workers.steps.stock_voices``
+updates the file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Files = Callable[[str], Path]
 
 log = logging.getLogger(__name__)
 
-#: What the stock voices say to be known by.
+#: The text that stock voices speak for their embeddings.
 SAMPLE = (
     "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. "
     "These days a chicken leg is a rare dish. The juice of lemons makes fine punch."
@@ -70,7 +70,7 @@ def shipped() -> Mapping[str, Samples]:
 
 
 class StockVoices:
-    """The stock voices' embeddings, each made at most once for a deployment. Safe to share between threads."""
+    """The stock voices' embeddings, each computed at most once per deployment. Safe to share between threads."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -78,9 +78,10 @@ class StockVoices:
         self._known: dict[str, StoredEmbedding] = {}
 
     def embeddings(self, encoder: ModelSpec, voices: Sequence[StockVoice]) -> list[StoredEmbedding]:
-        """The embedding of each voice, by ``encoder``, in order.
+        """The embedding of each voice by ``encoder``, in order.
 
-        Raises what the models raise where one must be made."""
+        Raises what the models raise if one must be computed.
+        """
         names = [stock_name(encoder, *voice) for voice in voices]
         with self._lock:
             missing = [
@@ -110,7 +111,7 @@ class StockVoices:
             objects.delete(name)
 
     def _make(self, encoder: ModelSpec, missing: Sequence[tuple[str, StockVoice]]) -> None:
-        log.info("%d stock voices speak once, to be known by", len(missing))
+        log.info("Computing the embeddings of %d stock voices", len(missing))
         loaded = Loaded(self._connections.files)
         for number, (name, (synthesizer, voice)) in enumerate(missing, start=1):
             began = time.monotonic()
@@ -122,7 +123,7 @@ class StockVoices:
 
 
 class Loaded:
-    """Models on the CPU, each loaded at its first use and let go with this."""
+    """Models on the CPU, each loaded at its first use and released with this object."""
 
     def __init__(self, files: Callable[[ModelSpec], Files]) -> None:
         self._files = files
@@ -173,7 +174,7 @@ def stock_voices(catalog: Catalog) -> list[StockVoice]:
 
 
 def write_shipped(say: Callable[[str], None] = log.info) -> None:
-    """Makes the embeddings of all stock voices by all encoders, and writes `FILE`."""
+    """Compute the embeddings of all stock voices with all encoders, and write `FILE`."""
     catalog, cache = load_catalog(), WeightsCache(Settings().cache.expanduser())
     loaded, found = Loaded(lambda spec: files_of(spec, cache)), {}
     for encoder in catalog.of(Role.EMBED):

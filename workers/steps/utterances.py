@@ -22,8 +22,8 @@ MAX_WARNINGS = 20
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One utterance of the chapter numbered ``chapter`` (from 0), with its model's ``inputs``, or the ``error`` that
-    stands in their place."""
+    """One utterance of the chapter numbered ``chapter`` (from 0), with its model's ``inputs``, or with an ``error``
+    instead."""
 
     utterance: Utterance
     chapter: int
@@ -38,10 +38,11 @@ def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) ->
 
 
 def spoken(chapters: Sequence[str], document: JobDocument, voice: str, frontend: Frontend) -> list[Spoken]:
-    """All that is to be spoken, in order. Every word of the text is in the inputs of one utterance, or that utterance
-    has an error, or `warnings_of` tells of it: no word is left out untold.
+    """All utterances in order. Every word of the text is in the inputs of one utterance, or that utterance has an
+    error, or `warnings_of` reports the word: none is left out silently.
 
-    ``document``: the job's ``language``, ``options`` and ``normalize``; ``voice``: the one that speaks."""
+    ``document``: the job's ``language``, ``options`` and ``normalize``; ``voice``: the voice that speaks.
+    """
     reading = _Reading(document, voice, frontend)
     texts = [clean(chapter) for chapter in chapters]
     found: list[Spoken] = []
@@ -64,7 +65,7 @@ def _with_pause(said: Spoken, pause: float) -> Spoken:
 
 
 def warnings_of(chapters: Sequence[str], language: str) -> list[dict[str, Any]]:
-    """What is left out since the voice cannot read its script, as the job's answer tells it: the first `MAX_WARNINGS`
+    """The warnings about text that is left out because the voice cannot read its script: the first `MAX_WARNINGS`
     stretches, in characters of their chapter as it was sent."""
     found = ((number, stretch) for number, text in enumerate(chapters) for stretch in unreadable(text, language))
     return [
@@ -95,7 +96,7 @@ class _Reading:
 def _fitting(
     text: str, utterance: Utterance, reading: _Reading
 ) -> Iterator[tuple[Utterance, dict[str, Any] | InvalidText]]:
-    """The utterance, or its parts where the model cannot take it whole; what has no word is left out."""
+    """The utterance, or its parts if the model cannot process it whole; parts without words are dropped."""
     read = without(utterance.text, unreadable(utterance.text, reading.language))
     if not has_word(read):
         return
