@@ -1,25 +1,26 @@
--- Records how items ended and lets what follows wait at its station, in one step that cannot come apart.
--- Safe to repeat: an item that is recorded already changes nothing.
+-- Records how items ended and enqueues their successors, atomically.
+-- Safe to repeat: an item that is already recorded changes nothing.
 -- A: now, items = {{job, gen, step, index, station, kind, document, gifts, plan}, ...}
---    kind: 'done' (document: result of a last step, or nil; gifts: flat list; plan: a new one for the steps
---    behind this one, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
---    it fails after A.tries times) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
---    stay, and it is no try) | 'back' (document: error; the artifact of the stage before is gone: the utterance goes
---    back to it)
--- Answers how each was taken (1 recorded, 0 not wanted any more), and the stations that got something to do.
--- Lets an item wait apart from its station until it is due.
+--    kind: 'done' (document: result of a last step, or nil; gifts: the step's outputs, a flat list; plan: a new one
+--    for the following steps, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
+--    it fails after A.tries retries) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
+--    are kept, and it does not count as a retry) | 'back' (document: error; the artifact of the previous stage is
+--    missing: the utterance goes back to it)
+-- Returns how each was recorded (1 recorded, 0 no longer wanted), and the stations with new items.
+
+-- Delays an item: it waits outside of its station until it is due.
 local function delay_item(j, station, step, index, delay)
   call('ZADD', 'ch:delayed', A.now + delay, station .. ' ' .. member(j.id, j.gen, step, index))
 end
 
--- Whether an item that failed is to be tried again.
+-- Whether a failed item is to be retried.
 local function again(j, station, step, index, delay)
   if call('HINCRBY', K('tries', j.id), index, 1) > A.tries then return false end
   delay_item(j, station, step, index, delay)
   return true
 end
 
--- Sends an utterance back to the stage before, whose artifact is gone; false where that is past the tries.
+-- Sends an utterance back to the previous stage, whose artifact is missing; false after too many times.
 local function back(j, step, index)
   local before, work = j.plan[step], call('HGET', K('utt', j.id), index)
   if not (work and before and before.each) then return false end
@@ -30,8 +31,8 @@ local function back(j, step, index)
   return true
 end
 
--- Takes an item away from where it is: as a rule it is out; where a second delivery of it was recorded before, it
--- waits again, or waits for its delay.
+-- Removes an item from where it is: usually it is released; if a second delivery of it was recorded before, it is
+-- waiting or delayed again.
 local function lift(j, station, step, index, was_out)
   if was_out then return item_finished(j, station) end
   if call('LREM', K('wait', station, j.id), 1, index) == 1 then has_waiting(j.id, station) end
@@ -46,7 +47,7 @@ for n, it in ipairs(A.items) do
   local j = fence(job, gen)
   out[n] = 0
   local wanted = j and wants(j, step, index)
-  -- A second delivery that is to be tried again: the first one has seen to that.
+  -- A second delivery that is to be retried: the first one has already scheduled that.
   if (kind == 'again' or kind == 'later' or kind == 'back') and not was_out then wanted = false end
   if wanted then
     local field = step .. '.' .. index

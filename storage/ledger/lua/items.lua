@@ -1,6 +1,6 @@
 -- Plans, fencing, and the items that wait at stations.
 
--- Where an utterance stands, one byte of ch:at: rendered, failed, or the step (counted from 0) that it waits for.
+-- The state of an utterance, one byte of ch:at: rendered, failed, or the step (counted from 0) that it waits for.
 -- `UtteranceState` in records.py reads the same bytes.
 local AT_DONE, AT_FAILED, FIRST_STEP = 'Z', 'X', string.byte('a')
 local function at_step(step) return string.char(FIRST_STEP + step) end
@@ -22,8 +22,8 @@ local function plan_of(text)
   return plans[text]
 end
 
--- The job's record if it lives and this is its generation, else nil.
--- Within one call it is read once: the scripts keep what they read true, and `over` says that the job has ended.
+-- The job's record if it has not ended and this is its generation, else nil.
+-- It is read once per call: the scripts keep it up to date, and `over` marks a job that has ended.
 local fenced = {}
 local function fence(job, gen)
   local known = fenced[job]
@@ -39,13 +39,13 @@ local function fence(job, gen)
   return fenced[job]
 end
 
--- Whether a job that lives still wants an item: the whole job at its present step, or an utterance that is at it.
+-- Whether an unfinished job still wants an item: the whole job at its current step, or an utterance at that step.
 local function wants(j, step, index)
   if index < 0 then return j.step == step end
   return call('GETRANGE', K('at', j.id), index, index) == at_step(step)
 end
 
--- Puts the job into its ring at a station, if it has waiting items and room in its share.
+-- Adds the job to its ring at a station, if it has waiting items and its turn is not used up.
 local function activate(j, station)
   local key = K('job', j.id)
   local v = call('HMGET', key, 'in:' .. station, 'fly:' .. station, 'share:' .. station)
@@ -57,12 +57,12 @@ local function activate(j, station)
   if call('RPUSH', ring, j.id) == 1 then call('RPUSH', K('owners', station, j.prio), j.owner) end
 end
 
--- Utterances that one call goes through at the most, so that it holds Redis for a few milliseconds. The rest of a
--- long job is gone through in portions: those that wait by `lay`, those of a job that has ended by `tidy`.
+-- Maximum number of utterances per call, so that it blocks Redis for a few milliseconds. The rest of a long job is
+-- processed in portions: waiting utterances by `lay`, those of a job that has ended by `tidy`.
 local PORTION = 500
 
--- Lets the next portion of a job's utterances wait for their first step; `laid` in its record says how far this has
--- come. Only where none of them waits there, so whoever takes the last one of a list sees to it by `has_waiting`.
+-- Enqueues the next portion of a job's utterances at their first step; `laid` in its record is the progress. Only if
+-- none of them waits there: the call that takes the last one of a list calls this through `has_waiting`.
 local function lay(job, station, step, from)
   local mark, waiting, states = at_step(step), {}, nil
   repeat
@@ -79,7 +79,7 @@ local function lay(job, station, step, from)
   return #waiting > 0
 end
 
--- Whether something of the job waits at a station; the next portion does where there is one.
+-- Whether items of the job wait at a station; enqueues the next portion if there is one.
 local function has_waiting(job, station)
   if call('EXISTS', K('wait', station, job)) == 1 then return true end
   local v = call('HMGET', K('job', job), 'laid', 'step', 'plan')
@@ -88,7 +88,7 @@ local function has_waiting(job, station)
   return plan_of(v[3])[step + 1].station == station and lay(job, station, step, tonumber(v[1]))
 end
 
--- Stations at which this call let something wait.
+-- Stations at which this call has enqueued items.
 local touched = {}
 
 local function wait_at(j, station, index)
@@ -99,10 +99,10 @@ end
 
 local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
 
--- What clients know as a job: not what opens a batch or enrols a voice.
+-- Whether it is a job for clients, and not a batch or the enrolment of a voice.
 local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
 
--- Where an owner's jobs of this kind are listed.
+-- The key of the owner's list of this kind of job.
 local function list_key(owner, job) return K(is_batch(job) and 'batches' or 'jobs', owner) end
 
 -- The digests of an utterance's artifacts, one for each of its stages.
@@ -112,7 +112,7 @@ local function digests_of(work)
   return digests
 end
 
--- Which of the plan's utterance steps a step is, counted from 1.
+-- The index of a step among the plan's utterance steps, counted from 1.
 local function stage_of(plan, step)
   local stage = 0
   for i = 1, step + 1 do
@@ -121,14 +121,14 @@ local function stage_of(plan, step)
   return stage
 end
 
--- Notes that the artifact of a stage is there and needed until `expires` at least.
+-- Records that the artifact of a stage exists and is needed at least until `expires`.
 local function keep_artifact(owner, work, stage, expires)
   local digest = digests_of(work)[stage]
   if digest then call('ZADD', K('artifacts', owner), 'GT', expires, digest) end
 end
 
--- Notes of a portion of utterances that the artifacts of those rendered are needed until `expires` at least.
--- Answers how many utterances it saw.
+-- Records for a portion of utterances that the artifacts of those rendered are needed at least until `expires`.
+-- Returns how many utterances it processed.
 local function keep_artifacts(owner, works, at, from, expires)
   local states = call('GETRANGE', at, from, from + PORTION - 1)
   local done, scores = {}, {}
@@ -145,8 +145,8 @@ local function keep_artifacts(owner, works, at, from, expires)
   return #states
 end
 
--- Drops a job's utterances, whose artifacts are needed until `expires`: at once as far as one call may, else `tidy`
--- does it later.
+-- Deletes a job's utterances, whose artifacts are needed until `expires`: at once if they are few, else later by
+-- `tidy`.
 local at_once = PORTION
 local function drop_utterances(j, expires)
   local works, at = K('utt', j.id), K('at', j.id)
@@ -162,8 +162,8 @@ local function drop_utterances(j, expires)
   call('ZADD', 'ch:pasts', 0, n .. ' ' .. string.format('%.17g', expires) .. ' ' .. j.owner)
 end
 
--- Counts the job among the users of an object that lies under its owner's name; an utterance's artifact needs none,
--- since it is rendered again where it is gone, and what belongs to a voice goes with the voice.
+-- Counts the job as a user of an object of its owner. Artifacts of utterances are not counted, because they are
+-- rendered again if they are missing, and objects of a voice are deleted with the voice.
 local function use(j, value, by)
   local kind, rest = string.match(value, '^' .. string.gsub(j.owner, '%W', '%%%0') .. '/(%l+)/(%S+)$')
   if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' then return nil end
@@ -172,14 +172,14 @@ local function use(j, value, by)
   return name
 end
 
--- What the job brought (`objects` in its record) and what steps gave it, as far as these are objects.
+-- The objects of a job: its inputs (`objects` in its record) and the outputs of its steps.
 local function objects_of(j)
   local found = call('HVALS', K('gift', j.id))
   for name in string.gmatch(call('HGET', K('job', j.id), 'objects') or '', '%S+') do found[#found + 1] = name end
   return found
 end
 
--- An item has left a station for good: the job's share there grows by one, so it doubles with each round.
+-- Called when an item has left a station for good: the job's turn there grows by one, so it doubles with each round.
 local function item_finished(j, station)
   local key = K('job', j.id)
   if call('HINCRBY', key, 'fly:' .. station, -1) < 0 then call('HSET', key, 'fly:' .. station, 0) end

@@ -1,7 +1,6 @@
--- Sends utterances whose artifacts are gone back to their first step. Answers 1 where more follow, their station,
--- 0 where nobody wants it, or -1 where
--- that was done A.tries times before in this generation.
--- A: job, gen, step (the one that missed them), indices, now, tries, more (whether more indices follow: the job stays
+-- Sends utterances whose artifacts are missing back to their first step. Returns 1 if more calls follow, their station,
+-- 0 if the job no longer wants them, or -1 if this was done A.tries times before in this generation.
+-- A: job, gen, step (the one that needs them), indices, now, tries, more (whether more indices follow: the job stays
 --    where it is until the last call)
 local j = fence(A.job, A.gen)
 if not j or j.step ~= A.step then return 0 end

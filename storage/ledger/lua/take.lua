@@ -1,8 +1,8 @@
--- What each item needs, for items that are still wanted; false for the rest.
--- An answer begins with the runs that were begun and never recorded (see ch:started), and when the last one was; then
--- the stage that an utterance is at, its work and the values of the step's inputs, or a whole job's doc, plan, gift, value, gift, value, ...
--- One that is not wanted gives its place at the station to another. A: station, items = {{job, gen, step, index}, ...},
--- now
+-- The inputs of each item, for items that are still wanted; false for the others.
+-- A result starts with the number of runs that were started and never recorded (see ch:started), and the time of the
+-- last one. Then follow the stage of an utterance, its work and the values of the step's inputs, or a whole job's doc, plan,
+-- output, value, output, value, ...
+-- An item that is not wanted frees its capacity at the station. A: station, items = {{job, gen, step, index}, ...}, now
 local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index = it[1], it[2], it[3], it[4]
