@@ -83,7 +83,7 @@ class ModelSpec:
     voice_match: bool = False  #: whether ``match`` may choose its voices
     per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
-    device: str | None = None  #: auto, cpu, cuda or cuda:N; None for what the process is told
+    device: str | None = None  #: auto, cpu, cuda or cuda:N; None for the device of the process
     precision: Precision = Precision.FLOAT32
 
     def bounds(self, device: str) -> Bounds:

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 AHEAD = 2
 
 #: Seconds after which the item of a CPU worker's child that died runs elsewhere. Celery takes ten, for results that
-#: may be on their way, and looks every five; here nobody waits for a result, and a second run changes nothing.
+#: may be on their way, and looks every five; here no one waits for a result, and a second run changes nothing.
 LOST_WAIT = 0.5
 
 #: Seconds that a stopping worker is given to finish the micro-batch that runs.

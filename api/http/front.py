@@ -107,15 +107,13 @@ class Channel(HTTPChannel):
     error_task_class = ErrorTask
     parser_class = Parser
 
-    refused = False  #: whether it was answered that its request is none
-    lingers: float | None = None  #: until when it is read without being listened to
-    known: Any = None  #: the request whose key has been looked at, or is
-    asks = (
-        False  #: whether a thread looks at the key of the request that is being read; until then it is read no further
-    )
-    muted = False  #: whether nobody waits for what it sends, since a request of it is being answered
-    began = 0.0  #: when the request began that is being read
-    served = False  #: whether it has had an answer
+    refused = False  #: whether its request was rejected
+    lingers: float | None = None  #: until when input is read and discarded
+    known: Any = None  #: the request whose API key has been or is being checked
+    asks = False  #: whether a thread is checking the API key of the request; reading is paused until then
+    muted = False  #: whether reading is paused, because a request of this connection is being processed
+    began = 0.0  #: when the current request started
+    served = False  #: whether it has had a response
 
     def __init__(self, server: Front, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         self.address = str(addr[0])

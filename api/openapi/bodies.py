@@ -60,7 +60,7 @@ def _enum(values: Iterable[str]) -> Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSchemas:
-    """Adds to what pydantic declares (``declared``, by component name) what the catalog and the settings say."""
+    """Extends pydantic's schemas (``declared``, by component name) with the catalog and the settings."""
 
     declared: Mapping[str, Schema]
     catalog: Catalog
@@ -290,7 +290,7 @@ def _takes(pipeline: Pipeline, data: StepData) -> bool:
 
 
 def _inputs(pipeline: Pipeline) -> list[str]:
-    """Fields that bring what a pipeline needs and none of its steps gives, and segments, which may be brought."""
+    """The fields for a pipeline's inputs that none of its steps provides, and for segments, which are optional."""
     needs = _needs(pipeline)
     fields = ["text", "chapters"] if StepData.TEXT in needs else []
     fields += ["reference"] if _takes_reference(pipeline) else []

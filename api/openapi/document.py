@@ -1,7 +1,7 @@
 """``/openapi.json``: the description of the API (OpenAPI 3.1), built from the code when the app starts.
 
-Paths come from Flask's URL map, what a view takes and responds with from its ``@operation``, words from docstrings,
-shapes from `schemas`, and what the catalog says of requests from `api.openapi.bodies`.
+Paths come from Flask's URL map, parameters and responses from each view's ``@operation``, texts from docstrings, shapes
+from `schemas`, and request schemas that depend on the catalog from `api.openapi.bodies`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TAGS = {
     "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 
-#: The part of a path that takes the id of what a response shows: links lead to the operations that have it.
+#: The path parameter for the id of a response: links lead to the operations with that parameter.
 _LINKED: dict[Any, str] = {
     responses.Job: "job_id",
     responses.AcceptedJob: "job_id",
@@ -176,7 +176,7 @@ def _declared(published: list[_Published]) -> dict[str, Any]:
 
 
 def _targets(published: list[_Published]) -> dict[str, list[str]]:
-    """By part of a path, the operations that take what an id there names."""
+    """By path parameter, the operations on the resource that it identifies."""
     found: dict[str, list[str]] = {}
     for one in published:
         for name in one.arguments:

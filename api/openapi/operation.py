@@ -1,7 +1,7 @@
-"""``@operation``: what a view takes and responds with, said at the view, for the OpenAPI document.
+"""``@operation``: declares a view's parameters and responses for the OpenAPI document.
 
-The path and the method are those of the view's route, the words those of its docstring. From these follow the
-parameters of the path, the errors that any such operation may respond with, and whether it needs a key.
+The path and the method come from the view's route, the texts from its docstring. They determine the path parameters,
+the errors common to such operations, and whether an API key is required.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ _OPERATIONS: dict[Callable[..., Any], Operation | None] = {}
 
 
 def unpublished(view: View) -> View:
-    """Keeps a view out of the document."""
+    """Exclude a view from the document."""
     _OPERATIONS[view] = None
     return view
 
 
 def operation_of(view: Callable[..., Any]) -> Operation | None:
-    """The operation of a view; None: it is `unpublished`. Raises `KeyError` where it is not described."""
+    """The operation of a view; None if it is `unpublished`. Raises `KeyError` if it is not described."""
     return _OPERATIONS[view]

@@ -30,7 +30,7 @@ _FILES = {
     "swagger.svg": "images/swagger.svg",
 }
 
-#: Seconds that a browser keeps the files; their addresses hold the wheel's version.
+#: Seconds that browsers cache the files; their addresses contain the wheel's version.
 _KEPT = 30 * 86_400
 
 #: Nothing from elsewhere, and no script but those files: Swagger UI needs images as data, and blobs for audio.
@@ -57,7 +57,7 @@ _OWN = ("start.js", "page.css")
 @routes.get("/")
 @unpublished
 def root() -> Answer:
-    """Leads to the docs, and says where the description is (RFC 8631)."""
+    """Redirect to the docs, with a link to the description (RFC 8631)."""
     answer = redirect(url_for("docs.page"))
     description, page_ = url_for("openapi.document"), url_for("docs.page")
     answer.headers["Link"] = f'<{description}>; rel="service-desc", <{page_}>; rel="service-doc"'

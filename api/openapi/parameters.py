@@ -27,7 +27,7 @@ def _text(pattern: str) -> Schema:
     return {"type": "string", "pattern": f"^{pattern}$"}
 
 
-#: What a path may hold as a part: all but what browsers and proxies take for a folder.
+#: Allowed path segments: all except those that browsers and proxies treat as folders.
 _PART = rf"(?!\.{{1,2}}$){ids.OWN_ID}"
 
 #: Parts of paths, by their names in the routes.

@@ -17,7 +17,7 @@ from storage.ledger.registry import live_workers
 
 routes = Blueprint("catalog", __name__, url_prefix="/v1")
 
-#: Roles whose model a job's language chooses.
+#: Roles whose model depends on a job's language.
 _OF_LANGUAGE = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 
 

@@ -76,8 +76,8 @@ class _Filter:
 def _newest(
     cursor: tuple[float, str] | None, after: float, before: float, first: int
 ) -> Iterator[tuple[str, Job | None]]:
-    """Jobs from the cursor on, newest first, each with the cursor that leads behind it; ``first`` of them are read at
-    first, and more at once the longer the search takes."""
+    """Jobs starting after the cursor, newest first, each with its own cursor. ``first`` of them are read at first, and
+    larger portions the longer the search takes."""
     ledger = context().ledger
     top = min(before, cursor[0]) if cursor else before
     offset, portion = 0, first

@@ -185,7 +185,7 @@ def retry(job_id: str) -> tuple[Response, int]:
     return jsonify(job_view(find_job(job.id))), 202
 
 
-#: Fields of a multipart body that are strings as they stand; all others are JSON.
+#: Fields of a multipart body that are plain strings; all others are JSON.
 _STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "normalize", "priority", "on_error"}
 
 
@@ -253,7 +253,7 @@ def _send(found: dict[str, Any], filename: str) -> Response:
 
 
 def _same_still(sha256: str) -> bool:
-    """Whether ``If-Range`` (RFC 9110, 13.1.5) lets a part be sent: it names these very bytes, or there is none."""
+    """Whether a part may be sent according to ``If-Range`` (RFC 9110, 13.1.5): it matches the audio, or is absent."""
     if "If-Range" not in request.headers:
         return True
     return request.if_range.etag == sha256

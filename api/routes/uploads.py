@@ -44,7 +44,7 @@ def put(upload: str) -> tuple[Response, int]:
     """Send the bytes of an upload. This is possible until the upload is used."""
     uploads, limit = context().uploads, context().settings.max_upload_bytes
     request.max_content_length = limit
-    # What is said to come may be refused before it does.
+    # A declared length above the limit is rejected before the body is read.
     uploads.expect(owner(), upload, min(request.content_length or 1, limit))
     with tempfile.TemporaryDirectory(prefix="chorus-upload-") as folder:
         path = Path(folder) / "upload"

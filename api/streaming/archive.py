@@ -1,4 +1,4 @@
-"""A batch's audio as one ZIP, written while it is read: nothing of it is held but one chunk."""
+"""A batch's audio as a ZIP, written while it is downloaded, with only one chunk in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANIFEST = "manifest.jsonl"
 
 
 class _Pipe(io.RawIOBase):
-    """What `zipfile` writes to: it cannot seek, so that sizes follow behind each file (APPNOTE 4.3.9)."""
+    """The output file of `zipfile`. It cannot seek, so sizes follow after each file (APPNOTE 4.3.9)."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -37,16 +37,17 @@ class _Pipe(io.RawIOBase):
         return self._position
 
     def take(self) -> bytes:
-        """What has been written since this was last asked."""
+        """The bytes written since the last call."""
         taken, self._waiting = bytes(self._waiting), bytearray()
         return taken
 
 
 def zip_stream(objects: Objects, entries: Iterable[tuple[Entry, Mapping[str, Any]]]) -> Iterator[bytes]:
-    """The bytes of the ZIP: a file for each entry that has audio, stored as it is, and the manifest at the end.
+    """The bytes of the ZIP: an uncompressed file for each entry with audio, and the manifest at the end.
 
-    ``entries``: each with its line of the manifest, whose ``url`` is left out here. An object that is gone is left
-    out, and its line says so."""
+    ``entries``: each with its line of the manifest, whose ``url`` is left out here. A missing object is left out,
+    which its line states.
+    """
     pipe = _Pipe()
     lines: list[str] = []
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:

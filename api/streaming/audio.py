@@ -32,7 +32,7 @@ Bytes = Generator[bytes, None, None]
 
 
 def source_rate(catalog: Catalog, job: Job) -> int | None:
-    """Hz of what the job's last utterance step gives, None where it speaks nothing."""
+    """The sample rate of the job's last utterance step in Hz; None if the job does not synthesize."""
     each = [step for step in job.plan.steps if step.each]
     return catalog.get(each[-1].station).sample_rate if each else None
 
@@ -46,10 +46,12 @@ class Wanted:
 
 
 def follow_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> Bytes:
-    """The audio of a job that has not ended, in order, each utterance once it is there.
+    """The audio of an unfinished job, in order, each utterance when it is rendered.
 
-    The utterances are joined as `assemble` joins them, without loudness normalisation, which needs the whole. Raises
-    `StreamCut` where the job ends before its last utterance, and what keeps storage or ledger away for too long."""
+    The utterances are joined as in `assemble`, but without loudness normalization, which needs the whole audio.
+    Raises `StreamCut` if the job ends before its last utterance, and the error of storage or ledger if it is
+    unavailable for too long.
+    """
     following = _Following(ctx, job, reader)
     utterances = following.laid()
     if not utterances:
@@ -87,7 +89,7 @@ def finished_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -
 
 
 def _parts(ctx: Connections, audio: Mapping[str, Any], reader: Reader) -> Iterator[bytes]:
-    """A finished file, part by part: whoever reads slowly keeps no connection to storage."""
+    """A finished file in parts, so that a slow client does not occupy a connection to the storage."""
     size = int(audio["bytes"])
 
     def part(at: int) -> bytes:
@@ -124,9 +126,10 @@ class _Following:
         self._works: list[UtteranceWork] = []
 
     def laid(self) -> list[UtteranceWork]:
-        """The job's utterances, once all of them are laid down; none where it has succeeded meanwhile.
+        """The job's utterances, once all of them are stored; empty if it has succeeded meanwhile.
 
-        The ledger forgets them at the job's end, so that they are read once in each generation."""
+        The ledger deletes them at the end of the job, so they are read once per generation.
+        """
         gaps = _Gaps(self._reader)
         while True:
             if self.job.state is JobState.SUCCEEDED:
@@ -142,7 +145,7 @@ class _Following:
             self._read_job()
 
     def pieces(self) -> Iterator[Piece]:
-        """Every utterance for `join`, which waits for the samples of one before it asks for the next."""
+        """Every utterance for `join`, which waits for the samples of one before it requests the next."""
         index = 0
         while index < len(self._works):
             yield partial(self._samples, index), self._works[index].pause
@@ -163,9 +166,10 @@ class _Following:
             self._reader.wait(RETRY_GAP)
 
     def _rendered(self, index: int, outage: Outage) -> bool:
-        """Waits for the end of one utterance; False where silence is to stand for it.
+        """Wait for the end of one utterance; False if silence takes its place.
 
-        ``outage``: of its artifact; it is over where `assemble` has the utterance rendered again."""
+        ``outage``: of its artifact; it ends when `assemble` has the utterance rendered again.
+        """
         gaps = _Gaps(self._reader)
         while True:
             state = self._state(index)
@@ -200,7 +204,7 @@ class _Following:
         return UtteranceState.FAILED if failed else UtteranceState.RENDERED
 
     def _begin_anew(self, index: int) -> None:
-        """The job was retried: the utterances that were not heard yet are those of the new generation."""
+        """Continue after a retry of the job: the remaining utterances are those of the new generation."""
         known = self._works
         self._read_job()
         if self.laid() and len(self._works) != len(known):

@@ -25,14 +25,15 @@ _GAP, _KEEP_ALIVE = 0.5, 15.0
 #: Milliseconds that a client waits before it comes back.
 _RETRY = 2000
 
-#: Makes a request's context, which links in the view of a job are made in.
+#: Creates a request context, which is needed for links in the view of a job.
 Requested: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
 
 def read_event_id(job: Job, given: str) -> tuple[int, int]:
-    """Generation and sequence number of the last event that a client has; (0, 0) where it has none.
+    """Generation and sequence number of the client's last event; (0, 0) if it has none.
 
-    Raises `InvalidRequest` (``invalid_event_id``) where ``given`` was never the id of an event of this job."""
+    Raises `InvalidRequest` (``invalid_event_id``) if ``given`` was never the id of an event of this job.
+    """
     if not given:
         return 0, 0
     known = re.fullmatch(ids.EVENT_ID, given)
@@ -45,7 +46,7 @@ def read_event_id(job: Job, given: str) -> tuple[int, int]:
 
 
 def all_events(job: Job) -> tuple[Event, ...]:
-    """The events of the job's present generation. Of a job that only its record tells of, its end alone is known."""
+    """The events of the job's current generation. If only the job's record exists, only its last event is known."""
     events = events_of(job)
     if not events and job.state is JobState.SUCCEEDED:
         return events_of(replace(job, log="s"))
@@ -60,10 +61,11 @@ def is_told(job: Job, last: tuple[int, int]) -> bool:
 def follow_events(
     ctx: Connections, requested: Requested, job: Job, last: tuple[int, int], reader: Reader
 ) -> Generator[bytes, None, None]:
-    """Every event behind ``last``, up to the job's end.
+    """All events after ``last``, until the end of the job.
 
-    It ends early, and without an error, where the client should come back: with the process, the stream's time, or
-    a ledger that is away for too long. It also ends where the job is deleted."""
+    Ends early, without an error, if the client should reconnect: when the process ends, when the stream reaches its
+    maximum duration, or when the ledger is unavailable for too long. Also ends if the job is deleted.
+    """
     yield f"retry: {_RETRY}\n\n".encode()
     try:
         yield from _messages(ctx, job, _Following(last, requested), reader)
@@ -95,7 +97,7 @@ def _messages(ctx: Connections, job: Job, following: _Following, reader: Reader)
 
 
 class _Following:
-    """What one client has been told."""
+    """The events that one client has received."""
 
     def __init__(self, last: tuple[int, int], requested: Requested) -> None:
         self._requested = requested
@@ -104,13 +106,13 @@ class _Following:
         self._first = True
 
     def news(self, job: Job) -> list[bytes]:
-        """What the client does not know of yet; where that cannot be told now, it is told the next time."""
+        """Events that the client has not received. If this fails, the next call returns them."""
         known = self._sequence if job.generation == self._generation else 0
         events = [event for event in all_events(job) if event.sequence > known]
         progress = (job.done, job.total)
         with self._requested():
             told = [_message(event.type, _data(job, event), event.id) for event in events]
-            # Progress stands before the end, which closes the stream, and is of no use to who comes after it.
+            # Progress comes before the last event, which closes the stream, and is omitted if the job has ended.
             if job.total and progress != self._progress and not (self._first and job.state.ended):
                 told.insert(0, _message("progress", {"done": job.done, "total": job.total, "eta": eta(job)}))
         self._generation, self._sequence = job.generation, events[-1].sequence if events else known
@@ -121,7 +123,7 @@ class _Following:
 def _data(job: Job, event: Event) -> Mapping[str, Any]:
     if event.step is None:
         return job_view(job)
-    # What has happened since is told by the events behind this one.
+    # The state at this event; later changes have their own events.
     return {"name": event.step.name, "model": event.step.model, "state": event.type.removeprefix("step.")}
 
 

@@ -1,10 +1,10 @@
-"""Answers that go on while a job runs: how many at once, for how long, and whether anybody still reads them.
+"""Streaming responses: limits on their number and duration, and detection of clients that no longer read.
 
-Each holds a thread of its process. So they have threads of their own (``api_streams``) beside those of all other
-requests, of which one owner gets a share; whoever comes past that is turned away with 503.
+Each stream occupies a thread of its process. So streams have their own threads (``api_streams``) in addition to those
+of other requests, of which each owner may use a part; further streams are rejected with 503.
 
-A client that stops reading would hold its thread for ever: `api.http.front` closes its connection after `STALLED`
-seconds. While nothing is written nobody notices a client that left, or a key that was revoked: `Reader.wait` looks.
+A client that stops reading would occupy its thread forever: `api.http.front` closes its connection after `STALLED`
+seconds. While nothing is written, `Reader.wait` detects clients that have disconnected and keys that were revoked.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 #: Seconds that a stream lives at most.
 LONGEST = 4 * 3600.0
 
-#: Seconds that a client may leave what it is sent unread, once the buffers between are full.
+#: Seconds that a client may pause reading once the network buffers are full.
 STALLED = 60
 
 #: Seconds that a stream waits for ledger or storage to come back.
 OUTAGE_TIMEOUT = 60.0
 
-#: Seconds between two tries at what is away.
+#: Seconds between two attempts during an outage.
 RETRY_GAP = 0.5
 
 #: Seconds between two looks at whether the key is still good.
@@ -49,7 +49,7 @@ PORTION = 32 * 1024
 #: Seconds between two looks at whether this process is stopping.
 _GLANCE = 0.5
 
-#: What makes the bytes of one stream.
+#: Generates the bytes of one stream.
 Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
 
 Returned = TypeVar("Returned")
@@ -59,31 +59,32 @@ _stopping: Callable[[], bool] = lambda: False  # noqa: E731
 
 
 class StreamCut(ConnectionResetError):
-    """A stream ends before its time. To the server this is a connection that is gone: it closes without the end of a
-    chunked body, which tells the client that something is missing, and without a traceback in the log."""
+    """A stream ends early. The server treats this as a lost connection: it closes without the end of the chunked body,
+    which tells the client that data is missing, and without a traceback in the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(errno.ECONNRESET, reason)
 
 
 def stop_when(stopping: Callable[[], bool]) -> None:
-    """Lets all streams of this process end once ``stopping`` says so."""
+    """End all streams of this process once ``stopping`` returns true."""
     global _stopping
     _stopping = stopping
 
 
 def bound_writes(sock: socket.socket) -> None:
-    """Lets a write fail after `STALLED` seconds in which the other side took nothing (SO_SNDTIMEO), or acknowledged
-    nothing (TCP_USER_TIMEOUT, where there is such a thing). What a listening socket is told, its connections have."""
+    """Let a write fail after `STALLED` seconds in which the client read nothing (SO_SNDTIMEO) or acknowledged nothing
+    (TCP_USER_TIMEOUT, if available). Connections inherit the options of their listening socket."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", STALLED, 0))
     if hasattr(socket, "TCP_USER_TIMEOUT") and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
 
 
 class Reader:
-    """The client at the other end of one stream; ``sock`` is None where the server does not show it.
+    """The client of one stream; ``sock`` is None if the server does not provide it.
 
-    ``allowed``: whether it may still read, asked every `RECHECK` seconds."""
+    ``allowed``: whether it may still read, checked every `RECHECK` seconds.
+    """
 
     def __init__(self, sock: socket.socket | None, allowed: Callable[[], bool] = lambda: True) -> None:
         self._end = time.monotonic() + LONGEST
@@ -95,8 +96,8 @@ class Reader:
             self._poll.register(sock, getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR)
 
     def wait(self, seconds: float) -> None:
-        """Waits. Raises `StreamCut` once nobody reads any more, the stream has lived for `LONGEST`, or this process
-        is to stop."""
+        """Wait. Raises `StreamCut` if the client has disconnected, the stream has lasted for `LONGEST`, or this process
+        is stopping."""
         until = time.monotonic() + seconds
         while True:
             left = until - time.monotonic()
@@ -122,7 +123,7 @@ class Reader:
         try:
             allowed = self._allowed()
         except LedgerUnavailable:
-            return  # whoever waits for the ledger says so
+            return  # reported where the ledger is used
         if not allowed:
             raise StreamCut("the key was revoked")
 
@@ -134,7 +135,7 @@ class Outage:
         self._since: float | None = None
 
     def recovered(self) -> None:
-        """It is there."""
+        """End the outage."""
         self._since = None
 
     def failed(self, error: ChorusError) -> None:
@@ -158,9 +159,9 @@ def retry_until_available(call: Callable[[], Returned], reader: Reader) -> Retur
 
 
 def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Response:
-    """The answer whose body is what ``make`` yields, outside of the request's context. HEAD costs no place.
+    """The response whose body is what ``make`` yields, outside of the request's context. HEAD occupies no thread.
 
-    Where ``make`` raises, the client can tell that the body is not whole. Raises `Overloaded` (``too_many_streams``).
+    If ``make`` raises, the client can tell that the body is incomplete. Raises `Overloaded` (``too_many_streams``).
     """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
     if request.method == "HEAD":
@@ -190,7 +191,8 @@ class _Flow:
         self._place = place
 
     def chunks(self, send_head: Callable[[], None]) -> Generator[bytes, None, None]:
-        """What ``make`` yields, in portions, with a look at the reader before each; the answer's head goes first."""
+        """The output of ``make`` in portions, checking the reader before each; the response's headers are sent
+        first."""
         yield b""  # by now the answer has begun
         try:
             send_head()

@@ -70,7 +70,7 @@ class Process:
     start_timeout: float = 60.0
     before_start: Callable[[], None] | None = None
     after_stop: Callable[[], None] | None = None
-    pulse: Path | None = None  #: it touches this file as long as it goes on (`core.pulse`); None: nobody watches
+    pulse: Path | None = None  #: it touches this file while it runs (`core.pulse`); None: not monitored
     stall_timeout: float = 30.0
 
 

@@ -44,7 +44,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     def __repr__(self) -> str:
@@ -73,11 +73,11 @@ class AsyncClient:
     async def wait(
         self, job: str | Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None
     ) -> Job:
-        """The job once it has ended, however it did. Raises `WaitTimeout`."""
+        """Wait until the job has ended, and return it. Raises `WaitTimeout`."""
         return await self._run(self._operations.wait(job, timeout, on_progress))
 
     async def cancel(self, job: str | Job) -> Job:
-        """Ends a job at once."""
+        """Cancel a job at once."""
         return await self._run(self._operations.act(job, "cancel"))
 
     async def retry(self, job: str | Job) -> Job:
@@ -85,7 +85,7 @@ class AsyncClient:
         return await self._run(self._operations.act(job, "retry"))
 
     async def delete(self, job: str | Job) -> None:
-        """Takes a job and its results away."""
+        """Delete a job and its results."""
         await self._run(self._operations.delete("jobs", job))
 
     async def page(self, **filters: Any) -> Page[Job]:
@@ -106,11 +106,11 @@ class AsyncClient:
         return await self._run(self._operations.door("transcribe", recording, job))
 
     async def embed(self, recording: Recording, **job: Any) -> Job:
-        """The speaker embedding of a recording: ``result.embedding``. Raises `JobFailed`."""
+        """Compute the speaker embedding of a recording: see ``result.embedding``. Raises `JobFailed`."""
         return await self._run(self._operations.door("embed", recording, job))
 
     async def vad(self, recording: Recording, **job: Any) -> Job:
-        """Where speech is in a recording: ``result.segments``. Raises `JobFailed`."""
+        """Find the speech in a recording: see ``result.segments``. Raises `JobFailed`."""
         return await self._run(self._operations.door("vad", recording, job))
 
     async def create_batch(
@@ -121,7 +121,7 @@ class AsyncClient:
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or a file of JSON Lines by its path or open."""
+        """Submit many jobs as one batch: a list of items, or a JSON Lines file as a path or open file."""
         return await self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     async def batch(self, batch: str | Batch) -> Batch:
@@ -129,21 +129,21 @@ class AsyncClient:
         return await self._run(self._operations.get_batch(batch))
 
     async def batches(self) -> list[Batch]:
-        """All batches, newest first."""
+        """List all batches, newest first."""
         return await self._run(self._operations.batches())
 
     async def wait_batch(
         self, batch: str | Batch, timeout: float | None = None, on_progress: Callable[[Batch], None] | None = None
     ) -> Batch:
-        """The batch once all its jobs have ended. Raises `WaitTimeout`."""
+        """Wait until all jobs of the batch have ended, and return it. Raises `WaitTimeout`."""
         return await self._run(self._operations.wait_batch(batch, timeout, on_progress))
 
     async def manifest(self, batch: str | Batch) -> list[dict[str, Any]]:
-        """What became of each item, in order."""
+        """The result of each item, in order."""
         return await self._run(self._operations.manifest(batch))
 
     async def cancel_batch(self, batch: str | Batch) -> Batch:
-        """Ends a batch and all its jobs at once."""
+        """Cancel a batch and all its jobs at once."""
         return await self._run(self._operations.act_batch(batch, "cancel"))
 
     async def retry_batch(self, batch: str | Batch) -> Batch:
@@ -151,7 +151,7 @@ class AsyncClient:
         return await self._run(self._operations.act_batch(batch, "retry"))
 
     async def delete_batch(self, batch: str | Batch) -> None:
-        """Takes a batch, its jobs and their results away."""
+        """Delete a batch, its jobs and their results."""
         await self._run(self._operations.delete("batches", batch))
 
     async def create_voice(
@@ -166,7 +166,7 @@ class AsyncClient:
         return await self._run(self._operations.create_voice(name, recordings, pipelines, consent))
 
     async def voices(self) -> list[Voice]:
-        """The models' voices and the stored ones."""
+        """List model voices and stored voices."""
         return await self._run(self._operations.voices())
 
     async def voice(self, voice: str | Voice) -> Voice:
@@ -174,7 +174,7 @@ class AsyncClient:
         return await self._run(self._operations.get_voice(voice))
 
     async def wait_voice(self, voice: str | Voice, timeout: float | None = 300.0) -> Voice:
-        """The voice once it is ready. Raises `VoiceFailed`, `WaitTimeout`."""
+        """Wait until the voice is ready, and return it. Raises `VoiceFailed`, `WaitTimeout`."""
         return await self._run(self._operations.wait_voice(voice, timeout))
 
     async def rename_voice(self, voice: str | Voice, name: str) -> Voice:
@@ -182,7 +182,7 @@ class AsyncClient:
         return await self._run(self._operations.rename_voice(voice, name))
 
     async def delete_voice(self, voice: str | Voice) -> None:
-        """Takes a stored voice away everywhere."""
+        """Delete a stored voice, its recordings and its embeddings."""
         await self._run(self._operations.delete("voices", voice))
 
     async def preview_voice(
@@ -209,7 +209,7 @@ class AsyncClient:
         )
 
     async def webhooks(self) -> list[WebhookEndpoint]:
-        """All endpoints, without their secrets."""
+        """List all endpoints, without their secrets."""
         return await self._run(self._operations.webhooks())
 
     async def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
@@ -221,23 +221,23 @@ class AsyncClient:
         return await self._run(self._operations.webhook_secret())
 
     async def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
-        """Changes ``url``, ``events``, ``enabled`` or ``description``."""
+        """Change ``url``, ``events``, ``enabled`` or ``description``."""
         return await self._run(self._operations.change_webhook(webhook, changes))
 
     async def rotate_webhook(self, webhook: str | WebhookEndpoint) -> str:
-        """A new secret; the old one stays good for a day."""
+        """Create a new secret and return it; the old one stays valid for a day."""
         return str((await self._run(self._operations.act_webhook(webhook, "rotate")))["secret"])
 
     async def test_webhook(self, webhook: str | WebhookEndpoint) -> dict[str, Any]:
-        """Sends a test event; its delivery."""
+        """Send a test event, and return its delivery."""
         return await self._run(self._operations.act_webhook(webhook, "test"))
 
     async def delete_webhook(self, webhook: str | WebhookEndpoint) -> None:
-        """Takes an endpoint away."""
+        """Delete an endpoint."""
         await self._run(self._operations.delete("webhooks", webhook))
 
     async def deliveries(self, webhook: str | WebhookEndpoint) -> list[dict[str, Any]]:
-        """The deliveries of an endpoint, newest first, with their attempts."""
+        """List the deliveries of an endpoint with their attempts, newest first."""
         return await self._run(self._operations.deliveries(webhook))
 
     async def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
@@ -254,7 +254,7 @@ class AsyncClient:
         return await self._run(self._operations.wait_delivery(delivery, timeout))
 
     async def redeliver(self, delivery: str) -> dict[str, Any]:
-        """Sends an event once more."""
+        """Send a delivery again."""
         return await self._run(self._operations.redeliver(delivery))
 
     async def pipelines(self) -> list[dict[str, Any]]:
@@ -262,15 +262,16 @@ class AsyncClient:
         return await self._run(self._operations.listed("pipelines"))
 
     async def models(self) -> list[dict[str, Any]]:
-        """Every model, and how many workers serve it."""
+        """List all models, with the number of workers that serve each."""
         return await self._run(self._operations.listed("models"))
 
     async def ready(self) -> bool:
-        """Whether the service takes jobs."""
+        """Whether the service accepts jobs."""
         return await self._run(self._operations.ready())
 
     async def jobs(self, **filters: Any) -> AsyncIterator[Job]:
-        """All jobs that fit, newest first, page by page: filters as of `page`, ``limit`` is that of each page."""
+        """Iterate over all matching jobs, newest first. Filters are those of `page`; ``limit`` is the size of a
+        page."""
         cursor = filters.pop("cursor", None)
         while True:
             page = await self.page(**filters, cursor=cursor)
@@ -281,12 +282,13 @@ class AsyncClient:
                 return
 
     async def speak(self, text: str, *, pipeline: str = "piper", timeout: float | None = None, **job: Any) -> bytes:
-        """Speech as the bytes of a file: submits, waits, downloads. Raises `JobFailed`, `WaitTimeout`."""
+        """Synthesize text, and return the bytes of the audio file: submits, waits, downloads. Raises `JobFailed`,
+        `WaitTimeout`."""
         made = await self.create(pipeline, text, **job)
         return await self.audio(await self._run(self._operations.ended_well(made, timeout, None)))
 
     async def audio(self, job: str | Job) -> bytes:
-        """A finished job's audio, whole, checked against its sha256. Raises `BadDownload`."""
+        """The audio of a finished job as bytes, verified by its sha256. Raises `BadDownload`."""
         file = io.BytesIO()
         await self._download(job, file, None)
         return file.getvalue()
@@ -317,8 +319,8 @@ class AsyncClient:
         download.check()
 
     async def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
-        """Saves every finished file of a batch, and its manifest, as one ZIP; ``path`` appears whole or not at all.
-        Raises `BadDownload`."""
+        """Save all finished files of a batch and its manifest as a ZIP; ``path`` appears complete or not at all. Raises
+        `BadDownload`."""
         target, tries = Path(path), Tries(self._retry)
         with arriving(target) as part:
             while not part.exists():

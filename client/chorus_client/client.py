@@ -49,7 +49,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Close the connections."""
         self._http.close()
 
     def __repr__(self) -> str:
@@ -78,11 +78,11 @@ class Client:
     def wait(
         self, job: str | Job, timeout: float | None = None, on_progress: Callable[[Job], None] | None = None
     ) -> Job:
-        """The job once it has ended, however it did. Raises `WaitTimeout`."""
+        """Wait until the job has ended, and return it. Raises `WaitTimeout`."""
         return self._run(self._operations.wait(job, timeout, on_progress))
 
     def cancel(self, job: str | Job) -> Job:
-        """Ends a job at once."""
+        """Cancel a job at once."""
         return self._run(self._operations.act(job, "cancel"))
 
     def retry(self, job: str | Job) -> Job:
@@ -90,7 +90,7 @@ class Client:
         return self._run(self._operations.act(job, "retry"))
 
     def delete(self, job: str | Job) -> None:
-        """Takes a job and its results away."""
+        """Delete a job and its results."""
         self._run(self._operations.delete("jobs", job))
 
     def page(self, **filters: Any) -> Page[Job]:
@@ -111,11 +111,11 @@ class Client:
         return self._run(self._operations.door("transcribe", recording, job))
 
     def embed(self, recording: Recording, **job: Any) -> Job:
-        """The speaker embedding of a recording: ``result.embedding``. Raises `JobFailed`."""
+        """Compute the speaker embedding of a recording: see ``result.embedding``. Raises `JobFailed`."""
         return self._run(self._operations.door("embed", recording, job))
 
     def vad(self, recording: Recording, **job: Any) -> Job:
-        """Where speech is in a recording: ``result.segments``. Raises `JobFailed`."""
+        """Find the speech in a recording: see ``result.segments``. Raises `JobFailed`."""
         return self._run(self._operations.door("vad", recording, job))
 
     def create_batch(
@@ -126,7 +126,7 @@ class Client:
         strict: bool | None = None,
         **more: Any,
     ) -> Batch:
-        """Submits many jobs as one: items, or a file of JSON Lines by its path or open."""
+        """Submit many jobs as one batch: a list of items, or a JSON Lines file as a path or open file."""
         return self._run(self._operations.create_batch(items, {"defaults": defaults, "strict": strict, **more}))
 
     def batch(self, batch: str | Batch) -> Batch:
@@ -134,21 +134,21 @@ class Client:
         return self._run(self._operations.get_batch(batch))
 
     def batches(self) -> list[Batch]:
-        """All batches, newest first."""
+        """List all batches, newest first."""
         return self._run(self._operations.batches())
 
     def wait_batch(
         self, batch: str | Batch, timeout: float | None = None, on_progress: Callable[[Batch], None] | None = None
     ) -> Batch:
-        """The batch once all its jobs have ended. Raises `WaitTimeout`."""
+        """Wait until all jobs of the batch have ended, and return it. Raises `WaitTimeout`."""
         return self._run(self._operations.wait_batch(batch, timeout, on_progress))
 
     def manifest(self, batch: str | Batch) -> list[dict[str, Any]]:
-        """What became of each item, in order."""
+        """The result of each item, in order."""
         return self._run(self._operations.manifest(batch))
 
     def cancel_batch(self, batch: str | Batch) -> Batch:
-        """Ends a batch and all its jobs at once."""
+        """Cancel a batch and all its jobs at once."""
         return self._run(self._operations.act_batch(batch, "cancel"))
 
     def retry_batch(self, batch: str | Batch) -> Batch:
@@ -156,7 +156,7 @@ class Client:
         return self._run(self._operations.act_batch(batch, "retry"))
 
     def delete_batch(self, batch: str | Batch) -> None:
-        """Takes a batch, its jobs and their results away."""
+        """Delete a batch, its jobs and their results."""
         self._run(self._operations.delete("batches", batch))
 
     def create_voice(
@@ -171,7 +171,7 @@ class Client:
         return self._run(self._operations.create_voice(name, recordings, pipelines, consent))
 
     def voices(self) -> list[Voice]:
-        """The models' voices and the stored ones."""
+        """List model voices and stored voices."""
         return self._run(self._operations.voices())
 
     def voice(self, voice: str | Voice) -> Voice:
@@ -179,7 +179,7 @@ class Client:
         return self._run(self._operations.get_voice(voice))
 
     def wait_voice(self, voice: str | Voice, timeout: float | None = 300.0) -> Voice:
-        """The voice once it is ready. Raises `VoiceFailed`, `WaitTimeout`."""
+        """Wait until the voice is ready, and return it. Raises `VoiceFailed`, `WaitTimeout`."""
         return self._run(self._operations.wait_voice(voice, timeout))
 
     def rename_voice(self, voice: str | Voice, name: str) -> Voice:
@@ -187,7 +187,7 @@ class Client:
         return self._run(self._operations.rename_voice(voice, name))
 
     def delete_voice(self, voice: str | Voice) -> None:
-        """Takes a stored voice away everywhere."""
+        """Delete a stored voice, its recordings and its embeddings."""
         self._run(self._operations.delete("voices", voice))
 
     def preview_voice(
@@ -212,7 +212,7 @@ class Client:
         )
 
     def webhooks(self) -> list[WebhookEndpoint]:
-        """All endpoints, without their secrets."""
+        """List all endpoints, without their secrets."""
         return self._run(self._operations.webhooks())
 
     def webhook(self, webhook: str | WebhookEndpoint) -> WebhookEndpoint:
@@ -224,23 +224,23 @@ class Client:
         return self._run(self._operations.webhook_secret())
 
     def change_webhook(self, webhook: str | WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
-        """Changes ``url``, ``events``, ``enabled`` or ``description``."""
+        """Change ``url``, ``events``, ``enabled`` or ``description``."""
         return self._run(self._operations.change_webhook(webhook, changes))
 
     def rotate_webhook(self, webhook: str | WebhookEndpoint) -> str:
-        """A new secret; the old one stays good for a day."""
+        """Create a new secret and return it; the old one stays valid for a day."""
         return str(self._run(self._operations.act_webhook(webhook, "rotate"))["secret"])
 
     def test_webhook(self, webhook: str | WebhookEndpoint) -> dict[str, Any]:
-        """Sends a test event; its delivery."""
+        """Send a test event, and return its delivery."""
         return self._run(self._operations.act_webhook(webhook, "test"))
 
     def delete_webhook(self, webhook: str | WebhookEndpoint) -> None:
-        """Takes an endpoint away."""
+        """Delete an endpoint."""
         self._run(self._operations.delete("webhooks", webhook))
 
     def deliveries(self, webhook: str | WebhookEndpoint) -> list[dict[str, Any]]:
-        """The deliveries of an endpoint, newest first, with their attempts."""
+        """List the deliveries of an endpoint with their attempts, newest first."""
         return self._run(self._operations.deliveries(webhook))
 
     def job_deliveries(self, job: str | Job) -> list[dict[str, Any]]:
@@ -257,7 +257,7 @@ class Client:
         return self._run(self._operations.wait_delivery(delivery, timeout))
 
     def redeliver(self, delivery: str) -> dict[str, Any]:
-        """Sends an event once more."""
+        """Send a delivery again."""
         return self._run(self._operations.redeliver(delivery))
 
     def pipelines(self) -> list[dict[str, Any]]:
@@ -265,15 +265,16 @@ class Client:
         return self._run(self._operations.listed("pipelines"))
 
     def models(self) -> list[dict[str, Any]]:
-        """Every model, and how many workers serve it."""
+        """List all models, with the number of workers that serve each."""
         return self._run(self._operations.listed("models"))
 
     def ready(self) -> bool:
-        """Whether the service takes jobs."""
+        """Whether the service accepts jobs."""
         return self._run(self._operations.ready())
 
     def jobs(self, **filters: Any) -> Iterator[Job]:
-        """All jobs that fit, newest first, page by page: filters as of `page`, ``limit`` is that of each page."""
+        """Iterate over all matching jobs, newest first. Filters are those of `page`; ``limit`` is the size of a
+        page."""
         cursor = filters.pop("cursor", None)
         while True:
             page = self.page(**filters, cursor=cursor)
@@ -283,12 +284,13 @@ class Client:
                 return
 
     def speak(self, text: str, *, pipeline: str = "piper", timeout: float | None = None, **job: Any) -> bytes:
-        """Speech as the bytes of a file: submits, waits, downloads. Raises `JobFailed`, `WaitTimeout`."""
+        """Synthesize text, and return the bytes of the audio file: submits, waits, downloads. Raises `JobFailed`,
+        `WaitTimeout`."""
         made = self.create(pipeline, text, **job)
         return self.audio(self._run(self._operations.ended_well(made, timeout, None)))
 
     def audio(self, job: str | Job) -> bytes:
-        """A finished job's audio, whole, checked against its sha256. Raises `BadDownload`."""
+        """The audio of a finished job as bytes, verified by its sha256. Raises `BadDownload`."""
         file = io.BytesIO()
         self._download(job, file, None)
         return file.getvalue()
@@ -317,8 +319,8 @@ class Client:
         download.check()
 
     def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
-        """Saves every finished file of a batch, and its manifest, as one ZIP; ``path`` appears whole or not at all.
-        Raises `BadDownload`."""
+        """Save all finished files of a batch and its manifest as a ZIP; ``path`` appears complete or not at all. Raises
+        `BadDownload`."""
         target, tries = Path(path), Tries(self._retry)
         with arriving(target) as part:
             while not part.exists():

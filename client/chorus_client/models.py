@@ -23,7 +23,7 @@ def _known(kind: Any, data: Json) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a job, an utterance or an item failed."""
+    """The error of a job, an utterance or an item."""
 
     code: str = "error"
     message: str = ""
@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class TextWarning:
-    """A stretch of a job's text, in characters of its chapter, that is left out."""
+    """A stretch of a job's text, in characters of its chapter, that was left out."""
 
     code: str
     message: str = ""
@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is, in utterances; ``eta`` is in seconds."""
+    """The progress of a job, in utterances; ``eta`` is in seconds."""
 
     done: int = 0
     total: int = 0
@@ -133,7 +133,7 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the state is final."""
         return self.state in ENDED
 
     @classmethod
@@ -154,7 +154,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of a batch's jobs are in each state."""
+    """The number of a batch's jobs in each state."""
 
     queued: int = 0
     running: int = 0
@@ -179,7 +179,7 @@ class Batch:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the state is final."""
         return self.state in ("completed", "failed", "canceled")
 
     @classmethod
@@ -249,7 +249,7 @@ class WebhookEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a job; ``id`` is None for progress."""
+    """An event of a job; ``id`` is None for progress."""
 
     type: str
     data: Json
@@ -257,7 +257,7 @@ class Event:
 
     @property
     def last(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the state is final."""
         return self.type in ("job.succeeded", "job.failed", "job.canceled")
 
 

@@ -75,7 +75,7 @@ def _nothing(_: Any) -> None:
 
 
 class Operations:
-    """The operations under one policy of retries."""
+    """The operations with one retry policy."""
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
@@ -290,7 +290,7 @@ class Operations:
         return _document((yield from self._sent(Call("GET", f"/v1/deliveries/{path_of(delivery)}"), within)))
 
     def wait_delivery(self, delivery: str, timeout: float | None) -> Operation[dict[str, Any]]:
-        """Until it has ended, or has been tried at least once."""
+        """Wait until the delivery has ended or has been attempted at least once."""
         tried: Operation[dict[str, Any]] = until(
             lambda left: self.delivery(delivery, left),
             lambda d: bool(d["attempts"]) or d["state"] != "waiting",

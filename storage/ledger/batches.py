@@ -147,7 +147,7 @@ class Batches:
         return begun
 
     def delete(self, batch: Batch) -> None:
-        """Takes a batch, its jobs and their results away."""
+        """Delete a batch, its jobs and their results."""
         self._ledger.cancel(batch.id)
         owner, jobs = batch.job.owner, batch.jobs()
         for first in range(0, len(jobs), PORTION):

@@ -180,7 +180,7 @@ class Ledger:
         return [bool(a) for a in answers]
 
     def clear_started(self, refs: Sequence[ItemRef]) -> None:
-        """Takes back this process's mark of `start`: should it die from now on, it was not of these items."""
+        """Clear this process's mark of `start`: if it dies from now on, these items did not cause it."""
         self._scripts.run("clear_started", items=_tuples(refs), by=self._name)
 
     def enqueue_utterances(

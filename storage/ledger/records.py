@@ -81,7 +81,7 @@ class Job:
     retention: float = 0.0  #: seconds that its results are kept once it has ended
     batch: str | None = None  #: the batch whose job it is
     load: int = 0  #: unfinished utterances that it counts for
-    hook_url: str | None = None  #: the URL of its own that is told of it
+    hook_url: str | None = None  #: the URL of its own that is notified
     log: str = ""  #: its state changes in order, a word each: see `storage.ledger.events`
     origin: int = 0  #: its first generation: where this is another one, it is another job of the same id
 

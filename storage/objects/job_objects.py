@@ -45,8 +45,9 @@ def up_to(names: Iterable[str], job: Job) -> list[str]:
 
 
 def outlived(aged: Iterable[tuple[str, float]], expires: float) -> list[str]:
-    """Of the objects of an id that no job has any more those that go with it: names, with when each was written.
+    """Of the objects (name and time of writing) of an id without a job, those that may be deleted.
 
-    A text that was written since ``expires`` (Unix seconds; storage tells them whole) may be of a job that is about to
-    be created."""
+    A text written since ``expires`` (Unix seconds; the storage reports whole ones) may belong to a job that is about
+    to be created.
+    """
     return [name for name, written in aged if generation_of(name) is not None or written + 1 <= expires]
