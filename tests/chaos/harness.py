@@ -27,6 +27,7 @@ from tests.chaos.report import Report, examine
 from tests.chaos.stack import ChaosStack
 from tests.chaos.watch import Look, Watch
 from tests.stack_access import StackAccess
+from tests.waiting import wait_for
 
 #: Seconds that the storage is away when it is stopped.
 S3_STOP = 10.0
@@ -270,11 +271,8 @@ class Chaos:
             entry = self.stack.processes()["valkey"]
             os.kill(entry["pid"], signal.SIGKILL)
             self.kills["redis"] += 1
-            end = time.monotonic() + 60
             time.sleep(0.2)
-            while not self._redis_serves():
-                assert time.monotonic() < end, "Redis does not come back"
-                time.sleep(0.05)
+            wait_for(self._redis_serves, 60, "Redis to come back")
 
     def _redis_serves(self) -> bool:
         try:

@@ -23,6 +23,7 @@ import pytest
 
 from core.errors import InvalidRequest, ReceiverFailed, RequestError
 from core.outgoing.egress import MAX_HEAD, Egress, Fetched
+from tests.waiting import wait_for
 
 Handler = Callable[[socket.socket, threading.Event], None]
 HOST = "receiver.test"
@@ -58,10 +59,8 @@ class Server:
         """Connections so far. A knock of our own goes last into the listener's queue, so none is missed."""
         with socket.create_connection(("127.0.0.1", self.port)) as knock:
             self._knocks.add(knock.getsockname())
-            end = time.monotonic() + 5
-            while knock.getsockname() not in self._peers:
-                assert time.monotonic() < end, "the server does not accept"
-                time.sleep(0.002)
+            name = knock.getsockname()
+            wait_for(lambda: name in self._peers, 5, "the server to accept", every=0.002)
         return len([peer for peer in self._peers if peer not in self._knocks])
 
     def _start(self, work: Callable[..., None], *args: Any) -> None:
