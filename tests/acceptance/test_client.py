@@ -626,6 +626,6 @@ def test_the_command_saves_what_a_pipeline_gives(stack: Stack, tmp_path: Path) -
     assert submit(*ears, str(tmp_path / "heard.json"))[0] == 0
     assert json.loads((tmp_path / "heard.json").read_text())["transcript"]["language"] == "en"
     code, output = submit(*ears, str(tmp_path / "heard.wav"))
-    assert code == 2 and "no audio" in output
+    assert code == 2 and "not audio" in output
     code, output = submit("--text", "Hi.", "-o", str(tmp_path / "said.doc"))
     assert code == 2 and ".wav, .flac" in output
