@@ -17,7 +17,6 @@ from core.errors import (
     ChorusError,
     FieldError,
     InvalidRequest,
-    InvalidText,
     LedgerUnavailable,
     NotFound,
     StorageUnavailable,
@@ -29,6 +28,7 @@ from pipelines.connections import Connections
 from pipelines.definitions import StepData, get_pipeline
 from pipelines.intake import Intake, of_field
 from pipelines.plan import PlannedJob, PlanRequest, plan_job
+from pipelines.texts import JobText, text_of
 from schemas.requests import JobRequest, ReferenceInput, WebhookInput
 from storage.ledger.documents import JobDocument, OutputDocument
 from storage.ledger.records import Hook, NewJob
@@ -36,8 +36,6 @@ from storage.metrics import count
 from storage.objects.destinations import find_destination
 from storage.objects.job_objects import new_text_name
 from storage.webhooks.endpoints import Webhooks, own_hook
-from text.scripts import is_readable
-from text.speakable import has_word
 
 #: Maximum bytes of a text in the ledger; longer texts are stored as objects.
 TEXT_IN_LEDGER = 32_768
@@ -57,13 +55,13 @@ def estimated_load(characters: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """Takes jobs in. Safe to share between threads."""
+    """Accepts jobs. Safe to share between threads."""
 
     connections: Connections
 
     @property
     def intake(self) -> Intake:
-        """What takes recordings and embeddings in."""
+        """Stores recordings and embeddings."""
         return Intake(self.connections)
 
     def submit(
@@ -96,36 +94,27 @@ class Submitter:
         ceiling: int | None = None,
         batch: ItemRef | None = None,
     ) -> NewJob:
-        """The job for `create`: routed, its recordings taken in, its text beside it. Raises `RequestError`."""
-        files = files or {}
-        chapters = self._chapters(body)
+        """The job for `create`: validated, planned, its recordings stored. Raises `RequestError`."""
+        files, settings = files or {}, self.connections.settings
+        text = text_of(body, settings.max_text_characters)
         body = _with_stored_voice(body)
         _check_pipeline(body, files)
-        found = self._plan(body, _given(body, files))
-        if found.language and chapters and not any(is_readable(part["text"], found.language) for part in chapters):
-            detail = f"A voice of {found.language} cannot read the script of this text."
-            raise _wrong_text("chapters" if body.chapters else "text", "unspeakable_text", detail)
-        if body.output.sample_rate is not None:
-            check_rate(body.output.format, body.output.sample_rate)
-        if body.output.destination is not None:
-            find_destination(self.connections.settings.destinations, body.output.destination)
-        keep = self.retention(body.expires_in, ceiling)
-        job_id = job_id or ids.JOB.new()
-        document = replace(
-            _document(body, owner, found, chapters), **self._store_inputs(body, owner, files, found.encoder or "")
-        )
-        hook = self.hook(body.webhook, owner)
+        planned = self._plan(body, files)
+        text.check_language(planned.language)
+        self._check_output(body)
+        retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
+        inputs = self._store_inputs(body, owner, files, planned.encoder or "")
         return NewJob(
-            id=job_id,
+            id=job_id or ids.JOB.new(),
             owner=owner,
             priority=body.priority,
-            plan=found.plan,
-            document=document,
-            text=json.dumps(chapters, ensure_ascii=False) if chapters else None,
-            deadline=body.deadline or self.connections.settings.job_deadline,
-            keep=keep,
+            plan=planned.plan,
+            document=replace(_document(body, owner, planned, text), **inputs),
+            text=json.dumps(list(text.chapters), ensure_ascii=False) if text.chapters else None,
+            deadline=body.deadline or settings.job_deadline,
+            keep=retention,
             silence=body.on_error is OnError.SILENCE,
-            load=estimated_load(document.characters),
+            load=estimated_load(text.characters),
             hook=hook,
             batch=batch,
         )
@@ -187,10 +176,16 @@ class Submitter:
             raise InvalidRequest(error.message, code=error.code, fields=fields) from error
         return Hook(webhook)
 
-    def _plan(self, body: JobRequest, given: frozenset[StepData]) -> PlannedJob:
+    def _check_output(self, body: JobRequest) -> None:
+        if body.output.sample_rate is not None:
+            check_rate(body.output.format, body.output.sample_rate)
+        if body.output.destination is not None:
+            find_destination(self.connections.settings.destinations, body.output.destination)
+
+    def _plan(self, body: JobRequest, files: Files) -> PlannedJob:
         request = PlanRequest(
             pipeline=get_pipeline(body.pipeline or "", self.connections.pipelines),
-            given=given,
+            given=_given(body, files),
             language=body.language,
             voice=body.voice,
             base_voice=body.base_voice,
@@ -216,25 +211,6 @@ class Submitter:
             else:
                 taken[name] = self.intake.recording(owner, name, source)
         return taken
-
-    def _chapters(self, body: JobRequest) -> list[dict[str, str]]:
-        """The text as chapters; empty if the job has none."""
-        if body.text is not None and body.chapters is not None:
-            raise _wrong_text("chapters", "two_texts", "Send either text or chapters, not both.")
-        if body.text is None and body.chapters is None:
-            return []
-        chapters = body.chapters or []
-        parts = [{"title": c.title, "text": c.text} for c in chapters] or [{"title": "", "text": body.text or ""}]
-        name = "chapters" if chapters else "text"
-        limit = self.connections.settings.max_text_characters
-        characters = sum(len(part["text"]) for part in parts)
-        if characters > limit:
-            raise _wrong_text(name, "text_too_long", f"The text has {characters} characters; the maximum is {limit}.")
-        if not any(part["text"].strip() for part in parts):
-            raise _wrong_text(name, "empty_text", "The text is empty.")
-        if not any(has_word(part["text"]) for part in parts):
-            raise _wrong_text(name, "no_words", "The text contains no words.")
-        return parts
 
 
 def _with_stored_voice(body: JobRequest) -> JobRequest:
@@ -277,7 +253,7 @@ def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
     return frozenset(given)
 
 
-def _document(body: JobRequest, owner: str, planned: PlannedJob, chapters: list[dict[str, str]]) -> JobDocument:
+def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) -> JobDocument:
     """The job's document: what its steps need to know, without the text."""
     return JobDocument(
         owner=owner,
@@ -293,12 +269,8 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, chapters: list[
             loudness=body.output.loudness,
             destination=body.output.destination,
         ),
-        characters=sum(len(chapter["text"]) for chapter in chapters),
+        characters=text.characters,
         normalize=body.normalize,
         segments=None if body.segments is None else tuple((s.start, s.end) for s in body.segments),
         metadata=body.metadata,
     )
-
-
-def _wrong_text(name: str, code: str, detail: str) -> ChorusError:
-    return InvalidText(detail, code=code, fields=[FieldError(name, code, detail)])

@@ -24,9 +24,9 @@ from storage.ledger.records import Outcome, Work
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.integration.test_following import RATE, STATION, Hand
+from workers.recordings.decode import read_samples
 from workers.steps.cpu import run_cpu_item
 from workers.steps.listen import EmbedStep, VadStep
-from workers.steps.recordings import read_samples
 from workers.steps.speech import SynthesizeStep
 
 

@@ -22,8 +22,8 @@ from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from tests.silent_flac import silence
-from workers.steps.long_decodes import LONG, is_long
-from workers.steps.recordings import read_samples
+from workers.recordings.decode import read_samples
+from workers.recordings.long_decodes import LONG, is_long
 
 PLAN = Plan.parse("prepare:cpu vad:silero-vad")
 

@@ -10,9 +10,9 @@ from models.catalog import load_catalog
 from pipelines.connections import Connections
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
-from workers.steps import stock_voices
 from workers.steps.listen import cosine
-from workers.steps.stock_voices import Loaded, StockVoices, embed_voice, shipped, stock_name
+from workers.stock_voices import stock_voices
+from workers.stock_voices.stock_voices import Loaded, StockVoices, embed_voice, shipped, stock_name
 
 CATALOG = load_catalog()
 ENCODER = CATALOG.get("ge2e")
@@ -25,7 +25,7 @@ def connections(valkey: str, seaweedfs: S3) -> Connections:
 
 
 def test_every_stock_voice_comes_with_the_code() -> None:
-    """Where this fails: python -m workers.steps.stock_voices."""
+    """Where this fails: python -m workers.stock_voices.stock_voices."""
     wanted = {
         stock_name(encoder, *voice)
         for encoder in CATALOG.of(Role.EMBED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.steps.takes import fullest_part
+from workers.recordings.takes import fullest_part
 
 RATE = 16_000
 

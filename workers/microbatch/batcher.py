@@ -29,7 +29,7 @@ from storage.metrics import Count
 from workers.microbatch.formation import form
 from workers.microbatch.pieces import Pieces
 from workers.microbatch.suspects import Verdict, judge
-from workers.recording import record
+from workers.outcomes import record
 from workers.retry import as_chorus_error, failed, retry_until_available
 from workers.steps.base import ModelStep, SourceMissing, Stored
 

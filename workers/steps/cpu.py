@@ -21,10 +21,10 @@ from core.work import CPU, ItemRef
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, Work
 from workers.microbatch.suspects import Verdict, judge
-from workers.recording import record
+from workers.outcomes import record
+from workers.recordings.long_decodes import NoTurn
 from workers.retry import as_chorus_error, failed, retry_until_available
 from workers.steps.assemble import UtterancesMissing, drop_unwanted
-from workers.steps.long_decodes import NoTurn
 from workers.steps.registry import CPU_STEPS
 
 log = logging.getLogger(__name__)

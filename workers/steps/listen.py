@@ -21,8 +21,8 @@ from pipelines.connections import Connections
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
+from workers.recordings.decode import RATE, folder_of, read_samples
 from workers.steps.base import ModelStep, Stored
-from workers.steps.recordings import RATE, folder_of, read_samples
 
 log = logging.getLogger(__name__)
 

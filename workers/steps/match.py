@@ -12,7 +12,7 @@ from storage.ledger.records import Work
 from storage.ledger.registry import live_stations
 from workers.steps.base import ModelStep, Stored
 from workers.steps.listen import cosine, read_embedding
-from workers.steps.stock_voices import StockVoice, StockVoices, stock_voices
+from workers.stock_voices.stock_voices import StockVoice, StockVoices, stock_voices
 
 
 class MatchStep(ModelStep):

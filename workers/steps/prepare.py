@@ -19,9 +19,9 @@ from pipelines.connections import Connections
 from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
+from workers.recordings.decode import fetch_recordings
 from workers.retry import retry_until_available
 from workers.steps.listen import read_embedding
-from workers.steps.recordings import fetch_recordings
 from workers.steps.utterances import Spoken, spoken, warnings_of
 
 

@@ -24,9 +24,9 @@ from storage.ledger.documents import RecordingDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.objects import Objects
+from workers.recordings.long_decodes import is_long, turn
+from workers.recordings.takes import fullest_part
 from workers.retry import retry_until_available
-from workers.steps.long_decodes import is_long, turn
-from workers.steps.takes import fullest_part
 
 #: Sample rate in Hz for all models that process recordings.
 RATE = 16_000
