@@ -16,9 +16,9 @@ from broker.publish import publish_many
 from core.errors import ArtifactMissing, ChorusError, LedgerUnavailable, ModelFailed, Overloaded
 from core.names import JobState, Priority, Role, StepState
 from core.redis import connect
-from core.work import CPU, ItemRef, Plan, PlanStep, UtteranceWork
+from core.work import CPU, ItemRef, Plan, PlanStep, StageWork, UtteranceWork
 from storage.ledger.documents import JobDocument
-from storage.ledger.ledger import Ledger
+from storage.ledger.ledger import TRIES, Ledger
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import NewJob, Outcome
 from storage.ledger.registry import WorkerRecord, announce, live_stations, live_workers, withdraw
@@ -37,6 +37,15 @@ CONVERT = Plan(
         PlanStep(role=Role.PREPARE),
         PlanStep(role=Role.SYNTHESIZE, model="voice", each=True),
         PlanStep(role=Role.CONVERT, model="tone", each=True),
+        PlanStep(role=Role.ASSEMBLE),
+    )
+)
+
+CONVERT_SHARED = Plan(
+    (
+        PlanStep(role=Role.PREPARE),
+        PlanStep(role=Role.SYNTHESIZE, model="voice", each=True),
+        PlanStep(role=Role.CONVERT, model="tone", each=True, inputs=("embedding",)),
         PlanStep(role=Role.ASSEMBLE),
     )
 )
@@ -187,6 +196,50 @@ def test_utterances_go_through_every_step_of_theirs(bench: Bench) -> None:
     assert len(bench.drain("voice")) == 3
     assert sorted((r.step, r.index) for r in bench.drain("tone")) == [(2, 0), (2, 1), (2, 2)]
     assert [r.step for r in bench.released(CPU)] == [3]
+
+
+def test_utterances_of_two_stages_keep_both_artifacts_and_are_given_what_they_share(bench: Bench) -> None:
+    ref = bench.create(plan=CONVERT_SHARED)
+    bench.released(CPU)
+    stages = tuple(
+        StageWork(inputs={}, options={}, seed=0, artifact=f"ann/utterances/{name}.flac") for name in ("said", "turned")
+    )
+    bench.ledger.enqueue_utterances(ref, 1, [UtteranceWork(stages=stages, pause=0.0)], [False])
+    bench.done(ref, CPU, outputs=StepOutputs(embedding="ann/embeddings/e.safetensors"))
+    [ref] = bench.released("voice")
+    [work] = bench.ledger.take("voice", [ref])
+    assert work and (work.stage, work.inputs) == (0, ())
+    bench.done(ref, "voice")
+    [ref] = bench.released("tone")
+    [work] = bench.ledger.take("tone", [ref])
+    assert work and (work.stage, work.inputs) == (1, ("ann/embeddings/e.safetensors",))
+    bench.done(ref, "tone")
+    assert bench.ledger.existing("ann", [stage.artifact for stage in stages]) == [True, True]
+
+
+def test_a_stage_whose_source_is_gone_goes_back_to_the_one_before_a_bounded_number_of_times(bench: Bench) -> None:
+    bench.open("job_1", 1, CONVERT)
+    for _ in range(TRIES):
+        [ref] = bench.released("voice")
+        assert bench.done(ref, "voice")
+        [ref] = bench.released("tone")
+        assert bench.done(ref, "tone", error=ArtifactMissing(), back=True)
+        assert not bench.done(ref, "tone"), "what comes from there later is not wanted"
+        assert bench.released("tone") == []
+    [ref] = bench.released("voice")
+    bench.done(ref, "voice")
+    [ref] = bench.released("tone")
+    assert bench.done(ref, "tone", error=ArtifactMissing(), back=True)
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED and job.errors[0]["code"] == "artifact_missing"
+
+
+def test_only_an_utterance_that_has_a_stage_before_goes_back(bench: Bench) -> None:
+    bench.open("job_1", 1)
+    [ref] = bench.released("voice")
+    assert bench.done(ref, "voice", error=ArtifactMissing(), back=True)
+    job = bench.ledger.get("job_1")
+    assert job and job.state is JobState.FAILED
 
 
 def test_what_is_rendered_already_is_not_released(bench: Bench) -> None:

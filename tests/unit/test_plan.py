@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,20 @@ from hypothesis import strategies as st
 from core.errors import ChorusError, ConfigurationError, InvalidRequest, Unroutable
 from core.names import Role
 from core.work import Plan
-from models.base import Bounds, ModelSpec, Option, Voice
-from models.catalog import Catalog, read_catalog
-from pipelines.definitions import DEFAULT_FILE, Pipeline, PipelineStep, StepData, get_pipeline, read_pipelines
-from pipelines.plan import PlanRequest, needed_steps, plan_job, wrong_option
+from models.base import Bounds, Family, ModelSpec, Option, Voice
+from models.catalog import Catalog, load_catalog, read_catalog
+from models.families import load_families
+from pipelines.candidates import candidates
+from pipelines.definitions import (
+    DEFAULT_FILE,
+    Pipeline,
+    PipelineStep,
+    StepData,
+    get_pipeline,
+    load_pipelines,
+    read_pipelines,
+)
+from pipelines.plan import PlanRequest, encoder_of, needed_steps, plan_job, wrong_option
 
 TEXT = frozenset({StepData.TEXT})
 SPEED = Option(default=1.0, minimum=0.5, maximum=2.0)
@@ -136,6 +147,50 @@ def test_steps_whose_gift_is_there_are_skipped() -> None:
     with pytest.raises(Unroutable) as found:
         roles()
     assert code_of(found) == "missing_reference"
+
+
+def read(tmp_path: Path, *steps: str) -> Pipeline:
+    file = tmp_path / "pipelines.yaml"
+    file.write_text("pipelines:\n  mine:\n    steps:\n" + "".join(f"      - {{{step}}}\n" for step in steps))
+    return read_pipelines(file)["mine"]
+
+
+SPEAKS = "role: synthesize, type: piper, needs: [text, language, base_voice], gives: speech"
+
+
+def test_the_step_names_its_encoder(tmp_path: Path) -> None:
+    catalog = load_catalog()
+    embeds = "role: embed, type: ge2e, needs: [reference], gives: embedding"
+    turns = "role: convert, type: shift, needs: [speech, embedding], gives: speech"
+    families = {**load_families(), "shift": Family(type="shift", role=Role.CONVERT, model="m:M")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.families.load_families", lambda: families)
+        assert encoder_of(read(tmp_path, embeds, SPEAKS, turns), catalog).name == "ge2e"
+        named = turns.replace("needs:", "encoder: campplus, needs:")
+        assert encoder_of(read(tmp_path, SPEAKS, named), catalog).name == "campplus"
+        for wrong, reason in (
+            (turns, "nothing before this step gives"),
+            (turns.replace("needs:", "encoder: piper, needs:"), "a piper makes no embeddings"),
+            (SPEAKS.replace("needs:", "encoder: ge2e, needs:"), "needs no embedding"),
+            (turns.replace("needs:", "encoder: nonsense, needs:"), "The model type 'nonsense' does not exist"),
+        ):
+            with pytest.raises(ConfigurationError) as found:
+                read(tmp_path, SPEAKS, wrong)
+            assert reason in found.value.message
+
+
+def test_utterances_are_given_the_embedding_where_their_step_needs_it() -> None:
+    plan = Plan.parse("prepare:cpu *synthesize:hum *convert:shift<embedding assemble:cpu")
+    assert [step.inputs for step in plan.stages] == [(), ("embedding",)] and plan.first_stage == 1
+    assert Plan.parse(str(plan)) == plan
+
+
+def test_only_voices_that_the_catalog_allows_are_matched() -> None:
+    step = next(s for s in load_pipelines()["voice_match"].steps if s.role is Role.SYNTHESIZE)
+    catalog = load_catalog()
+    assert {model.name for model in candidates(step, catalog, matched=True)} == {"piper-joe", "kokoro"}
+    hidden = {name: replace(spec, voice_match=False) for name, spec in catalog.models.items()}
+    assert candidates(step, Catalog(hidden), matched=True) == [] != candidates(step, Catalog(hidden))
 
 
 @given(st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.integers())))
