@@ -1,16 +1,9 @@
 """The embeddings of the stock voices, with which ``match`` compares.
 
-<<<<<<< HEAD:workers/steps/stock_voices.py
 Each voice speaks a few sentences, which the encoder embeds. For the voices of our own ``models.yaml`` this was done
 in advance: ``stock_voices.safetensors`` contains their embeddings under names derived from text, voice, weights and
-code. Those of other voices are computed at their first use and stored. ``python -m workers.steps.stock_voices``
-updates the file.
-=======
-Each voice speaks a few sentences, the encoder listens. For the voices of our own ``models.yaml`` that was done
-before: ``stock_voices.safetensors`` holds their embeddings under the names that follow from text, voice, weights and
-code. Those of other voices are made at their first use and kept in storage. ``python -m
-workers.stock_voices.stock_voices`` writes the file anew.
->>>>>>> 62e291a (Split submission into validate, plan, store inputs and build; give recordings and stock voices rooms):workers/stock_voices/stock_voices.py
+code. Those of other voices are computed at their first use and stored. ``python -m
+workers.stock_voices.stock_voices`` updates the file.
 """
 
 from __future__ import annotations
