@@ -87,7 +87,7 @@ def output_rate(format: AudioFormat, source_rate: int, sample_rate: int | None) 
     return next((rate for rate in rates if rate >= source_rate), rates[-1])
 
 
-class Intake:
+class PcmInput:
     """The input of an encoder: chunks resampled to ``rate`` Hz and clipped to full scale.
 
     The total is ``n * rate / source_rate`` samples, rounded, and at least one. ``taken`` and ``given`` count samples
@@ -145,7 +145,7 @@ class Encoder:
         self.source_rate = source_rate
         self.rate = output_rate(format, source_rate, sample_rate)
         self._done: Encoded | None = None
-        self._intake = Intake(source_rate, self.rate)
+        self._input = PcmInput(source_rate, self.rate)
         lossless = format in (AudioFormat.WAV, AudioFormat.FLAC)
         with encoding_errors():
             self._sink: _Sink = (_Libsndfile if lossless else FfmpegSink)(path, format, self.rate)
@@ -153,22 +153,22 @@ class Encoder:
     def write(self, samples: Samples) -> None:
         """Appends float32 [n]. Raises `ModelFailed` where they are not finite, `InvalidRequest`
         (``audio_too_long``) where a WAV would exceed 4 GB."""
-        self._encode(self._intake.add(samples))
+        self._encode(self._input.add(samples))
 
     def close(self) -> Encoded:
         """Ends the file and says what it is. Raises `ModelFailed` (``no_audio``) if nothing was written."""
         if self._done is not None:
             return self._done
-        if not self._intake.taken:
+        if not self._input.taken:
             raise ModelFailed("There is no audio to encode.", code="no_audio")
-        self._encode(self._intake.finish())
+        self._encode(self._input.finish())
         with encoding_errors():
             self._sink.close()
             size = self.path.stat().st_size
             with self.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         heard = OPUS_RATE if self.format is AudioFormat.OPUS else self.rate
-        self._done = Encoded(size, self._intake.wanted / self.rate, heard, digest)
+        self._done = Encoded(size, self._input.wanted / self.rate, heard, digest)
         return self._done
 
     def __enter__(self) -> Self:
@@ -184,7 +184,7 @@ class Encoder:
 
     def _encode(self, chunks: Iterator[Samples]) -> None:
         for samples in chunks:
-            if self.format is AudioFormat.WAV and 2 * self._intake.given > MAX_WAV_BYTES:
+            if self.format is AudioFormat.WAV and 2 * self._input.given > MAX_WAV_BYTES:
                 raise InvalidRequest("A WAV file holds at most 4 GB. Use flac.", code="audio_too_long")
             with encoding_errors():
                 self._sink.write(samples)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from audio.encode import CONTENT_TYPES, FfmpegSink, Intake, encoding_errors, output_rate, to_pcm16
+from audio.encode import CONTENT_TYPES, FfmpegSink, PcmInput, encoding_errors, output_rate, to_pcm16
 from audio.samples import Samples
 from core.names import AudioFormat
 
@@ -56,7 +56,7 @@ class StreamEncoder:
     def __init__(self, format: StreamFormat, source_rate: int, sample_rate: int | None = None) -> None:
         self.format = format
         self.rate = output_rate(format.as_file, source_rate, sample_rate)  #: Hz
-        self._intake = Intake(source_rate, self.rate)
+        self._input = PcmInput(source_rate, self.rate)
         self._made = io.BytesIO()
         self._sink: FfmpegSink | None = None
         if format in (StreamFormat.MP3, StreamFormat.OPUS):
@@ -69,11 +69,11 @@ class StreamEncoder:
 
     def write(self, samples: Samples) -> bytes:
         """Encode float32 [n]. Raises `ModelFailed` if they are not finite."""
-        return self._encode(self._intake.add(samples))
+        return self._encode(self._input.add(samples))
 
     def close(self) -> bytes:
         """The remaining bytes of encoder and resampler."""
-        rest = self._encode(self._intake.finish())
+        rest = self._encode(self._input.finish())
         if self._sink is None:
             return rest
         sink, self._sink = self._sink, None

@@ -15,7 +15,7 @@ from benchmarks.support.recordings import (
     BATCH,
     RATE,
     ROUNDS,
-    Entry,
+    ManifestRow,
     largest_difference,
     open_model,
     outputs,
@@ -142,7 +142,7 @@ def _frames(spans: Spans, seconds: float) -> NDArray[np.bool_]:
     return frames
 
 
-def _of(entries: Sequence[Entry], kind: str) -> list[Entry]:
+def _of(entries: Sequence[ManifestRow], kind: str) -> list[ManifestRow]:
     return [entry for entry in entries if entry.kind == kind]
 
 

@@ -78,7 +78,7 @@ class Place:
         for number, endpoint in enumerate(self.dead):
             self.tell(endpoint, WAITING * (number + 1) // DEAD - WAITING * number // DEAD)
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Takes the dead endpoints and what waits for them away."""
         for endpoint in self.dead:
             self.webhooks.delete(endpoint.owner, endpoint.id)
@@ -132,7 +132,7 @@ def measure(rounds: int) -> Mapping[str, Sequence[float]]:
             beside.append(percentile(latencies(place, live), 0.95))
             waiting = sum(int(place.here.client.zcard(f"ch:due:{one.id}")) for one in place.dead)
             say(f"p95 {quiet[-1] * 1000:.1f} ms alone, {beside[-1] * 1000:.1f} ms beside {waiting} that wait")
-            place.bury()
+            place.reap()
     return {"quiet": quiet, "beside": beside}
 
 

@@ -66,7 +66,7 @@ class QoS(virtual.QoS):
         self._delivered[tag] = queue
         self._by_queue[queue].add(tag)
 
-    def let_go(self, tags: Iterable[str]) -> None:
+    def untrack(self, tags: Iterable[str]) -> None:
         """Stop holding messages: unless they were settled, their leases expire."""
         for tag in tags:
             if (queue := self._delivered.pop(tag, None)) is not None:
@@ -82,13 +82,13 @@ class QoS(virtual.QoS):
             pipe.zrem(self.channel.unacked_index_key, *tags)
             pipe.hdel(self.channel.unacked_key, *tags)
             pipe.execute()
-            self.let_go(tags)
+            self.untrack(tags)
 
     def give_back(self, tags: Iterable[str]) -> None:
         """Puts messages back to the front of their queues, in their order, in one round trip."""
         if tags := list(tags):
             self._leases("", [], tags)
-            self.let_go(tags)
+            self.untrack(tags)
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledges one message, later if Redis is away."""
@@ -114,7 +114,7 @@ class QoS(virtual.QoS):
             self.give_back(list(self._delivered) if tags is None else tags)
         except RedisError as error:
             log.warning("Messages could not be returned; their leases will expire: %s", error)
-            self.let_go(list(self._delivered) if tags is None else tags)
+            self.untrack(list(self._delivered) if tags is None else tags)
         return []
 
     def restore_visible(self, *_: object, **__: object) -> None:
@@ -243,7 +243,7 @@ class Channel(stock.Channel):
             try:
                 self.connection._deliver(payload, queue)
             except BaseException:
-                self.qos.let_go([tag])  # and those behind it are not held: their leases run out
+                self.qos.untrack([tag])  # and those behind it are not held: their leases run out
                 raise
         self.qos.ack_many(done)
         return taken

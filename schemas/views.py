@@ -9,7 +9,7 @@ from typing import Any, cast, overload
 
 from core.names import BatchState, JobState, Role, VoiceState
 from schemas import responses, webhook_responses
-from storage.ledger.batches import Batch, Entry
+from storage.ledger.batches import Batch, BatchEntry
 from storage.ledger.records import Job, StepRecord
 from storage.objects.objects import Objects
 from storage.voices import StoredVoice
@@ -109,7 +109,7 @@ class Views:
             ),
         )
 
-    def entry(self, entry: Entry) -> responses.ManifestEntry:
+    def entry(self, entry: BatchEntry) -> responses.ManifestEntry:
         """A line of a batch's manifest."""
         job, audio = entry.job, None
         if job is not None and job.result:

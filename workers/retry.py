@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 #: Mean seconds until an item that failed in a way that may pass is tried again.
 RETRY_DELAY = 3.0
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def retry_until_available(call: Callable[[], Answer], stop: threading.Event | None = None) -> Answer:
+def retry_until_available(call: Callable[[], Result], stop: threading.Event | None = None) -> Result:
     """Repeat a call until Redis and the storage are available, with growing delays of up to 5 s.
 
     Once ``stop`` is set, the last `Unavailable` is raised instead: unacknowledged items then run elsewhere.

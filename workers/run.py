@@ -42,14 +42,14 @@ from workers.webhooks.sender import run_sender
 log = logging.getLogger(__name__)
 
 #: Micro-batches that are released to one worker: one runs, one waits.
-AHEAD = 2
+PREFETCH_BATCHES = 2
 
 #: Seconds after which the item of a CPU worker's child that died runs elsewhere. Celery takes ten, for results that
 #: may be on their way, and looks every five; here no one waits for a result, and a second run changes nothing.
-LOST_WAIT = 0.5
+LOST_CHILD_DELAY = 0.5
 
 #: Seconds that a stopping worker is given to finish the micro-batch that runs.
-PATIENCE = 20.0
+STOP_TIMEOUT = 20.0
 
 
 def worker_name(default: str) -> str:
@@ -64,7 +64,7 @@ class Heartbeat:
         self,
         connections: Connections,
         name: str,
-        rooms: Mapping[str, int],
+        capacity: Mapping[str, int],
         device: str,
         pace: Mapping[str, float] | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Heartbeat:
             name=name,
             pid=os.getpid(),
             host=socket.gethostname(),
-            rooms=rooms,
+            capacity=capacity,
             device=device,
             pace={} if pace is None else pace,
         )
@@ -82,7 +82,7 @@ class Heartbeat:
 
     def start(self) -> None:
         retry_until_available(lambda: announce(self._connections.redis, self.record))
-        retry_until_available(lambda: self._connections.ledger.release(self.record.rooms))
+        retry_until_available(lambda: self._connections.ledger.release(self.record.capacity))
         self._thread.start()
 
     def stop(self) -> None:
@@ -100,13 +100,13 @@ class Heartbeat:
                 log.warning("no heartbeat: %s", error)
 
 
-def room(bounds: Bounds) -> int:
+def capacity_of(bounds: Bounds) -> int:
     """The capacity of a worker in items of one model: one micro-batch runs, the next one waits.
 
     If items are computed one by one, half a micro-batch waits: a worker that holds more than it needs leaves another
     idle at the end of the work.
     """
-    return AHEAD * bounds.items if bounds.padded else bounds.items + max(1, bounds.items // 2)
+    return PREFETCH_BATCHES * bounds.items if bounds.padded else bounds.items + max(1, bounds.items // 2)
 
 
 def load_models(connections: Connections, names: Sequence[str], roles: Collection[Role], device: str) -> list[Model]:
@@ -163,21 +163,21 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     served = {model.spec.name: Served(model=model, bounds=model.bounds) for model in models}
     settlements = Settlements()
     batcher = MicroBatcher(connections, served, by_role, settlements.put)
-    rooms = {name: room(s.model.bounds) for name, s in served.items()}
-    app = make_app(settings, credit=rooms)
+    capacity = {name: capacity_of(s.model.bounds) for name, s in served.items()}
+    app = make_app(settings, credit=capacity)
     app.conf.update(
-        worker_prefetch_multiplier=sum(rooms.values()),
+        worker_prefetch_multiplier=sum(capacity.values()),
         worker_enable_remote_control=False,
         task_queues=[station_queue(name) for name in served],
     )
     for name in served:
         task = type("ModelTask", (MicroBatchTask,), {"station": name, "batcher": batcher, "name": task_name(name)})
         app.register_task(task())
-    app.steps["consumer"].add(micro_batch_step(batcher, settlements, PATIENCE))
+    app.steps["consumer"].add(micro_batch_step(batcher, settlements, STOP_TIMEOUT))
     app.steps["consumer"].add(lease_step(settings.lease))
     batcher.start()
     devices = ",".join(dict.fromkeys(model.device for model in models))
-    heartbeat = Heartbeat(connections, worker_name("-".join(served)), rooms, devices, batcher.pace)
+    heartbeat = Heartbeat(connections, worker_name("-".join(served)), capacity, devices, batcher.pace)
     return _run_celery(app, heartbeat, pool="solo", concurrency=1)
 
 
@@ -186,16 +186,16 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
     connections = Connections.connect(settings)
     app = make_app(settings)
     app.conf.update(
-        worker_prefetch_multiplier=AHEAD,
+        worker_prefetch_multiplier=PREFETCH_BATCHES,
         worker_enable_remote_control=False,
         worker_max_memory_per_child=2_000_000,
-        worker_lost_wait=LOST_WAIT,
+        worker_lost_wait=LOST_CHILD_DELAY,
         task_queues=[station_queue(CPU)],
     )
     add_cpu_task(app)
-    app.steps["consumer"].add(lost_children_step(LOST_WAIT))
+    app.steps["consumer"].add(lost_children_step(LOST_CHILD_DELAY))
     app.steps["consumer"].add(lease_step(settings.lease))
-    heartbeat = Heartbeat(connections, worker_name("cpu"), {CPU: AHEAD * processes}, "cpu")
+    heartbeat = Heartbeat(connections, worker_name("cpu"), {CPU: PREFETCH_BATCHES * processes}, "cpu")
     return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)
 
 

@@ -18,7 +18,7 @@ class _Named(Protocol):
     def id(self) -> str: ...
 
 
-Entry = TypeVar("Entry", bound=_Named)
+Listed = TypeVar("Listed", bound=_Named)
 
 
 def invalid(name: str, code: str, detail: str) -> InvalidRequest:
@@ -52,7 +52,7 @@ def flag(name: str) -> bool:
     return _FLAGS[value]
 
 
-def page(ask: Callable[[str | None, int], Sequence[Entry]], view: Callable[[Entry], Mapping[str, Any]]) -> Response:
+def page(ask: Callable[[str | None, int], Sequence[Listed]], view: Callable[[Listed], Mapping[str, Any]]) -> Response:
     """The page that ``limit`` and ``cursor`` select. ``ask`` receives the cursor and the number of entries to fetch,
     one more than are shown. The id of the last one shown is the cursor of the next page."""
     limit = page_number("limit", 20, 1, 100)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, redirect, send_file, url_for
 from markupsafe import Markup
-from werkzeug.wrappers import Response as Answer
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api.openapi.operation import ResponseSpec, operation, unpublished
 from core.errors import ConfigurationError, NotFound
@@ -56,7 +56,7 @@ _OWN = ("start.js", "page.css")
 
 @routes.get("/")
 @unpublished
-def root() -> Answer:
+def root() -> WerkzeugResponse:
     """Redirect to the docs, with a link to the description (RFC 8631)."""
     answer = redirect(url_for("docs.page"))
     description, page_ = url_for("openapi.document"), url_for("docs.page")

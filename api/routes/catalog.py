@@ -35,7 +35,7 @@ def models() -> Response:
     """List models, in OpenAI's format with additional fields."""
     serving: dict[str, int] = {}
     for worker in live_workers(context().redis):
-        for station in worker["rooms"]:
+        for station in worker["capacity"]:
             serving[station] = serving.get(station, 0) + 1
     data = [_model_view(m, serving.get(m.name, 0)) for m in context().catalog.models.values()]
     return jsonify(responses.ModelList(object="list", data=data))

@@ -61,7 +61,7 @@ def _storage(ctx: Connections) -> None:
 
 
 def _cpu_worker(ctx: Connections) -> None:
-    if not any(CPU in worker["rooms"] for worker in live_workers(ctx.redis)):
+    if not any(CPU in worker["capacity"] for worker in live_workers(ctx.redis)):
         raise ChorusError("No CPU worker is running: start one with 'chorus worker cpu'.")
 
 
@@ -99,7 +99,7 @@ class _Collector:
         released = self._ctx.ledger.released(stations)
         serving = dict.fromkeys(stations, 0)
         for worker in live_workers(self._ctx.redis):
-            for station in worker["rooms"]:
+            for station in worker["capacity"]:
                 serving[station] = serving.get(station, 0) + 1
         yield _gauge("chorus_released_items", "Items that are released but not finished.", "station",
                      released.items())  # fmt: skip

@@ -64,8 +64,8 @@ def create() -> tuple[Response, int, dict[str, str]]:
     voice_id = ids.VOICE.new()
     folder = voice_folder(owner(), voice_id)
     try:
-        take_in = Intake(ctx).recording
-        recordings = [take_in(owner(), "reference", one, folder, field) for field, one in given]
+        store = Intake(ctx).recording
+        recordings = [store(owner(), "reference", one, folder, field) for field, one in given]
         voice = StoredVoice(
             id=voice_id,
             owner=owner(),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.errors import ArtifactMissing
-from storage.ledger.batches import Entry
+from storage.ledger.batches import BatchEntry
 from storage.objects.objects import Objects
 
 _CHUNK = 256 * 1024
@@ -42,7 +42,7 @@ class _Pipe(io.RawIOBase):
         return taken
 
 
-def zip_stream(objects: Objects, entries: Iterable[tuple[Entry, Mapping[str, Any]]]) -> Iterator[bytes]:
+def zip_stream(objects: Objects, entries: Iterable[tuple[BatchEntry, Mapping[str, Any]]]) -> Iterator[bytes]:
     """The bytes of the ZIP: an uncompressed file for each entry with audio, and the manifest at the end.
 
     ``entries``: each with its line of the manifest, whose ``url`` is left out here. A missing object is left out,

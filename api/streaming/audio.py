@@ -53,7 +53,7 @@ def follow_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> 
     unavailable for too long.
     """
     following = _Following(ctx, job, reader)
-    utterances = following.laid()
+    utterances = following.enqueued()
     if not utterances:
         yield from finished_audio(ctx, following.job, wanted, reader)
         return
@@ -125,7 +125,7 @@ class _Following:
         self._silence = False  #: whether silence stands for an utterance that failed
         self._works: list[UtteranceWork] = []
 
-    def laid(self) -> list[UtteranceWork]:
+    def enqueued(self) -> list[UtteranceWork]:
         """The job's utterances, once all of them are stored; empty if it has succeeded meanwhile.
 
         The ledger deletes them at the end of the job, so they are read once per generation.
@@ -207,7 +207,7 @@ class _Following:
         """Continue after a retry of the job: the remaining utterances are those of the new generation."""
         known = self._works
         self._read_job()
-        if self.laid() and len(self._works) != len(known):
+        if self.enqueued() and len(self._works) != len(known):
             raise StreamCut(f"utterance {index} has changed")
 
     def _read_job(self) -> None:

@@ -32,16 +32,16 @@ def say(text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestRow:
     """One line of a data folder's ``manifest.tsv``: path below the folder, and what it is."""
 
     file: str
     kind: str
 
 
-def read_manifest(data: Path) -> list[Entry]:
+def read_manifest(data: Path) -> list[ManifestRow]:
     """The files that a data folder says it has. Raises `core.errors.ConfigurationError`."""
-    entries = [Entry(row["file"], row["kind"]) for row in read_table(data / "manifest.tsv", ("file", "kind"))]
+    entries = [ManifestRow(row["file"], row["kind"]) for row in read_table(data / "manifest.tsv", ("file", "kind"))]
     return [entry for entry in entries if (data / entry.file).is_file()]
 
 

@@ -131,7 +131,7 @@ def _welcome(home: Home, layout: Layout) -> str:
 # -- the command
 
 
-def end_leftovers(home: Home, patience: float = 5.0) -> list[str]:
+def end_leftovers(home: Home, timeout: float = 5.0) -> list[str]:
     """Ends the processes of an earlier ``chorus up`` that was killed, and returns their names.
 
     The kernel has already sent them SIGTERM; two servers must never run on the same data."""
@@ -139,7 +139,7 @@ def end_leftovers(home: Home, patience: float = 5.0) -> list[str]:
     for entry in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(entry["pid"], signal.SIGTERM)
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while any(is_alive(p["pid"], p["created"]) for p in found) and time.monotonic() < end:
         time.sleep(0.05)
     for entry in found:

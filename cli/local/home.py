@@ -76,7 +76,7 @@ def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Address:
     """The URL of a running stack, and its API key."""
 
     url: str
@@ -228,7 +228,7 @@ class Home:
         return self._read_json("state.json")
 
     @staticmethod
-    def load(path: Path) -> Connection:
+    def load(path: Path) -> Address:
         """The URL and the API key of the stack that runs in ``path``.
 
         Raises `ConfigurationError` (code ``not_running``) if none runs there. Creates no files."""
@@ -244,7 +244,7 @@ class Home:
             raise ConfigurationError(
                 f"The stack in {home.path} is still starting and has no API key yet.", code="not_running"
             )
-        return Connection(str(state["url"]), secret)
+        return Address(str(state["url"]), secret)
 
     # -- environment
 

@@ -150,11 +150,11 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def kill_session(leader: int, patience: float = 2.0) -> list[int]:
+def kill_session(leader: int, timeout: float = 2.0) -> list[int]:
     """Send SIGKILL to a whole session until no process in it lives; return the pids that still do.
 
     ``leader`` must not be reaped yet, so that its pid cannot belong to another process."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while left := members(leader):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
@@ -236,7 +236,7 @@ class _Child:
         return now - self.felt > self.process.stall_timeout
 
     def died(self) -> bool:
-        """Whether it has ended. It is not reaped yet: as a zombie it keeps its pid until `bury`."""
+        """Whether it has ended. It is not reaped yet: as a zombie it keeps its pid until `reap`."""
         return self.popen is not None and not _lives(self.popen.pid)
 
     def ask_to_end(self) -> None:
@@ -249,7 +249,7 @@ class _Child:
         self.popen.send_signal(self.process.stop_signal)
         self.due = time.monotonic() + self.process.stop_timeout
 
-    def bury(self) -> str:
+    def reap(self) -> str:
         """Kill the rest of its session, reap it, and return how it ended."""
         if self.popen is None:
             return ""
@@ -346,7 +346,7 @@ class Supervisor:
         """Send SIGKILL to all processes now."""
         for child in reversed(self._children.values()):
             if child.state is not State.STOPPED:
-                child.bury()
+                child.reap()
                 self._enter(child, State.STOPPED)
 
     def step(self) -> None:
@@ -376,7 +376,7 @@ class Supervisor:
             if pause > HELD:
                 child.felt += pause
             if child.state is State.READY and child.stalled(now):
-                child.bury()
+                child.reap()
                 self._ended(child, f"unresponsive for {child.process.stall_timeout:g} s")
 
     # -- one child at a time
@@ -392,7 +392,7 @@ class Supervisor:
             if now >= child.due and all(needs):
                 self._start(child)
         elif child.died():
-            self._ended(child, child.bury())
+            self._ended(child, child.reap())
         elif child.state is State.STARTING:
             self._ask(child, now)
         elif child.failures and now - child.since > self._backoff.healthy:
@@ -420,7 +420,7 @@ class Supervisor:
             child.was_ready = True
             self._enter(child, State.READY)
         elif now - child.since > child.process.start_timeout:
-            child.bury()
+            child.reap()
             self._ended(child, f"not ready after {child.process.start_timeout:.0f} s")
 
     def _ended(self, child: _Child, how: str) -> None:
@@ -445,10 +445,10 @@ class Supervisor:
         if child.popen is None:
             self._enter(child, State.STOPPED)
         elif child.died():
-            self._enter(child, State.STOPPED, child.bury())
+            self._enter(child, State.STOPPED, child.reap())
         elif child.state is State.STOPPING:
             if now > child.due:
-                child.bury()
+                child.reap()
                 self._enter(child, State.STOPPED, f"killed after {child.process.stop_timeout:g} s")
         elif not self._needed(child):
             child.ask_to_end()

@@ -18,7 +18,7 @@ from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
 from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.operations import Operations, Recording
-from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries
+from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries
 from chorus_client.transfers import Download, arriving, events_in
 
 T = TypeVar("T")
@@ -103,15 +103,15 @@ class AsyncClient:
 
     async def transcribe(self, recording: Recording, **job: Any) -> Job:
         """Transcribe a recording: see ``result.transcript``. Raises `JobFailed`."""
-        return await self._run(self._operations.door("transcribe", recording, job))
+        return await self._run(self._operations.sync_endpoint("transcribe", recording, job))
 
     async def embed(self, recording: Recording, **job: Any) -> Job:
         """Compute the speaker embedding of a recording: see ``result.embedding``. Raises `JobFailed`."""
-        return await self._run(self._operations.door("embed", recording, job))
+        return await self._run(self._operations.sync_endpoint("embed", recording, job))
 
     async def vad(self, recording: Recording, **job: Any) -> Job:
         """Find the speech in a recording: see ``result.segments``. Raises `JobFailed`."""
-        return await self._run(self._operations.door("vad", recording, job))
+        return await self._run(self._operations.sync_endpoint("vad", recording, job))
 
     async def create_batch(
         self,
@@ -398,7 +398,7 @@ class AsyncClient:
             result: T = stop.value
             return result
 
-    async def _do(self, step: Call | Pause) -> Answer | None:
+    async def _do(self, step: Call | Pause) -> Reply | None:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None

@@ -18,7 +18,7 @@ from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
 from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.operations import Operations, Recording
-from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries
+from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries
 from chorus_client.transfers import Download, arriving, events_in
 
 T = TypeVar("T")
@@ -108,15 +108,15 @@ class Client:
 
     def transcribe(self, recording: Recording, **job: Any) -> Job:
         """Transcribe a recording: see ``result.transcript``. Raises `JobFailed`."""
-        return self._run(self._operations.door("transcribe", recording, job))
+        return self._run(self._operations.sync_endpoint("transcribe", recording, job))
 
     def embed(self, recording: Recording, **job: Any) -> Job:
         """Compute the speaker embedding of a recording: see ``result.embedding``. Raises `JobFailed`."""
-        return self._run(self._operations.door("embed", recording, job))
+        return self._run(self._operations.sync_endpoint("embed", recording, job))
 
     def vad(self, recording: Recording, **job: Any) -> Job:
         """Find the speech in a recording: see ``result.segments``. Raises `JobFailed`."""
-        return self._run(self._operations.door("vad", recording, job))
+        return self._run(self._operations.sync_endpoint("vad", recording, job))
 
     def create_batch(
         self,
@@ -397,7 +397,7 @@ class Client:
             result: T = stop.value
             return result
 
-    def _do(self, step: Call | Pause) -> Answer | None:
+    def _do(self, step: Call | Pause) -> Reply | None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from chorus_client.errors import ChorusError, ConnectionFailed
-from chorus_client.protocol import Answer, Call, problem_of
+from chorus_client.protocol import Call, Reply, problem_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def connection(url: str | None, api_key: str | None) -> Connection:
     return Connection(address, key or None)
 
 
-def answer_of(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response) -> Reply:
     """An answer that has been read. Raises `ApiError`, also for a redirection: Chorus has none."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     document = None
@@ -90,7 +90,7 @@ def answer_of(response: httpx.Response) -> Answer:
                 raise ChorusError("The API's response is not JSON.") from error
     if not response.is_success:
         raise problem_of(response.status_code, headers, document)
-    return Answer(response.status_code, headers, response.content, document)
+    return Reply(response.status_code, headers, response.content, document)
 
 
 def failed(error: Exception) -> ConnectionFailed:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from chorus_client.contents import Content, is_file, source_of
 from chorus_client.errors import ApiError, ChorusError, JobFailed, VoiceFailed
 from chorus_client.models import Audio, Batch, Job, Page, Upload, Voice, WebhookEndpoint
-from chorus_client.protocol import Answer, Call, Operation, Retry, once, sent, settled, until
+from chorus_client.protocol import Call, Operation, Reply, Retry, once, sent, settled, until
 
 #: A recording: a path, an open binary file, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or
 #: {"url": "https://…"}.
@@ -64,7 +64,7 @@ def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v.astimezone().isoformat() if isinstance(v, datetime) else v for k, v in found.items()}
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: Reply) -> dict[str, Any]:
     if not isinstance(answer.json, dict):
         raise ChorusError("The response is not from Chorus. Is the address correct?")
     return answer.json
@@ -80,7 +80,7 @@ class Operations:
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
 
-    def _sent(self, call: Call, within: float = math.inf) -> Operation[Answer]:
+    def _sent(self, call: Call, within: float = math.inf) -> Operation[Reply]:
         return sent(call, self._retry, within)
 
     def _json(self, method: str, path: str, **more: Any) -> Operation[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Operations:
         found = yield from self._json("GET", "/v1/jobs", params=_filters(filters))
         return Page(tuple(map(Job.of, found["data"])), found["next"])
 
-    def door(self, name: str, recording: Recording, options: Mapping[str, Any]) -> Operation[Job]:
+    def sync_endpoint(self, name: str, recording: Recording, options: Mapping[str, Any]) -> Operation[Job]:
         """``embed``, ``vad`` or ``transcribe``, waited for."""
         body = yield from self._with_recordings({**options, "recording": recording})
         call = once(Call("POST", f"/v1/{name}", json=body, timeout=120.0))
@@ -233,7 +233,7 @@ class Operations:
         if consent is not None:
             body["consent"] = consent
         # Not tried again: a second voice would be another one.
-        answer: Answer = yield Call("POST", "/v1/voices", json=body, timeout=300.0)
+        answer: Reply = yield Call("POST", "/v1/voices", json=body, timeout=300.0)
         return Voice.of(_document(answer))
 
     def voices(self) -> Operation[list[Voice]]:
@@ -259,7 +259,7 @@ class Operations:
     # -- webhooks
 
     def create_webhook(self, body: Mapping[str, Any]) -> Operation[WebhookEndpoint]:
-        answer: Answer = yield Call("POST", "/v1/webhooks", json=_given(body))
+        answer: Reply = yield Call("POST", "/v1/webhooks", json=_given(body))
         return WebhookEndpoint.of(_document(answer))
 
     def webhooks(self) -> Operation[list[WebhookEndpoint]]:
@@ -277,7 +277,7 @@ class Operations:
 
     def act_webhook(self, webhook: str | WebhookEndpoint, action: str) -> Operation[dict[str, Any]]:
         """``rotate`` (returns the new ``secret``) or ``test``."""
-        answer: Answer = yield Call("POST", f"/v1/webhooks/{path_of(webhook)}/{action}")
+        answer: Reply = yield Call("POST", f"/v1/webhooks/{path_of(webhook)}/{action}")
         return _document(answer)
 
     def job_deliveries(self, job: str | Job) -> Operation[list[dict[str, Any]]]:
@@ -301,7 +301,7 @@ class Operations:
 
     def redeliver(self, delivery: str) -> Operation[dict[str, Any]]:
         # Not tried again: the event might go out twice.
-        answer: Answer = yield Call("POST", f"/v1/deliveries/{path_of(delivery)}/redeliver")
+        answer: Reply = yield Call("POST", f"/v1/deliveries/{path_of(delivery)}/redeliver")
         return _document(answer)
 
     # -- answers that are read bit by bit

@@ -1,6 +1,6 @@
 """What both clients do, without doing any input or output themselves.
 
-An *operation* is a generator: it yields a `Call` and gets an `Answer`, or yields a `Pause` and gets nothing. Each
+An *operation* is a generator: it yields a `Call` and gets an `Reply`, or yields a `Pause` and gets nothing. Each
 client drives it in its own way, so that waiting, retrying and parsing are written once.
 """
 
@@ -42,7 +42,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """One answer, whole."""
 
     status: int
@@ -129,7 +129,7 @@ def _retry_after(value: str) -> float | None:
 
 def settled(
     call: Call, retry: Retry, arrived: Callable[[ApiError], bool], within: float = math.inf
-) -> Operation[Answer | None]:
+) -> Operation[Reply | None]:
     """Send a call, and retry it if that may help.
 
     Returns None if a later attempt is rejected with an error that shows, by ``arrived``, that an earlier one
@@ -138,7 +138,7 @@ def settled(
     tries = Tries(retry, within)
     while True:
         try:
-            answer: Answer = yield call
+            answer: Reply = yield call
             return answer
         except ChorusError as error:
             if tries.failures and isinstance(error, ApiError) and arrived(error):
@@ -147,7 +147,7 @@ def settled(
         yield Pause(delay)
 
 
-def sent(call: Call, retry: Retry, within: float = math.inf) -> Operation[Answer]:
+def sent(call: Call, retry: Retry, within: float = math.inf) -> Operation[Reply]:
     """Send a call, and retry it if that may help."""
     answer = yield from settled(call, retry, lambda _: False, within)
     assert answer is not None

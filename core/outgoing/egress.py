@@ -60,7 +60,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EgressResponse:
     """A receiver's response to `Egress.post`, whatever the status."""
 
     status: int
@@ -150,7 +150,7 @@ class Egress:
         *,
         timeout: float,
         max_response_bytes: int = 16 * 1024,
-    ) -> Answer:
+    ) -> EgressResponse:
         """Sends ``body`` and returns the answer, whatever its status: a redirect is not followed.
 
         Of the answer's body ``max_response_bytes`` are kept and no more is read. An answer that is not
@@ -167,7 +167,7 @@ class Egress:
         received = _headers(response)
         truncated = len(gathered) > max_response_bytes
         kept = bytes(gathered[:max_response_bytes])
-        return Answer(response.status, received, kept, truncated, _retry_after(received.get("retry-after", "")))
+        return EgressResponse(response.status, received, kept, truncated, _retry_after(received.get("retry-after", "")))
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -74,7 +74,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BatchEntry:
     """One item: the client's name for it, a name for its file (without suffix), its job, or why there is none."""
 
     custom_id: str | None
@@ -114,7 +114,7 @@ class Batches:
         jobs = self._ledger.get_many(batches)
         return [_batch(job, found) if job else None for job, found in zip(jobs, counts, strict=True)]
 
-    def entries(self, batch: Batch) -> Iterator[Entry]:
+    def entries(self, batch: Batch) -> Iterator[BatchEntry]:
         """Every item in order, with its job. Raises `Conflict` (``batch_queued``) before the batch is open."""
         try:
             lines = self._objects.get(index_object(batch.job.owner, batch.id)).splitlines()
@@ -122,12 +122,12 @@ class Batches:
             raise Conflict("The batch's items are still being read.", code="batch_queued", retry_after=2) from error
         return self._joined(batch, lines)
 
-    def _joined(self, batch: Batch, lines: Sequence[bytes]) -> Iterator[Entry]:
+    def _joined(self, batch: Batch, lines: Sequence[bytes]) -> Iterator[BatchEntry]:
         for first in range(0, len(lines), PORTION):
             portion = [json.loads(line) for line in lines[first : first + PORTION]]
             jobs = self._ledger.get_many([job_of(batch.id, first + n) for n in range(len(portion))])
             for item, job in zip(portion, jobs, strict=True):
-                yield Entry(item["custom_id"], item["file"], job, item.get("error"))
+                yield BatchEntry(item["custom_id"], item["file"], job, item.get("error"))
 
     def cancel(self, batch: Batch) -> None:
         """Cancel a batch and all its jobs at once. Raises `Conflict` if it has already ended."""

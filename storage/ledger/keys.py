@@ -8,7 +8,7 @@
 - ``ch:key:{digest}``, ``ch:keys``: hash and set: API keys by the digest of their secret
 - ``ch:worker:{worker}``: string: the last heartbeat of a worker (JSON)
 - ``ch:workers``, ``ch:workers:{station}``: zset: worker -> time until which it counts as alive
-- ``ch:room:{station}``: hash: worker -> released items that it has capacity for
+- ``ch:capacity:{station}``: hash: worker -> released items that it has capacity for
 - ``ch:turns:{station}``: zset: turn at long work -> when its lease expires
 - ``ch:probe``, ``ch:swept``: written to check that Redis accepts writes; exists until the next sweep is due
 

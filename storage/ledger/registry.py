@@ -20,12 +20,12 @@ GONE_AFTER = 12.0
 
 @dataclass(slots=True, kw_only=True)
 class WorkerRecord:
-    """One worker process: ``rooms`` is the number of released items that it has capacity for, by station."""
+    """One worker process: ``capacity`` is the number of released items that it has capacity for, by station."""
 
     name: str
     pid: int
     host: str
-    rooms: Mapping[str, int]
+    capacity: Mapping[str, int]
     device: str = "cpu"
     pace: Mapping[str, float] = field(default_factory=dict)  #: by model, seconds that an item takes as of late
 
@@ -39,17 +39,17 @@ def announce(client: redis.Redis, worker: WorkerRecord) -> None:
         "pid": worker.pid,
         "host": worker.host,
         "device": worker.device,
-        "rooms": dict(worker.rooms),
+        "capacity": dict(worker.capacity),
         "pace": dict(worker.pace),
         "seen": now,
     }
     pipe.set(key("worker", worker.name), json.dumps(document), ex=round(GONE_AFTER))
     pipe.zadd(key("workers"), {worker.name: now + GONE_AFTER})
     pipe.zremrangebyscore(key("workers"), "-inf", now - 60)
-    for station, room in worker.rooms.items():
+    for station, items in worker.capacity.items():
         pipe.zadd(key("workers", station), {worker.name: now + GONE_AFTER})
         pipe.zremrangebyscore(key("workers", station), "-inf", now - 60)
-        pipe.hset(key("room", station), worker.name, str(room))
+        pipe.hset(key("capacity", station), worker.name, str(items))
     with redis_errors():
         pipe.execute()
 
@@ -59,9 +59,9 @@ def withdraw(client: redis.Redis, worker: WorkerRecord) -> None:
     pipe = client.pipeline(transaction=False)
     pipe.delete(key("worker", worker.name))
     pipe.zrem(key("workers"), worker.name)
-    for station in worker.rooms:
+    for station in worker.capacity:
         pipe.zrem(key("workers", station), worker.name)
-        pipe.hdel(key("room", station), worker.name)
+        pipe.hdel(key("capacity", station), worker.name)
     with redis_errors():
         pipe.execute()
 
@@ -76,7 +76,7 @@ def live_workers(client: redis.Redis) -> list[dict[str, Any]]:
 
 def live_stations(client: redis.Redis) -> set[str]:
     """The stations that at least one live worker serves."""
-    return {station for worker in live_workers(client) for station in worker["rooms"]}
+    return {station for worker in live_workers(client) for station in worker["capacity"]}
 
 
 def seconds_per_item(client: redis.Redis) -> dict[str, float]:

@@ -18,7 +18,7 @@ class Turns:
     """The turns at a station's long work. Methods raise `LedgerUnavailable`."""
 
     def __init__(self, client: redis.Redis, station: str, share: float) -> None:
-        """``share``: how many turns there are at once, as a share of the room that the live workers state."""
+        """``share``: how many turns there are at once, as a share of the capacity that the live workers state."""
         self._client = client
         self._scripts = Scripts(client)
         self._station = station

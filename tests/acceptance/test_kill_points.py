@@ -87,7 +87,7 @@ class Crew:
         assert results == [f"local/jobs/{job_id}/{generation}/{name}" for name in files]
         audio = self.access.audio(job_id)
         assert len(audio) == job["result"]["audio"]["bytes"]
-        for kind in ("utt", "at", "gift", "started", "tries"):
+        for kind in ("utt", "at", "outputs", "started", "tries"):
             assert not self.access.redis.exists(f"ch:{kind}:{job_id}"), kind
         return job
 
@@ -121,7 +121,7 @@ def crew(running: Crew) -> Iterator[Crew]:
 #: Where, in which program, and what lies between.
 POINTS = [
     ("cpu.started", "worker cpu", "a CPU step is marked as started, and not done"),
-    ("prepare.laid", "worker cpu", "the utterances are laid down, and prepare is not recorded"),
+    ("prepare.enqueued", "worker cpu", "the utterances are laid down, and prepare is not recorded"),
     ("advanced", "worker cpu", "prepare is recorded, and its utterances are not released"),
     ("released", "worker cpu", "utterances are released, and not enqueued"),
     ("cpu.recorded", "worker cpu", "a CPU step is recorded, and its message not acknowledged"),

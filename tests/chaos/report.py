@@ -152,7 +152,7 @@ def _left(chaos: Chaos) -> list[str]:
     gone = (
         "utt",
         "at",
-        "gift",
+        "outputs",
         "started",
         "tries",
         "wait",

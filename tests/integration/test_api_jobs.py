@@ -207,11 +207,11 @@ def test_the_eta_is_told_by_the_workers_and_then_by_the_job(client: FlaskClient,
     job_id = created(client, text="One sentence. " * 60)
     assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] is None  # no worker has said how fast it is
     redis = connect(valkey)
-    announce(redis, WorkerRecord(name="w", pid=1, host="h", rooms={"piper-joe": 8}, pace={"piper-joe": 0.5}))
+    announce(redis, WorkerRecord(name="w", pid=1, host="h", capacity={"piper-joe": 8}, pace={"piper-joe": 0.5}))
     alone = client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"]
     load = Ledger(redis).get(job_id).load  # type: ignore[union-attr]
     assert alone == pytest.approx(load * 0.5)
-    announce(redis, WorkerRecord(name="v", pid=2, host="h", rooms={"piper-joe": 8}, pace={"piper-joe": 0.5}))
+    announce(redis, WorkerRecord(name="v", pid=2, host="h", capacity={"piper-joe": 8}, pace={"piper-joe": 0.5}))
     assert client.get(f"/v1/jobs/{job_id}").get_json()["progress"]["eta"] == pytest.approx(alone / 2, abs=0.06)
     bob = {"X-API-Key": create_key(redis, "bob")}
     client.post("/v1/jobs", json=job(), headers=bob)

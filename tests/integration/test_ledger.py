@@ -330,7 +330,7 @@ def test_a_share_opens_at_one_and_doubles(bench: Bench) -> None:
 def test_no_more_is_released_than_live_workers_have_room_for(bench: Bench) -> None:
     for n in range(20):
         bench.open(f"job_{n}", 1)
-    worker = WorkerRecord(name="w", pid=1, host="h", rooms={"voice": 6})
+    worker = WorkerRecord(name="w", pid=1, host="h", capacity={"voice": 6})
     announce(bench.client, worker)
     assert live_stations(bench.client) == {"voice"}
     first = bench.released("voice")
@@ -355,7 +355,7 @@ def test_priorities_are_weighted(bench: Bench) -> None:
     for prio in Priority:
         for n in range(40):
             bench.open(f"job_{prio.value}{n}", 1, priority=prio)
-    announce(bench.client, WorkerRecord(name="w", pid=1, host="h", rooms={"voice": 24}))
+    announce(bench.client, WorkerRecord(name="w", pid=1, host="h", capacity={"voice": 24}))
     names = [r.job for r in bench.released("voice")]
     share = {p: sum(name.startswith(f"job_{p.value}") for name in names) for p in Priority}
     assert share == {Priority.INTERACTIVE: 16, Priority.NORMAL: 6, Priority.BULK: 2}

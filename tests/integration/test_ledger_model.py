@@ -42,7 +42,7 @@ PLANS = [
 ]
 STATIONS = [CPU, "voice", "tone", "vad"]
 RUNNING = ("queued", "running")
-KEPT_WHILE_IT_RUNS = ("utt", "at", "gift", "started", "tries")
+KEPT_WHILE_IT_RUNS = ("utt", "at", "outputs", "started", "tries")
 
 
 #: Everything in one round trip: {key, type, value, seconds to live}.
@@ -302,7 +302,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert self._station(ItemRef(name, 1, step, index)) == station, f"{name}: {index} waits for nothing"
             if waiting and fly < share:
                 assert rings[name] == 1, f"{name} waits at {station} and is in no ring"
-            if "laid" in record and self._station(ItemRef(name, 1, int(record["step"]))) == station:
+            if "enqueued" in record and self._station(ItemRef(name, 1, int(record["step"]))) == station:
                 assert waiting, f"nothing of {name} waits, and more is to be laid"
 
     def _unfinished_is_whole(self, now: Snapshot, name: str, counts: dict[str, int]) -> None:
@@ -327,7 +327,7 @@ class LedgerMachine(RuleBasedStateMachine):
         station = self._station(ref)
         record = now.record(ref.job)
         waits = now.list(f"ch:wait:{station}:{ref.job}").count(str(ref.index))
-        waits += "laid" in record and int(record["laid"]) <= ref.index and int(record["step"]) == ref.step
+        waits += "enqueued" in record and int(record["enqueued"]) <= ref.index and int(record["step"]) == ref.step
         out = now.out(station).count(ref)
         later = now.list("ch:delayed").count(f"{station} {ref}")
         assert waits + out + later == 1, f"{ref}: {waits}, {out}, {later}: {now.record(ref.job)}"

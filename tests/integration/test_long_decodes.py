@@ -114,7 +114,7 @@ def test_turns_are_one_of_an_owner_and_half_of_the_processes(valkey: str, monkey
     assert not found.take("ann", "2")
     assert not found.take("bob", "3")  # no worker has said how many processes it has
     client.zadd(f"ch:workers:{CPU}", {"one": time.time() + 60})
-    client.hset(f"ch:room:{CPU}", "one", "8")
+    client.hset(f"ch:capacity:{CPU}", "one", "8")
     assert found.take("bob", "3")
     assert not found.take("an", "4") and not found.take("ann", "2")
     found.give_back("ann", "1")

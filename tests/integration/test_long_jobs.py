@@ -248,4 +248,4 @@ def test_every_utterance_of_a_long_job_waits_once(watched: Watched) -> None:
     wait_for(worked, 30, "the job to succeed", every=0.001)
     assert sorted(seen) == list(range(5, count))
     assert watched.state("job_1") is JobState.SUCCEEDED
-    assert not watched.redis.hexists("ch:job:job_1", "laid")
+    assert not watched.redis.hexists("ch:job:job_1", "enqueued")

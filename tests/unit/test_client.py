@@ -33,7 +33,7 @@ from chorus_client import (
 from chorus_client.connection import answer_of, connection
 from chorus_client.models import TextWarning
 from chorus_client.operations import Operations, ours, path_of
-from chorus_client.protocol import Answer, Call, EventReader, Operation, Pause, Retry, Tries, problem_of, sent, until
+from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries, problem_of, sent, until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +71,7 @@ def test_a_method_has_the_same_signature_in_both(name: str) -> None:
 # -- retries
 
 
-def drive(operation: Operation[Any], *answers: Answer | ChorusError) -> tuple[Any, list[Call], list[float]]:
+def drive(operation: Operation[Any], *answers: Reply | ChorusError) -> tuple[Any, list[Call], list[float]]:
     """Runs an operation on the answers given, one for each call; its result, the calls, the pauses."""
     calls: list[Call] = []
     pauses: list[float] = []
@@ -91,8 +91,8 @@ def drive(operation: Operation[Any], *answers: Answer | ChorusError) -> tuple[An
         return stop.value, calls, pauses
 
 
-def ok(**document: Any) -> Answer:
-    return Answer(200, {}, b"", document)
+def ok(**document: Any) -> Reply:
+    return Reply(200, {}, b"", document)
 
 
 def refusal(status: int, code: str = "error", retry_after: float | None = None) -> ApiError:
@@ -317,7 +317,7 @@ def test_other_peoples_answers_are_errors_too() -> None:
             answer_of(response)
         assert raised.value.status == status
     with pytest.raises(ChorusError, match="Is the address correct"):
-        drive(Operations(Retry()).get("job_1"), Answer(200, {}, b"<html>", None))
+        drive(Operations(Retry()).get("job_1"), Reply(200, {}, b"<html>", None))
 
 
 def test_lists_are_read_to_their_end() -> None:
@@ -345,7 +345,7 @@ def test_filters_as_the_api_takes_them() -> None:
 def test_a_manifest_is_parted_at_line_feeds_alone() -> None:
     lines = [{"custom_id": "a\u2028b\x85c"}, {"custom_id": "d"}]
     content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-    assert drive(Operations(Retry()).manifest("b"), Answer(200, {}, content, None))[0] == lines
+    assert drive(Operations(Retry()).manifest("b"), Reply(200, {}, content, None))[0] == lines
 
 
 # -- events

@@ -119,7 +119,7 @@ def test_what_cannot_be_routed_says_what_is_wrong(changes: dict[str, object], co
     assert found.value.message
 
 
-def test_steps_whose_gift_is_there_are_skipped() -> None:
+def test_steps_whose_output_is_given_are_skipped() -> None:
     clone = Pipeline(
         name="clone",
         description="",
@@ -137,8 +137,8 @@ def test_steps_whose_gift_is_there_are_skipped() -> None:
         ),
     )
 
-    def roles(*gifts: StepData) -> list[Role]:
-        return [step.role for step in needed_steps(clone, TEXT | set(gifts))]
+    def roles(*given: StepData) -> list[Role]:
+        return [step.role for step in needed_steps(clone, TEXT | set(given))]
 
     tail = [Role.SYNTHESIZE, Role.CONVERT]
     assert roles(StepData.REFERENCE) == [Role.VAD, Role.EMBED, *tail]

@@ -120,7 +120,7 @@ class MicroBatchTask(Task):
         return take
 
 
-def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, patience: float) -> type:
+def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, timeout: float) -> type:
     """The boot step that ties a `MicroBatcher` to the consumer: wake-ups, stuck work, a graceful stop."""
 
     class MicroBatchStep(bootsteps.StartStopStep):
@@ -135,7 +135,7 @@ def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, patience: 
                 timer.cancel()
             if state.should_stop is None and state.should_terminate is None:
                 return  # only the connection starts anew: what runs goes on
-            end = time.monotonic() + patience
+            end = time.monotonic() + timeout
             over = False
             while not over and time.monotonic() < end:
                 over = batcher.stop(0.5)

@@ -21,7 +21,7 @@ LONG, MANY_SAMPLES = 600.0, 600 * 48_000 * 2
 #: Mean seconds until an item that found no turn asks again.
 ASK_AGAIN = 2.0
 
-#: Of the room that CPU workers state, which is two items for each process: half of the processes.
+#: Of the capacity that CPU workers state, which is two items for each process: half of the processes.
 _SHARE = 0.25
 
 

@@ -61,7 +61,7 @@ def enqueue_utterances(connections: Connections, ref: ItemRef, work: Work) -> St
     existing = connections.ledger.existing(document.owner, [one.artifact for one in works])
     warnings = warnings_of(chapters, document.language or "")
     connections.ledger.enqueue_utterances(ref, first, works, existing, errors=errors, warnings=warnings)
-    reach("prepare.laid")
+    reach("prepare.enqueued")
     return StepOutputs(chapters=_begun(titles, found)) if len(titles) > 1 or any(titles) else StepOutputs()
 
 

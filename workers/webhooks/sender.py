@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 from core.errors import ChorusError, InternalError, InvalidRequest, ReceiverFailed, Unavailable
 from core.failpoints import reach
 from core.names import Lane
-from core.outgoing.egress import Answer
+from core.outgoing.egress import EgressResponse
 from pipelines.connections import Connections
 from storage.metrics import count
 from storage.webhooks.deliveries import Attempt, Deliveries, Delivery
@@ -132,7 +132,7 @@ class Sender:
     def _attempt(self, delivery: Delivery) -> None:
         """One attempt, and what follows from it."""
         began = time.monotonic()
-        answer: Answer | None = None
+        answer: EgressResponse | None = None
         problem: ChorusError | None = None
         try:
             answer = self._post(delivery, self._url(delivery))
@@ -184,7 +184,7 @@ class Sender:
             raise InvalidRequest("The endpoint is disabled.", code="webhook_disabled")
         return endpoint.url
 
-    def _post(self, delivery: Delivery, url: str) -> Answer:
+    def _post(self, delivery: Delivery, url: str) -> EgressResponse:
         body, moment = body_of(self._connections, delivery), datetime.now(UTC)
         secrets = self._webhooks.secrets(delivery.owner, delivery.destination)
         signatures = [Webhook(secret).sign(delivery.event, moment, body.decode()) for secret in secrets]
@@ -197,7 +197,7 @@ class Sender:
         return self._egress.post(url, body, headers, timeout=self._timeout, max_response_bytes=_ANSWER)
 
 
-def _problem(answer: Answer) -> ChorusError | None:
+def _problem(answer: EgressResponse) -> ChorusError | None:
     """Why an answer is no success: any status but 2xx, and a redirect too."""
     if 200 <= answer.status < 300:
         return None

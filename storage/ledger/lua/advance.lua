@@ -1,7 +1,7 @@
 -- Records how items ended and enqueues their successors, atomically.
 -- Safe to repeat: an item that is already recorded changes nothing.
--- A: now, items = {{job, gen, step, index, station, kind, document, gifts, plan}, ...}
---    kind: 'done' (document: result of a last step, or nil; gifts: the step's outputs, a flat list; plan: a new one
+-- A: now, items = {{job, gen, step, index, station, kind, document, outputs, plan}, ...}
+--    kind: 'done' (document: result of a last step, or nil; outputs: the step's outputs, a flat list; plan: a new one
 --    for the following steps, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
 --    it fails after A.tries retries) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
 --    are kept, and it does not count as a retry) | 'back' (document: error; the artifact of the previous stage is
@@ -42,7 +42,7 @@ end
 local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index, station = it[1], it[2], it[3], it[4], it[5]
-  local kind, document, gifts = it[6], it[7], it[8]
+  local kind, document, outputs = it[6], it[7], it[8]
   local was_out = call('ZREM', K('out', station), member(job, gen, step, index)) == 1
   local j = fence(job, gen)
   out[n] = 0
@@ -71,8 +71,8 @@ for n, it in ipairs(A.items) do
   end
   if wanted and index < 0 then
     out[n] = 1
-    for i = 1, gifts and #gifts or 0, 2 do
-      if call('HSET', K('gift', job), gifts[i], gifts[i + 1]) == 1 then use(j, gifts[i + 1], 1) end
+    for i = 1, outputs and #outputs or 0, 2 do
+      if call('HSET', K('outputs', job), outputs[i], outputs[i + 1]) == 1 then use(j, outputs[i + 1], 1) end
     end
     if it[9] then
       call('HSET', K('job', job), 'plan', it[9])

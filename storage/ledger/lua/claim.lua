@@ -10,7 +10,7 @@ local function take(owner, destination)
     call('ZREM', sending, id)
     call('ZADD', due, A.now, id)
   end
-  local id = has_room(destination) and call('ZRANGEBYSCORE', due, '-inf', A.now, 'LIMIT', 0, 1)[1]
+  local id = has_capacity(destination) and call('ZRANGEBYSCORE', due, '-inf', A.now, 'LIMIT', 0, 1)[1]
   if not id then return false end
   call('ZREM', due, id)
   local key = K('delivery', id)
@@ -24,11 +24,11 @@ local function take(owner, destination)
 end
 
 for _, owner in ipairs(call('ZRANGEBYSCORE', K('lane', A.lane), '-inf', A.now, 'LIMIT', 0, 200)) do
-  local room = math.min(A.share - (A.held[owner] or 0), A.places - #taken)
-  local due = room > 0 and call('ZRANGEBYSCORE', K('lane', A.lane, owner), '-inf', A.now, 'LIMIT', 0, A.places) or {}
+  local capacity = math.min(A.share - (A.held[owner] or 0), A.places - #taken)
+  local due = capacity > 0 and call('ZRANGEBYSCORE', K('lane', A.lane, owner), '-inf', A.now, 'LIMIT', 0, A.places) or {}
   for _, destination in ipairs(due) do
-    if room <= 0 then break end
-    if take(owner, destination) then room = room - 1 end
+    if capacity <= 0 then break end
+    if take(owner, destination) then capacity = capacity - 1 end
     line_up(owner, destination, A.now)
   end
   if #taken >= A.places then break end

@@ -11,7 +11,7 @@ local function lane_of(destination)
   return call('HGET', K('receiver', destination), 'live') == '1' and 'live' or 'doubtful'
 end
 
-local function has_room(destination)
+local function has_capacity(destination)
   return call('ZCARD', K('sending', destination)) < AT_ONCE[lane_of(destination)]
 end
 
@@ -21,7 +21,7 @@ local function line_up(owner, destination, behind)
   local due = call('ZRANGE', K('due', destination), 0, 0, 'WITHSCORES')[2]
   local held = call('ZRANGE', K('sending', destination), 0, 0, 'WITHSCORES')[2]
   local at
-  if due and has_room(destination) then at = math.max(tonumber(due), behind or 0) end
+  if due and has_capacity(destination) then at = math.max(tonumber(due), behind or 0) end
   if held then at = math.min(tonumber(held), at or math.huge) end
   local ours = lane_of(destination)
   for lane in pairs(AT_ONCE) do

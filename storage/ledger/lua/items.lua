@@ -58,12 +58,12 @@ local function activate(j, station)
 end
 
 -- Maximum number of utterances per call, so that it blocks Redis for a few milliseconds. The rest of a long job is
--- processed in portions: waiting utterances by `lay`, those of a job that has ended by `tidy`.
+-- processed in portions: waiting utterances by `enqueue_portion`, those of a job that has ended by `tidy`.
 local PORTION = 500
 
--- Enqueues the next portion of a job's utterances at their first step; `laid` in its record is the progress. Only if
+-- Enqueues the next portion of a job's utterances at their first step; `enqueued` in its record is the progress. Only if
 -- none of them waits there: the call that takes the last one of a list calls this through `has_waiting`.
-local function lay(job, station, step, from)
+local function enqueue_portion(job, station, step, from)
   local mark, waiting, states = at_step(step), {}, nil
   repeat
     states = call('GETRANGE', K('at', job), from, from + PORTION - 1)
@@ -75,17 +75,17 @@ local function lay(job, station, step, from)
     from = from + #states
   until #waiting > 0 or #states < PORTION
   if #waiting > 0 then call('RPUSH', K('wait', station, job), unpack(waiting)) end
-  if #states == PORTION then call('HSET', K('job', job), 'laid', from) else call('HDEL', K('job', job), 'laid') end
+  if #states == PORTION then call('HSET', K('job', job), 'enqueued', from) else call('HDEL', K('job', job), 'enqueued') end
   return #waiting > 0
 end
 
 -- Whether items of the job wait at a station; enqueues the next portion if there is one.
 local function has_waiting(job, station)
   if call('EXISTS', K('wait', station, job)) == 1 then return true end
-  local v = call('HMGET', K('job', job), 'laid', 'step', 'plan')
+  local v = call('HMGET', K('job', job), 'enqueued', 'step', 'plan')
   if not v[1] then return false end
   local step = tonumber(v[2])
-  return plan_of(v[3])[step + 1].station == station and lay(job, station, step, tonumber(v[1]))
+  return plan_of(v[3])[step + 1].station == station and enqueue_portion(job, station, step, tonumber(v[1]))
 end
 
 -- Stations at which this call has enqueued items.
@@ -174,7 +174,7 @@ end
 
 -- The objects of a job: its inputs (`objects` in its record) and the outputs of its steps.
 local function objects_of(j)
-  local found = call('HVALS', K('gift', j.id))
+  local found = call('HVALS', K('outputs', j.id))
   for name in string.gmatch(call('HGET', K('job', j.id), 'objects') or '', '%S+') do found[#found + 1] = name end
   return found
 end

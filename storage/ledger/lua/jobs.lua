@@ -99,14 +99,14 @@ local function finish(j, state, document, now)
       step_time(j, i - 1, state, now)
     end
   end
-  call('HDEL', key, 'laid')
+  call('HDEL', key, 'enqueued')
   drop_utterances(j, expires)
   for _, value in ipairs(objects_of(j)) do
     local name = use(j, value, -1)
     if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
   end
   set_load(j, 0)
-  call('UNLINK', K('gift', j.id), K('tries', j.id), K('started', j.id))
+  call('UNLINK', K('outputs', j.id), K('tries', j.id), K('started', j.id))
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end
   call('ZREM', 'ch:deadlines', j.id)
@@ -147,6 +147,6 @@ begin = function(j, step, now, result)
   set_load(j, waiting)
   if waiting == 0 then return utterances_over(j, now) end
   touched[s.station] = true
-  lay(j.id, s.station, step, 0)
+  enqueue_portion(j.id, s.station, step, 0)
   activate(j, s.station)
 end

@@ -8,7 +8,7 @@
 -- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)
 -- ch:at:{job}                    string: one byte per utterance: where it stands, see AT_DONE in items.lua
 -- ch:err:{job}                   hash: utterance index -> error (JSON)
--- ch:gift:{job}                  hash: outputs of steps (opaque here)
+-- ch:outputs:{job}                  hash: outputs of steps (opaque here)
 -- ch:end:{job}                   string: result or error (JSON)
 -- ch:wait:{station}:{job}        list: indices that wait there; at the first step of utterances one portion at a time
 -- ch:past:{n}, ch:pastat:{n}     ch:utt and ch:at of a generation that has ended, until `tidy` has processed them

@@ -3,12 +3,12 @@
 -- A: station, now, fallback (capacity if no worker is alive). Returns references of items, and 1 if it stopped early
 -- because many jobs had nothing left to release (for example because they were canceled).
 local station = A.station
-local room = 0
+local capacity = 0
 for _, worker in ipairs(call('ZRANGEBYSCORE', K('workers', station), A.now, '+inf')) do
-  room = room + tonumber(call('HGET', K('room', station), worker) or 0)
+  capacity = capacity + tonumber(call('HGET', K('capacity', station), worker) or 0)
 end
-if room == 0 then room = A.fallback end
-room = room - call('ZCARD', K('out', station))
+if capacity == 0 then capacity = A.fallback end
+capacity = capacity - call('ZCARD', K('out', station))
 
 local weights = { interactive = 8, normal = 3, bulk = 1 }
 local order = { 'interactive', 'normal', 'bulk' }
@@ -42,7 +42,7 @@ end
 local EMPTY = 200
 
 local released, empty = {}, 0
-while #released < room and empty < EMPTY do
+while #released < capacity and empty < EMPTY do
   local prio = next_priority()
   if not prio then break end
   local owners = K('owners', station, prio)

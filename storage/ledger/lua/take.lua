@@ -17,11 +17,11 @@ for n, it in ipairs(A.items) do
       local work = call('HGET', K('utt', job), index)
       if work then
         local inputs = j.plan[step + 1].inputs
-        local values = #inputs > 0 and call('HMGET', K('gift', job), unpack(inputs)) or {}
+        local values = #inputs > 0 and call('HMGET', K('outputs', job), unpack(inputs)) or {}
         out[n] = { starts, at, stage_of(j.plan, step), work, unpack(values) }
       end
     elseif wanted then
-      local answer = call('HGETALL', K('gift', job))
+      local answer = call('HGETALL', K('outputs', job))
       table.insert(answer, 1, call('GET', K('doc', job)))
       table.insert(answer, 2, j.plan_text)
       table.insert(answer, 1, starts)

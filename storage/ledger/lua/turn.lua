@@ -5,12 +5,12 @@ local turns = K('turns', A.station)
 call('ZREMRANGEBYSCORE', turns, '-inf', A.now)
 local mine = A.owner .. '\0' .. A.item
 if not call('ZSCORE', turns, mine) then
-  local room = 0
+  local capacity = 0
   for _, worker in ipairs(call('ZRANGEBYSCORE', K('workers', A.station), A.now, '+inf')) do
-    room = room + tonumber(call('HGET', K('room', A.station), worker) or 0)
+    capacity = capacity + tonumber(call('HGET', K('capacity', A.station), worker) or 0)
   end
   local taken = call('ZRANGE', turns, 0, -1)
-  if #taken >= math.max(1, math.floor(room * A.share)) then return 0 end
+  if #taken >= math.max(1, math.floor(capacity * A.share)) then return 0 end
   for _, other in ipairs(taken) do
     if string.sub(other, 1, #A.owner + 1) == A.owner .. '\0' then return 0 end
   end
