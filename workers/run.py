@@ -24,15 +24,16 @@ from models.catalog import model_class
 from models.shared.devices import place
 from pipelines.connections import Connections
 from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
-from workers.microbatch.batcher import MicroBatcher, Served
+from workers.microbatch.batcher import MicroBatcher
 from workers.microbatch.consumer import (
+    LeaseStep,
+    LostChildrenStep,
+    MicroBatchStep,
     MicroBatchTask,
+    PulseStep,
     Settlements,
-    lease_step,
-    lost_children_step,
-    micro_batch_step,
-    pulse_step,
 )
+from workers.microbatch.entries import Served
 from workers.retry import retry_until_available
 from workers.steps.cpu import add_cpu_task
 from workers.steps.registry import model_steps
@@ -141,7 +142,7 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 
     pulse = Pulse()
     pulse.start()
-    app.steps["consumer"].add(pulse_step(pulse))
+    app.steps["consumer"].add(PulseStep.bound_to(pulse))
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
     worker = app.Worker(
@@ -173,11 +174,11 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     for name in served:
         task = type("ModelTask", (MicroBatchTask,), {"station": name, "batcher": batcher, "name": task_name(name)})
         app.register_task(task())
-    app.steps["consumer"].add(micro_batch_step(batcher, settlements, STOP_TIMEOUT))
-    app.steps["consumer"].add(lease_step(settings.lease))
+    app.steps["consumer"].add(MicroBatchStep.bound_to(batcher, settlements, STOP_TIMEOUT))
+    app.steps["consumer"].add(LeaseStep.bound_to(settings.lease))
     batcher.start()
     devices = ",".join(dict.fromkeys(model.device for model in models))
-    heartbeat = Heartbeat(connections, worker_name("-".join(served)), capacity, devices, batcher.pace)
+    heartbeat = Heartbeat(connections, worker_name("-".join(served)), capacity, devices, batcher.pace.seconds)
     return _run_celery(app, heartbeat, pool="solo", concurrency=1)
 
 
@@ -193,8 +194,8 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
         task_queues=[station_queue(CPU)],
     )
     add_cpu_task(app)
-    app.steps["consumer"].add(lost_children_step(LOST_CHILD_DELAY))
-    app.steps["consumer"].add(lease_step(settings.lease))
+    app.steps["consumer"].add(LostChildrenStep.bound_to(LOST_CHILD_DELAY))
+    app.steps["consumer"].add(LeaseStep.bound_to(settings.lease))
     heartbeat = Heartbeat(connections, worker_name("cpu"), {CPU: PREFETCH_BATCHES * processes}, "cpu")
     return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from broker.app import make_app, station_queue, task_name
 from core.settings import Settings
 from core.work import ItemRef
-from workers.microbatch.consumer import MicroBatchTask, Settlements, lease_step, micro_batch_step
+from workers.microbatch.consumer import LeaseStep, MicroBatchStep, MicroBatchTask, Settlements
 
 #: Items of one micro-batch at most.
 LARGEST = 32
@@ -85,7 +85,7 @@ def run(mode: str, settings: Settings, seconds: float, credit: Mapping[str, int]
         task_queues=[station_queue(name) for name in credit],
         worker_prefetch_multiplier=sum(credit.values()),
     )
-    app.steps["consumer"].add(lease_step(settings.lease))
+    app.steps["consumer"].add(LeaseStep.bound_to(settings.lease))
     options: dict[str, Any] = {"pool": "prefork", "concurrency": 2}
     if mode == "solo":
         settlements = Settlements()
@@ -93,7 +93,7 @@ def run(mode: str, settings: Settings, seconds: float, credit: Mapping[str, int]
         for name in credit:
             names = {"station": name, "batcher": recorder, "name": task_name(name)}
             app.register_task(type("ModelTask", (MicroBatchTask,), names)())
-        app.steps["consumer"].add(micro_batch_step(recorder, settlements, 5.0))
+        app.steps["consumer"].add(MicroBatchStep.bound_to(recorder, settlements, 5.0))
         options = {"pool": "solo", "concurrency": 1}
     else:
         for name in credit:

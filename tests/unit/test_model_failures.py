@@ -15,7 +15,8 @@ from models.shared.embeddings import unit
 from models.shared.failures import failure, is_out_of_memory, together
 from models.shared.noise import noise_of
 from models.shared.options import numbers
-from workers.microbatch.batcher import Served, bisect
+from workers.microbatch.entries import Served
+from workers.microbatch.running import bisect
 
 
 class OutOfMemoryError(RuntimeError):

@@ -13,7 +13,7 @@ from storage.ledger.records import Work
 from tests.chaos.harness import VICTIMS, Options
 from tests.chaos.stack import LEASE
 from workers.microbatch import suspects
-from workers.microbatch.batcher import Entry, Served, next_batch
+from workers.microbatch.entries import Entry, Served, next_batch
 from workers.microbatch.suspects import Verdict, judge
 
 #: Items that are simulated: at one false verdict in 100,000, the bound, there would be six.

@@ -120,36 +120,6 @@ class MicroBatchTask(Task):
         return take
 
 
-def micro_batch_step(batcher: MicroBatcher, settlements: Settlements, timeout: float) -> type:
-    """The boot step that ties a `MicroBatcher` to the consumer: wake-ups, stuck work, a graceful stop."""
-
-    class MicroBatchStep(bootsteps.StartStopStep):
-        requires = ("celery.worker.consumer.tasks:Tasks",)
-
-        def start(self, c: Any) -> None:
-            settlements.attach(c)
-            self.watch = c.timer.call_repeatedly(1.0, watch)
-
-        def stop(self, c: Any) -> None:
-            if timer := getattr(self, "watch", None):
-                timer.cancel()
-            if state.should_stop is None and state.should_terminate is None:
-                return  # only the connection starts anew: what runs goes on
-            end = time.monotonic() + timeout
-            over = False
-            while not over and time.monotonic() < end:
-                over = batcher.stop(0.5)
-                settlements.drain()
-                with contextlib.suppress(RedisError):
-                    renew_leases(c)
-
-    def watch() -> None:
-        end_if_stuck(batcher)
-        settlements.drain()
-
-    return MicroBatchStep
-
-
 def end_if_stuck(batcher: MicroBatcher) -> None:
     """Ends this process where a model hangs: no thread can be interrupted, and its leases must run out."""
     if batcher.overdue:
@@ -170,59 +140,106 @@ def renew_leases(c: Any) -> None:
             client.zadd(channel.unacked_index_key, dict.fromkeys(tags, now), xx=True)
 
 
-def lease_step(lease: float) -> type:
-    """The boot step that renews leases at a third of their length, for the stock transport: ours does it itself."""
+class TimedStep(bootsteps.StartStopStep):
+    """A boot step that calls something repeatedly while the consumer is connected.
 
-    class LeaseStep(bootsteps.StartStopStep):
-        requires = ("celery.worker.consumer.tasks:Tasks",)
+    Celery takes the class of a step and instantiates it with nothing but the consumer. So the values that a step needs
+    are attributes of a subclass, which ``bound_to`` makes."""
 
-        def start(self, c: Any) -> None:
-            def renew() -> None:
-                try:
-                    renew_leases(c)
-                except Exception as error:
-                    log.warning("Leases were not renewed: %s", error)
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    timer: Any = None
 
-            if qos_of(c) is None:
-                self.timer = c.timer.call_repeatedly(max(0.5, lease / 3), renew)
+    @classmethod
+    def _bind(cls, **values: object) -> type:
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, **values})
 
-        def stop(self, c: Any) -> None:
-            if timer := getattr(self, "timer", None):
-                timer.cancel()
-
-    return LeaseStep
+    def stop(self, c: Any) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
 
 
-def lost_children_step(seconds: float) -> type:
-    """The boot step that looks after dead prefork children every ``seconds``: Celery's own timer does every five."""
+class MicroBatchStep(TimedStep):
+    """Ties a `MicroBatcher` to the consumer: wake-ups, stuck work, a graceful stop."""
 
-    class LostChildrenStep(bootsteps.StartStopStep):
-        requires = ("celery.worker.consumer.tasks:Tasks",)
+    batcher: ClassVar[MicroBatcher]
+    settlements: ClassVar[Settlements]
+    timeout: ClassVar[float]
 
-        def start(self, c: Any) -> None:
-            self.timer = c.timer.call_repeatedly(seconds, c.pool.maintain_pool)
+    @classmethod
+    def bound_to(cls, batcher: MicroBatcher, settlements: Settlements, timeout: float) -> type:
+        """``timeout``: seconds that a stop gives the micro-batch that runs."""
+        return cls._bind(batcher=batcher, settlements=settlements, timeout=timeout)
 
-        def stop(self, c: Any) -> None:
-            if timer := getattr(self, "timer", None):
-                timer.cancel()
+    def start(self, c: Any) -> None:
+        self.settlements.attach(c)
+        self.timer = c.timer.call_repeatedly(1.0, self.watch)
 
-    return LostChildrenStep
+    def watch(self) -> None:
+        end_if_stuck(self.batcher)
+        self.settlements.drain()
+
+    def stop(self, c: Any) -> None:
+        super().stop(c)
+        if state.should_stop is None and state.should_terminate is None:
+            return  # only the connection starts anew: what runs goes on
+        end = time.monotonic() + self.timeout
+        over = False
+        while not over and time.monotonic() < end:
+            over = self.batcher.stop(0.5)
+            self.settlements.drain()
+            with contextlib.suppress(RedisError):
+                renew_leases(c)
 
 
-def pulse_step(pulse: Pulse) -> type:
-    """The boot step that connects the consumer's loop to the process's pulse. It does not apply while the consumer
-    reconnects."""
+class LeaseStep(TimedStep):
+    """Renews leases at a third of their length, for the stock transport: ours does it itself."""
 
-    class PulseStep(bootsteps.StartStopStep):
-        requires = ("celery.worker.consumer.tasks:Tasks",)
+    lease: ClassVar[float]
 
-        def start(self, c: Any) -> None:
-            pulse.tick()
-            self.timer = c.timer.call_repeatedly(BEAT, pulse.tick)
+    @classmethod
+    def bound_to(cls, lease: float) -> type:
+        """``lease``: seconds."""
+        return cls._bind(lease=lease)
 
-        def stop(self, c: Any) -> None:
-            pulse.rest()
-            if timer := getattr(self, "timer", None):
-                timer.cancel()
+    def start(self, c: Any) -> None:
+        if qos_of(c) is None:
+            self.timer = c.timer.call_repeatedly(max(0.5, self.lease / 3), self.renew, (c,))
 
-    return PulseStep
+    def renew(self, c: Any) -> None:
+        try:
+            renew_leases(c)
+        except Exception as error:
+            log.warning("Leases were not renewed: %s", error)
+
+
+class LostChildrenStep(TimedStep):
+    """Looks after dead prefork children every ``seconds``: Celery's own timer does every five."""
+
+    seconds: ClassVar[float]
+
+    @classmethod
+    def bound_to(cls, seconds: float) -> type:
+        """``seconds``: from one look to the next."""
+        return cls._bind(seconds=seconds)
+
+    def start(self, c: Any) -> None:
+        self.timer = c.timer.call_repeatedly(self.seconds, c.pool.maintain_pool)
+
+
+class PulseStep(TimedStep):
+    """Connects the consumer's loop to the process's pulse. It does not apply while the consumer reconnects."""
+
+    pulse: ClassVar[Pulse]
+
+    @classmethod
+    def bound_to(cls, pulse: Pulse) -> type:
+        """``pulse``: of this process."""
+        return cls._bind(pulse=pulse)
+
+    def start(self, c: Any) -> None:
+        self.pulse.tick()
+        self.timer = c.timer.call_repeatedly(BEAT, self.pulse.tick)
+
+    def stop(self, c: Any) -> None:
+        self.pulse.rest()
+        super().stop(c)
