@@ -128,13 +128,15 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
             where = ("pipelines", name, "steps", n)
             family = family_at(yaml, (*where, "type"), step.type) if step.type else None
             if family and family.role is not family_role(step.role):
-                raise yaml.error((*where, "type"), f"a {step.type} is for {family.role}, not for {step.role}")
+                raise yaml.error(
+                    (*where, "type"), f"The type {step.type!r} has the role {family.role.value}, not {step.role.value}."
+                )
             if step.encoder:
                 _check_encoder(yaml, where, step)
                 given.add(StepData.EMBEDDING)
             for needed in step.needs:
                 if needed not in given:
-                    raise yaml.error((*where, "needs"), f"no earlier step provides {needed!r}")
+                    raise yaml.error((*where, "needs"), f"No earlier step provides {needed.value!r}.")
             given.add(step.gives)
         steps = tuple(
             PipelineStep(role=s.role, type=s.type, needs=tuple(s.needs), gives=s.gives, encoder=s.encoder)
@@ -146,9 +148,9 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
 
 def _check_encoder(yaml: YamlFile, where: tuple[str | int, ...], step: _StepEntry) -> None:
     if StepData.EMBEDDING not in step.needs:
-        raise yaml.error((*where, "encoder"), "a step that needs no embedding has no encoder")
+        raise yaml.error((*where, "encoder"), "A step that needs no embedding has no encoder.")
     if family_at(yaml, (*where, "encoder"), step.encoder or "").role is not Role.EMBED:
-        raise yaml.error((*where, "encoder"), f"a {step.encoder} makes no embeddings")
+        raise yaml.error((*where, "encoder"), f"The type {step.encoder!r} makes no embeddings.")
 
 
 @lru_cache(maxsize=1)

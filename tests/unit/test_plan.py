@@ -169,9 +169,9 @@ def test_the_step_names_its_encoder(tmp_path: Path) -> None:
         named = turns.replace("needs:", "encoder: campplus, needs:")
         assert encoder_of(read(tmp_path, SPEAKS, named), catalog).name == "campplus"
         for wrong, reason in (
-            (turns, "nothing before this step gives"),
-            (turns.replace("needs:", "encoder: piper, needs:"), "a piper makes no embeddings"),
-            (SPEAKS.replace("needs:", "encoder: ge2e, needs:"), "needs no embedding"),
+            (turns, "No earlier step provides 'embedding'"),
+            (turns.replace("needs:", "encoder: piper, needs:"), "The type 'piper' makes no embeddings"),
+            (SPEAKS.replace("needs:", "encoder: ge2e, needs:"), "A step that needs no embedding"),
             (turns.replace("needs:", "encoder: nonsense, needs:"), "The model type 'nonsense' does not exist"),
         ):
             with pytest.raises(ConfigurationError) as found:
