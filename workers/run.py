@@ -37,7 +37,7 @@ from workers.microbatch.entries import Served
 from workers.retry import retry_until_available
 from workers.steps.cpu import add_cpu_task
 from workers.steps.registry import model_steps
-from workers.upkeep.reaper import run_reaper
+from workers.upkeep.reaper import run_reaper, run_standby
 from workers.webhooks.sender import run_sender
 
 log = logging.getLogger(__name__)
@@ -207,7 +207,12 @@ def run_reaper_process(settings: Settings) -> int:
 
 def run_sender_process(settings: Settings) -> int:
     """Runs a sender of webhooks until SIGTERM or SIGINT."""
-    return _run_until_told(settings, "sender", run_sender)
+    return _run_until_told(settings, "sender", _send_and_stand_by)
+
+
+def _send_and_stand_by(connections: Connections, stop: threading.Event) -> None:
+    threading.Thread(target=run_standby, args=(connections, stop), name="standby", daemon=True).start()
+    run_sender(connections, stop)
 
 
 def _run_until_told(settings: Settings, name: str, work: Callable[[Connections, threading.Event], None]) -> int:

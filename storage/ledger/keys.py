@@ -10,6 +10,7 @@
 - ``ch:workers``, ``ch:workers:{station}``: zset: worker -> time until which it counts as alive
 - ``ch:capacity:{station}``: hash: worker -> released items that it has capacity for
 - ``ch:turns:{station}``: zset: turn at long work -> when its lease expires
+- ``ch:round``: string: exists while a reaper runs
 - ``ch:probe``, ``ch:swept``: written to check that Redis accepts writes; exists until the next sweep is due
 
 No module outside ``storage`` names a key.

@@ -21,6 +21,16 @@ class Upkeep:
         self._redis = client
         self._scripts = scripts
 
+    def note_round(self, seconds: float) -> None:
+        """Note that a reaper has done a round; this is known for ``seconds``."""
+        with redis_errors():
+            self._redis.set(key("round"), 1, px=round(1000 * seconds))
+
+    def round_is_recent(self) -> bool:
+        """Whether a reaper has done a round lately, see `note_round`."""
+        with redis_errors():
+            return bool(self._redis.exists(key("round")))
+
     def wake_due(self, limit: int = 500) -> set[str]:
         """Enqueue items at their stations whose delay is over; return these stations."""
         return {s.decode() for s in self._scripts.run("due", now=time.time(), limit=limit)}

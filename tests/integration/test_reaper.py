@@ -28,7 +28,7 @@ from tests import present
 from tests.chaos.proxy import FaultProxy
 from tests.shared_data import ROOT
 from tests.waiting import wait_for
-from workers.upkeep.reaper import GRACE, Reaper, run_reaper
+from workers.upkeep.reaper import GRACE, Reaper, run_reaper, run_standby
 
 SPEAK = Plan(
     (
@@ -367,3 +367,34 @@ def test_rounds_go_on_while_the_storage_hangs(desk: Desk, monkeypatch: pytest.Mo
 
 def _until_queued(desk: Desk) -> None:
     wait_for(lambda: desk.queued(CPU) == [str(present.item(desk.ledger, "job_1"))], 10, "what was lost", every=0.02)
+
+
+def test_a_standby_takes_over_while_no_reaper_runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.upkeep.reaper, "INTERVAL", 0.05)
+    monkeypatch.setattr(workers.upkeep.reaper, "SILENCE", 0.5)
+    rounds: list[float] = []
+    real = Reaper.round
+
+    def counted(reaper: Reaper) -> int:
+        rounds.append(time.monotonic())
+        return real(reaper)
+
+    monkeypatch.setattr(Reaper, "round", counted)
+    stop, own = threading.Event(), connections(desk.url)
+    standby = threading.Thread(target=run_standby, args=(own, stop))
+    standby.start()
+    try:
+        for _ in range(20):  # as a reaper's rounds do
+            own.ledger.upkeep.note_round(workers.upkeep.reaper.SILENCE)
+            time.sleep(0.05)
+        assert rounds == [], "a reaper runs"
+        desk.job()
+        desk.connections.ledger.release([CPU])
+        desk.lose(CPU)
+        desk.age()
+        _until_queued(desk)
+        assert rounds
+    finally:
+        stop.set()
+        standby.join(10)
+        own.redis.close()

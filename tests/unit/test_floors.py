@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ FLOORS = {
     "cli": 6,
 }
 LONGEST = 500
+MOST_MODULES = 15
 NOT_OURS = {"ValueError", "Exception", "RuntimeError", "TypeError", "KeyError", "AssertionError"}
 
 MODULES = sorted(p for package in FLOORS for p in (ROOT / package).rglob("*.py"))
@@ -56,6 +58,11 @@ def test_imports_go_down_the_floors(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_packages_stay_small() -> None:
+    counts = Counter(name_of(path.parent) for path in MODULES)
+    assert {package: count for package, count in counts.items() if count > MOST_MODULES} == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

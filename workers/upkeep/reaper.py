@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 INTERVAL = 1.0
 GRACE = 2.0
 
+#: Seconds after a reaper's last round from which a standby does them: it was killed, is stopped, or hangs.
+SILENCE = 3.0
+
 #: Seconds between two searches for expired jobs.
 EXPIRY_INTERVAL = 2.0
 
@@ -108,7 +111,23 @@ def run_reaper(connections: Connections, stop: threading.Event) -> None:
     }
     for name, (seconds, work) in beside.items():
         threading.Thread(target=_repeat, args=(name, work, seconds, seconds, stop), name=name, daemon=True).start()
-    _repeat("round", reaper.round, 0.0, INTERVAL, stop)
+
+    def round_() -> None:
+        reaper.round()
+        connections.ledger.upkeep.note_round(SILENCE)
+
+    _repeat("round", round_, 0.0, INTERVAL, stop)
+
+
+def run_standby(connections: Connections, stop: threading.Event) -> None:
+    """Run rounds while no reaper does, until ``stop``. So what is lost does not wait for a reaper to be replaced."""
+    reaper = Reaper(connections)
+
+    def round_() -> None:
+        if not connections.ledger.upkeep.round_is_recent():
+            reaper.round()
+
+    _repeat("standby's round", round_, SILENCE, INTERVAL, stop)
 
 
 def _repeat(name: str, work: Callable[[], object], first: float, then: float, stop: threading.Event) -> None:
