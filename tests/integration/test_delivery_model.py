@@ -6,6 +6,7 @@ lane that its destination's last answer tells; what has ended left nothing behin
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from itertools import count
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ class World(RuleBasedStateMachine):
         self.redis = connect(self.url)
         self.redis.flushall()
         self.clock.now = 1_000_000.0
+        self.clock.ids = count()
         self.senders = [Deliveries(self.redis), Deliveries(self.redis)]
         self.webhooks = Webhooks(self.redis)
         self.endpoints: dict[str, str] = {}  #: id -> owner
@@ -176,9 +178,11 @@ class World(RuleBasedStateMachine):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    found = SimpleNamespace(now=0.0)
+    found = SimpleNamespace(now=0.0, ids=count())
     tick: Callable[[], float] = lambda: found.now  # noqa: E731
     monkeypatch.setattr(storage.webhooks.deliveries, "time", SimpleNamespace(time=tick))
+    # Ids in order, not by chance: what is due at the same time is claimed in their order, and runs are to be repeatable.
+    monkeypatch.setattr(secrets, "token_hex", lambda size: format(next(found.ids), f"0{2 * size}x"))
     yield found
 
 

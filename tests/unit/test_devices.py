@@ -274,7 +274,7 @@ def test_a_worker_says_first_which_model_is_where_and_why(
         ("first", "cpu", 3),
         ("second", "cpu", 4),
     ]
-    with pytest.raises(ConfigurationError, match="No worker knows the step 'synthesize' of first"):
+    with pytest.raises(ConfigurationError, match="No worker implements the step 'synthesize' of first"):
         load_models(connections, ["first"], [Role.VAD], "cpu")
 
 
