@@ -181,7 +181,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     found = SimpleNamespace(now=0.0, ids=count())
     tick: Callable[[], float] = lambda: found.now  # noqa: E731
     monkeypatch.setattr(storage.webhooks.deliveries, "time", SimpleNamespace(time=tick))
-    # Ids in order, not by chance: what is due at the same time is claimed in their order, and runs are to be repeatable.
+    # Ids in order, not random: deliveries due at the same time are claimed in that order, and runs must repeat exactly.
     monkeypatch.setattr(secrets, "token_hex", lambda size: format(next(found.ids), f"0{2 * size}x"))
     yield found
 
