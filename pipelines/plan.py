@@ -183,8 +183,8 @@ def _choose(step: PipelineStep, request: PlanRequest, catalog: Catalog) -> tuple
             )
         possible = [named]
     if not possible:
-        what = step.type or step.role.value
-        raise Unroutable(f"The catalog has no model of type {what}.", code="no_model")
+        what = f"of type {step.type!r}" if step.type else f"for the step {step.role.value!r}"
+        raise Unroutable(f"The catalog has no model {what}.", code="no_model")
     if step.role is Role.TRANSCRIBE and request.language is not None:
         possible = _hearing(possible, request.language)
     if step.role is Role.SYNTHESIZE and not {StepData.VOICE, StepData.BASE_VOICE} & set(step.needs):

@@ -44,7 +44,7 @@ _CHUNK = 64 * 1024
 _OWN_ID = re.compile(ids.OWN_ID)
 
 #: The responses to a new job.
-TAKEN_IN = {
+ACCEPTED = {
     202: ResponseSpec(
         (responses.AcceptedJob, responses.Job),
         "The job was accepted. If it ended within the wait, this is the whole job.",
@@ -56,7 +56,7 @@ _FILES: dict[str, dict[str, Any]] = {kind: {} for kind in CONTENT_TYPES.values()
 
 @routes.post("")
 @operation(
-    "createJob", TAKEN_IN, body=JobRequest, form=True, parameters=(IDEMPOTENCY_KEY, PREFER), errors=(NotFound, Conflict)
+    "createJob", ACCEPTED, body=JobRequest, form=True, parameters=(IDEMPOTENCY_KEY, PREFER), errors=(NotFound, Conflict)
 )
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create a job. The response is 202 at once, unless `Prefer: wait=N` is sent."""
@@ -66,7 +66,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @routes.put("/<job_id>")
 @operation(
     "putJob",
-    {200: ResponseSpec(responses.Job, "The job exists already, with the same body.", LOCATION), **TAKEN_IN},
+    {200: ResponseSpec(responses.Job, "The job exists already, with the same body.", LOCATION), **ACCEPTED},
     body=JobRequest,
     form=True,
     parameters=(OWN_ID, PREFER),

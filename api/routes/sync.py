@@ -13,7 +13,7 @@ from api.http.prefer import wait_for_end
 from api.job_views import job_view
 from api.openapi.operation import ResponseSpec, View, operation
 from api.openapi.parameters import IDEMPOTENCY_KEY, LOCATION, PREFER
-from api.routes.jobs import TAKEN_IN, accepted, create_once, read_job
+from api.routes.jobs import ACCEPTED, accepted, create_once, read_job
 from core.errors import Conflict, FieldError, InvalidRequest, NotFound
 from schemas import responses
 
@@ -26,7 +26,7 @@ PATIENCE = 30.0
 def _sync(pipeline: str) -> Callable[[View], View]:
     return operation(
         pipeline,
-        {200: ResponseSpec(responses.Job, "The finished job.", LOCATION), **TAKEN_IN},
+        {200: ResponseSpec(responses.Job, "The finished job.", LOCATION), **ACCEPTED},
         body=f"{pipeline.capitalize()}Request",
         form=True,
         pipeline=pipeline,

@@ -17,7 +17,7 @@ from api.job_views import views
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LOCATION, PREFER
 from api.routes.catalog import stock_voices
-from api.routes.jobs import TAKEN_IN, accepted, submit
+from api.routes.jobs import ACCEPTED, accepted, submit
 from core import ids
 from core.errors import Conflict, FieldError, InvalidRequest, Malformed, NotFound
 from core.validation import parse_json
@@ -110,7 +110,7 @@ def delete(voice_id: str) -> Response:
 
 
 @routes.post("/<voice_id>/preview")
-@operation("previewVoice", TAKEN_IN, body=PreviewRequest, optional=True, parameters=(PREFER,), errors=(Conflict,))
+@operation("previewVoice", ACCEPTED, body=PreviewRequest, optional=True, parameters=(PREFER,), errors=(Conflict,))
 def preview(voice_id: str) -> tuple[Response, int, dict[str, str]]:
     """Create a job that speaks a sentence with a voice."""
     asked = PreviewRequest.model_validate(read_json(b"{}"))

@@ -34,6 +34,7 @@ SEMANTIC = {
     "invalid_event_id": "an event's id is good for one job alone",
     "invalid_value cursor": "a cursor is one that a page gave",
     "invalid_value segments": "a segment ends after it starts",
+    "number_out_of_range": "of a field that is passed over, JSON Schema bounds nothing within",
     "no_words": "a text needs a letter or a digit",
     "empty_text": "of several chapters one needs text, whichever",
     "not_base64": "base64 has a length and no stray bits at its end",
