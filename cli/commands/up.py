@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ from core.errors import ConfigurationError
 from core.settings import load_settings
 from models.catalog import load_catalog
 from models.shared.devices import place
+from pipelines.definitions import StepData, load_pipelines
 
 # -- output
 
@@ -117,13 +119,27 @@ class _View:
         )
 
 
+def speaking_pipeline(models: Sequence[str]) -> str | None:
+    """The first pipeline that needs only a text and one of ``models``, None if there is none."""
+    types = {load_catalog().get(name).type for name in models}
+    return next(
+        (
+            pipeline.name
+            for pipeline in load_pipelines().values()
+            if len(pipeline.steps) == 1 and pipeline.gives is StepData.SPEECH and pipeline.steps[0].type in types
+        ),
+        None,
+    )
+
+
 def _welcome(home: Home, layout: Layout) -> str:
-    body = '{"pipeline": "piper", "text": "Hello from Chorus."}'
-    key = home.api_key_file
+    key, pipeline = home.api_key_file, speaking_pipeline(layout.models)
+    told = f"\nChorus listens on {layout.url}\nAPI key:  {key}\nLogs:     {home.logs}\nStop it with Ctrl-C.\n"
+    if pipeline is None:
+        return told
+    body = json.dumps({"pipeline": pipeline, "text": "Hello from Chorus."})
     return (
-        f"\nChorus listens on {layout.url}\n"
-        f"API key:  {key}\nLogs:     {home.logs}\nStop it with Ctrl-C.\n\n"
-        f"Try:  curl -H \"Authorization: Bearer $(cat '{key}')\" -H 'Content-Type: application/json' \\\n"
+        f"{told}\nTry:  curl -H \"Authorization: Bearer $(cat '{key}')\" -H 'Content-Type: application/json' \\\n"
         f"           -d '{body}' {layout.url}/v1/jobs\n"
     )
 
