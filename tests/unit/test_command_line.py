@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cli.commands.jobs import job_rows, step_rows
 from cli.commands.submit import submit
+from cli.commands.up import speaking_pipeline
 from cli.commands.weights import weights
 from cli.files import OutputFile, read_text, text_of
 from cli.main import chorus
@@ -174,3 +175,10 @@ def test_a_setting_that_cannot_be_is_told(name: str, arguments: list[str], monke
     monkeypatch.setenv(name, "nonsense")
     told = CliRunner().invoke(chorus, arguments)
     assert told.exit_code and isinstance(told.exception, SystemExit | ConfigurationError), told.exception
+
+
+@pytest.mark.parametrize(
+    ("models", "pipeline"), [(["piper-joe"], "piper"), (["silero", "kokoro"], "kokoro"), (["silero"], None)]
+)
+def test_up_suggests_a_pipeline_that_its_models_can_do(models: list[str], pipeline: str | None) -> None:
+    assert speaking_pipeline(models) == pipeline
