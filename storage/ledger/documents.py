@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -109,54 +109,71 @@ class JobDocument:
 
     @staticmethod
     def from_dict(shape: Mapping[str, Any]) -> JobDocument:
-        """The document from `to_dict`; fields of other versions are ignored."""
-        found = dict(shape)
-        for name, kind in _PARTS.items():
-            if found.get(name) is not None:
-                found[name] = _from_dict(kind, found[name])
-        if found.get("segments") is not None:
-            found["segments"] = tuple((start, end) for start, end in found["segments"])
-        if "normalize" in found:
-            found["normalize"] = Normalize(found["normalize"])
-        return _from_dict(JobDocument, found)
+        """The document that `to_dict` gave; fields of other versions are passed over."""
+        return _from_dict(JobDocument, shape)
 
 
-_PARTS: Mapping[str, type[Any]] = {
-    "output": OutputDocument,
-    "reference": RecordingDocument,
-    "recording": RecordingDocument,
-    "embedding": EmbeddingDocument,
-    "items": ItemsDocument,
-    "enrolment": EnrolmentDocument,
+#: A function for each field that JSON does not give as it is kept.
+Readers = Mapping[str, Callable[[Any], Any]]
+
+
+def _recordings(shapes: Sequence[Mapping[str, Any]]) -> tuple[RecordingDocument, ...]:
+    return tuple(_from_dict(RecordingDocument, shape) for shape in shapes)
+
+
+def _spans(shapes: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((start, end) for start, end in shapes)
+
+
+_READERS: Mapping[type[Any], Readers] = {
+    OutputDocument: {"format": AudioFormat},
+    RecordingDocument: {"parts": _recordings},
+    EmbeddingDocument: {},
+    ItemsDocument: {},
+    EnrolmentDocument: {},
+    JobDocument: {
+        "normalize": Normalize,
+        "segments": _spans,
+        "output": lambda shape: _from_dict(OutputDocument, shape),
+        "reference": lambda shape: _from_dict(RecordingDocument, shape),
+        "recording": lambda shape: _from_dict(RecordingDocument, shape),
+        "embedding": lambda shape: _from_dict(EmbeddingDocument, shape),
+        "items": lambda shape: _from_dict(ItemsDocument, shape),
+        "enrolment": lambda shape: _from_dict(EnrolmentDocument, shape),
+    },
 }
 
-_NAMES: dict[type[Any], frozenset[str]] = {}
+#: By class, each field's reader (or None) and its default. Worked out once: every job that is listed is read here.
+_FIELDS: Mapping[type[Any], Mapping[str, Callable[[Any], Any] | None]] = {
+    kind: {one.name: readers.get(one.name) for one in fields(kind)} for kind, readers in _READERS.items()
+}
+_DEFAULTS: Mapping[type[Any], Sequence[tuple[str, Any]]] = {
+    kind: tuple(
+        (one.name, one.default if one.default_factory is MISSING else one.default_factory()) for one in fields(kind)
+    )
+    for kind in _READERS
+}
+
+
+def _from_dict(kind: type[Part], shape: Mapping[str, Any]) -> Part:
+    known, found = _FIELDS[kind], {}
+    for name, value in shape.items():
+        if name in known:
+            read = known[name]
+            found[name] = value if read is None or value is None else read(value)
+    return kind(**found)
 
 
 def _to_dict(part: Any) -> dict[str, Any]:
     shape = {}
-    for one in fields(part):
-        value = getattr(part, one.name)
-        default = one.default if one.default_factory is MISSING else one.default_factory()
+    for name, default in _DEFAULTS[type(part)]:
+        value = getattr(part, name)
         if value != default:
-            shape[one.name] = _plain(value)
+            shape[name] = _plain(value)
     return shape
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
+    if type(value) in _DEFAULTS:
         return _to_dict(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return value
-
-
-def _from_dict(kind: type[Part], shape: Mapping[str, Any]) -> Part:
-    if kind not in _NAMES:
-        _NAMES[kind] = frozenset(one.name for one in fields(kind))  # type: ignore[arg-type]
-    found = {name: value for name, value in shape.items() if name in _NAMES[kind]}
-    if kind is OutputDocument and "format" in found:
-        found["format"] = AudioFormat(found["format"])
-    if kind is RecordingDocument and "parts" in found:
-        found["parts"] = tuple(_from_dict(RecordingDocument, one) for one in found["parts"])
-    return kind(**found)
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -37,7 +37,8 @@ class StepOutputs:
         """The outputs from the fields of `packed`."""
         known = {field.name for field in fields(StepOutputs)}
         given: dict[str, Any] = {n: v if n in _NAMES else json.loads(v) for n, v in packed.items() if n in known}
-        recordings = [value for name, value in sorted(packed.items()) if name.startswith("recording_")]
+        numbered = {int(n.removeprefix("recording_")): v for n, v in packed.items() if n.startswith("recording_")}
+        recordings = [numbered[number] for number in sorted(numbered)]
         return StepOutputs(**given, recordings=recordings or None)
 
     def joined(self, other: StepOutputs) -> StepOutputs:
