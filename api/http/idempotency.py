@@ -70,16 +70,21 @@ class _Attempt:
     def create(self, claim: Claim) -> Job:
         """Create the job of ``claim``. If it is rejected, the key is free again."""
         try:
-            return self._create(claim.job)
+            job = self._create(claim.job)
         except BaseException:
             # The ledger may have stored the job although it is unavailable now: then the key must keep its claim.
             with suppress(LedgerUnavailable):
                 if context().ledger.get(claim.job) is None:
                     self.keys.release(self._owner, self._key, claim)
             raise
+        with suppress(LedgerUnavailable):  # the job is created all the same
+            self.keys.note_created(self._owner, self._key, claim)
+        return job
 
     def wait_for(self, held: Claim) -> Job:
         """Wait for the job of the first request. If that request died before it created the job, create it here."""
+        if held.created:  # it may have been deleted since
+            return context().ledger.get(held.job) or self.create(held)
         end = time.monotonic() + FIRST_TIMEOUT
         while time.monotonic() < end:
             if job := context().ledger.get(held.job):

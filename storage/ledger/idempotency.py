@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import redis
 
@@ -16,13 +16,14 @@ REMEMBERED = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The first request with a key: its ``fingerprint``, and the id of its job."""
+    """The first request with a key: its ``fingerprint``, the id of its job, and whether that was ``created``."""
 
     fingerprint: str
     job: str
+    created: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.fingerprint} {self.job}"
+        return f"{self.fingerprint} {self.job}{' created' if self.created else ''}"
 
 
 class IdempotencyKeys:
@@ -42,8 +43,13 @@ class IdempotencyKeys:
             held = self._redis.get(_name(owner, key))
         if held is None:
             return None
-        fingerprint, _, job = bytes(held).decode().partition(" ")  # type: ignore[arg-type]
-        return Claim(fingerprint, job)
+        fingerprint, job, *created = bytes(held).decode().split(" ")  # type: ignore[arg-type]
+        return Claim(fingerprint, job, bool(created))
+
+    def note_created(self, owner: str, key: str, claim: Claim) -> None:
+        """Note that the job of ``claim`` was created: if it is gone later, it was deleted."""
+        with redis_errors():
+            self._redis.set(_name(owner, key), str(replace(claim, created=True)), xx=True, keepttl=True)
 
     def release(self, owner: str, key: str, claim: Claim) -> None:
         """Free the key if it is assigned to ``claim``."""

@@ -327,3 +327,18 @@ def test_a_key_whose_body_was_refused_is_free_at_once(client: FlaskClient, url: 
             assert (answer.status_code, "idempotency" in answer.get_json()["code"]) == (422, False)
     assert time.monotonic() - began < 5
     assert client.post("/v1/jobs", json=job(), headers={"Idempotency-Key": "k"}).status_code == 202
+
+
+def test_a_key_whose_job_was_deleted_creates_it_again_at_once(client: FlaskClient) -> None:
+    def create() -> str:
+        answer = client.post("/v1/jobs", json=job(), headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 202
+        return str(answer.get_json()["id"])
+
+    job_id = create()
+    assert create() == job_id
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
+    began = time.monotonic()
+    assert create() == job_id
+    assert time.monotonic() - began < 5
+    assert client.get(f"/v1/jobs/{job_id}").get_json()["state"] == "queued"
