@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,9 @@ from core.names import JobState, Priority, StepState
 from core.work import ItemRef, Plan, UtteranceWork
 from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
+
+#: Of items that have none: utterances, as a rule. Made once, since there are thousands of these.
+NO_DOCUMENT, NO_PLAN, NO_OUTPUTS = JobDocument(owner="", pipeline=""), Plan(()), StepOutputs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,9 @@ class Work:
     utterance: UtteranceWork | None = None
     stage: int = 0  #: of the utterance's stages, from 0
     inputs: tuple[str | None, ...] = ()  #: values of the plan step's ``inputs``, such as an embedding's object name
-    document: JobDocument = field(default_factory=lambda: JobDocument(owner="", pipeline=""))
-    plan: Plan = field(default_factory=lambda: Plan(()))
-    outputs: StepOutputs = field(default_factory=StepOutputs)
+    document: JobDocument = NO_DOCUMENT
+    plan: Plan = NO_PLAN
+    outputs: StepOutputs = NO_OUTPUTS
     starts: int = 0  #: runs that began and were never recorded
     starts_alone: int = 0  #: those in which the item was alone
     last_start: float = 0.0  #: when the last of them began, Unix seconds; 0 where there was none
@@ -126,7 +129,7 @@ class Outcome:
     ref: ItemRef
     station: str
     error: ChorusError | None = None
-    outputs: StepOutputs = field(default_factory=StepOutputs)
+    outputs: StepOutputs = NO_OUTPUTS
     result: Mapping[str, Any] | None = None
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
     again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
@@ -142,7 +145,7 @@ class Outcome:
         return "again" if self.error else "later"
 
     def packed(self) -> list[Any]:
-        flat = [part for pair in self.outputs.packed().items() for part in pair]
+        flat = [] if self.outputs is NO_OUTPUTS else [part for pair in self.outputs.packed().items() for part in pair]
         document = self.error.to_dict() if self.error else self.result
         return [
             *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import ArtifactMissing, ModelFailed
 from core.work import Plan
 from models.base import Item, ModelSpec, Output
 from storage.ledger.outputs import StepOutputs
-from storage.ledger.records import Work
+from storage.ledger.records import NO_OUTPUTS, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """The outputs of an item for its job, and the seconds of audio that were rendered."""
 
-    outputs: StepOutputs = field(default_factory=StepOutputs)
+    outputs: StepOutputs = NO_OUTPUTS
     result: Mapping[str, Any] | None = None  #: of the job, where its last step is this one
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
     seconds: float = 0.0
