@@ -100,8 +100,7 @@ class Voices:
     def delete(self, owner: str, voice: str) -> None:
         """Takes a voice away everywhere: record, recordings, embeddings, unfinished work. Raises `NotFound`."""
         found = self.get(owner, voice)
-        for job in found.jobs().values():
-            self._ledger.delete_now(job)
+        self._ledger.delete_many_now(found.jobs().values())
         pipe = self._redis.pipeline()
         pipe.delete(key("voice", voice))
         pipe.zrem(key("voices", owner), voice)

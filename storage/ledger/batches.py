@@ -134,17 +134,12 @@ class Batches:
         with redis_errors():
             self._redis.hset(key("batch", batch.id), "stopped", 1)
         self._ledger.cancel(batch.id)
-        jobs = batch.jobs()
-        for first in range(0, len(jobs), PORTION):
-            self._ledger.cancel_many(jobs[first : first + PORTION])
+        self._ledger.cancel_many(batch.jobs())
 
     def retry(self, batch: Batch, load: int) -> int:
         """Retry failed and canceled jobs, each counted as ``load`` utterances; return how many."""
         begun = int(self._ledger.retry(batch.id))  # where it was ended before all its items were jobs
-        jobs = batch.jobs()
-        for first in range(0, len(jobs), PORTION):
-            begun += sum(self._ledger.retry_many(dict.fromkeys(jobs[first : first + PORTION], load)))
-        return begun
+        return begun + sum(self._ledger.retry_many(dict.fromkeys(batch.jobs(), load)))
 
     def delete(self, batch: Batch) -> None:
         """Delete a batch, its jobs and their results."""

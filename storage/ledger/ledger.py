@@ -43,15 +43,14 @@ _BATCH_OVER = -3
 #: Utterances per call, so that a long job never blocks Redis for long.
 PORTION = 500
 
+#: Jobs in one round trip.
+JOBS = 200
+
 #: Items released to a station that no live worker serves, so that one that starts finds work.
 FALLBACK = 32
 
 #: Enqueues (station, item) messages; how many. `broker.publish.publish_many`, bound to a client.
 Publish = Callable[[Sequence[tuple[str, str]]], int]
-
-
-def _publish_nothing(_: Sequence[tuple[str, str]]) -> int:
-    return 0
 
 
 class Ledger:
@@ -84,6 +83,8 @@ class Ledger:
 
         Any process may call this at any time, also concurrently.
         """
+        if self._publish is None:
+            return 0
         messages: list[tuple[str, str]] = []
         for station in sorted(set(stations)):
             more = True
@@ -93,13 +94,12 @@ class Ledger:
         if not messages:
             return 0
         reach("released")
-        return (self._publish or _publish_nothing)(messages)
+        return self._publish(messages)
 
     def _release_after(self, stations: Iterable[str]) -> None:
         """Release items after a change. If this fails, the reaper does it."""
-        if self._publish is not None:
-            with contextlib.suppress(LedgerUnavailable):
-                self.release(stations)
+        with contextlib.suppress(LedgerUnavailable):
+            self.release(stations)
 
     def create(self, job: NewJob, *, release: bool = True) -> bool:
         """Create a job and enqueue its first step; False if its id already exists.
@@ -263,7 +263,7 @@ class Ledger:
         return self.cancel_many([job])[0]
 
     def cancel_many(self, jobs: Iterable[str]) -> list[bool]:
-        """Ends jobs at once, each by itself, in one round trip."""
+        """Cancel jobs at once, each by itself, in few round trips."""
         now = time.time()
         return self._changed("cancel", [{"job": job, "now": now} for job in jobs])
 
@@ -272,13 +272,15 @@ class Ledger:
         return self.delete_many_now([job])[0]
 
     def delete_many_now(self, jobs: Iterable[str]) -> list[bool]:
-        """Deletes the records of jobs, each by itself, in one round trip."""
+        """Delete the records of jobs, each by itself, in few round trips."""
         now = time.time()
         return self._changed("delete_now", [{"job": job, "now": now} for job in jobs])
 
     def _changed(self, name: str, calls: Iterable[Mapping[str, Any]]) -> list[bool]:
-        """Calls a script that changes whole jobs and answers their plans; releases what may go at their stations."""
-        plans = self._scripts.run_many(name, calls)
+        """Call a script that changes whole jobs and answers their plans; then release items at their stations, once."""
+        calls, plans = list(calls), []
+        for first in range(0, len(calls), JOBS):
+            plans += self._scripts.run_many(name, calls[first : first + JOBS])
         reach({"cancel": "canceled", "delete_now": "forgotten", "retry": "retried"}[name])
         texts = {plan.decode() for plan in plans if plan}
         self._release_after({step.station for text in texts for step in Plan.parse(text).steps})
@@ -289,7 +291,7 @@ class Ledger:
         return self.retry_many({job: load})[0]
 
     def retry_many(self, loads: Mapping[str, int]) -> list[bool]:
-        """Retries jobs, each by itself, in one round trip; ``loads``: utterances that each may come to."""
+        """Retry jobs, each by itself, in few round trips; ``loads``: utterances that each may come to."""
         now = time.time()
         calls = [{"job": job, "now": now, "load": load} for job, load in loads.items()]
         return self._changed("retry", calls)

@@ -12,7 +12,6 @@ from core.errors import NotFound
 from core.names import TEST_EVENT, JobState
 from pipelines.connections import Connections
 from schemas.views import Views, rfc3339
-from storage.ledger.batches import Batches
 from storage.ledger.records import Job
 from storage.webhooks.deliveries import Delivery
 
@@ -75,7 +74,7 @@ def _data(connections: Connections, views: Views, delivery: Delivery) -> dict[st
         return {"message": "This is a test."}
     if ids.BATCH.begins(delivery.job):
         try:
-            batch = Batches(connections.ledger, connections.objects).get(delivery.owner, delivery.job)
+            batch = connections.batches.get(delivery.owner, delivery.job)
             return {**views.batch(batch)}
         except NotFound:
             return {"id": delivery.job, "state": "completed"}
