@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import ConfigurationError, InvalidRequest
 from core.names import Precision, Role
 from core.settings import settings
+from core.work import Plan
 from core.yamlfile import YamlFile
 from models.base import Bounds, Family, Frontend, Model, ModelSpec, Part, Voice, WeightsFile
 from models.families import family_at, family_of
@@ -118,6 +119,10 @@ class Catalog:
                 f"The model {name!r} does not exist. Available: {_listed(self.models)}.", code="unknown_model"
             )
         return self.models[name]
+
+    def sample_rate(self, plan: Plan) -> int | None:
+        """The rate in Hz of a plan's utterances: that of their last stage. None if it has none."""
+        return self.get(plan.stages[-1].station).sample_rate if plan.stages else None
 
     def of(self, role: Role, model_type: str | None = None) -> list[ModelSpec]:
         """The models of a role and, where given, a type."""

@@ -11,7 +11,7 @@ from api.http.query import invalid
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LAST_EVENT_ID
 from api.routes.jobs import find_job
-from api.streaming.audio import Wanted, finished_audio, follow_audio, source_rate
+from api.streaming.audio import Wanted, finished_audio, follow_audio
 from api.streaming.events import follow_events, is_told, read_event_id
 from api.streaming.streams import open_stream
 from audio.encode import check_rate, output_rate
@@ -56,7 +56,7 @@ def stream_audio(job: Job) -> Response:
     audio = (job.result or {}).get("audio")
     kind = _format(job)
     wanted = Wanted(kind, _rate(job, kind))
-    source = int(audio["sample_rate"]) if audio else source_rate(ctx.catalog, job)
+    source = int(audio["sample_rate"]) if audio else ctx.catalog.sample_rate(job.plan)
     rate = output_rate(kind.as_file, source or 0, wanted.rate)
     if kind is StreamFormat.PCM:
         wanted = Wanted(kind, rate)  # what its type says stays so, even where the job finds another voice

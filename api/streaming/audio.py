@@ -18,7 +18,6 @@ from audio.streaming import StreamEncoder, StreamFormat
 from core.errors import ArtifactMissing, StorageUnavailable
 from core.names import JobState
 from core.work import UtteranceWork
-from models.catalog import Catalog
 from pipelines.connections import Connections
 from storage.ledger.records import Job, UtteranceState
 
@@ -29,12 +28,6 @@ _FIRST, _LONGEST, _GROWTH = 0.02, 0.25, 1.15
 _PART = 2**20
 
 Bytes = Generator[bytes, None, None]
-
-
-def source_rate(catalog: Catalog, job: Job) -> int | None:
-    """The sample rate of the job's last utterance step in Hz; None if the job does not synthesize."""
-    each = [step for step in job.plan.steps if step.each]
-    return catalog.get(each[-1].station).sample_rate if each else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ def follow_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> 
     if not utterances:
         yield from finished_audio(ctx, following.job, wanted, reader)
         return
-    rate = source_rate(ctx.catalog, following.job)
+    rate = ctx.catalog.sample_rate(following.job.plan)
     if rate is None:
         raise ArtifactMissing("The catalog has no sample rate for this job's last model.")
     with StreamEncoder(wanted.format, rate, wanted.rate) as encoder:
@@ -156,7 +149,7 @@ class _Following:
         outage = Outage()
         while True:
             if not self._rendered(index, outage):
-                rate = source_rate(self._ctx.catalog, self.job)
+                rate = self._ctx.catalog.sample_rate(self.job.plan)
                 return left_out(rate or 0)
             get = partial(self._ctx.objects.get, self._works[index].artifact)
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 import time
@@ -11,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audio.artifact import ARTIFACT_BROKEN, unpack
 from audio.encode import CONTENT_TYPES, Encoder
 from audio.join import Piece, join, left_out, level_to, pause_length
 from audio.loudness import Meter
@@ -26,6 +24,7 @@ from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from workers.retry import retry_until_available
+from workers.steps.artifacts import read_speech
 
 
 def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
@@ -122,14 +121,10 @@ def drop_unwanted(connections: Connections, ref: ItemRef, owner: str) -> None:
 
 def _sample_rate(connections: Connections, work: Work) -> int:
     """The sample rate of the last utterance step in Hz."""
-    last = [step for step in work.plan.steps if step.each][-1]
-    rate = connections.catalog.get(last.station).sample_rate
+    rate = connections.catalog.sample_rate(work.plan)
     if rate is None:
-        raise ArtifactMissing(f"The catalog has no sample rate for {last.station}.")
+        raise ArtifactMissing("The catalog has no sample rate for the last stage of the utterances.")
     return rate
-
-
-log = logging.getLogger(__name__)
 
 
 class UtterancesMissing(ArtifactMissing):
@@ -148,7 +143,7 @@ def _pieces(
     def read(index: int, work: UtteranceWork) -> Callable[[], Samples]:
         def samples() -> Samples:
             try:
-                return unpack(retry_until_available(lambda: connections.objects.get(work.artifact)))[0]
+                return retry_until_available(lambda: read_speech(connections.objects, work.artifact))[0]
             except ArtifactMissing as error:
                 raise UtterancesMissing(_unusable(connections, utterances, states) or [index]) from error
 
@@ -169,17 +164,12 @@ def _pieces(
 
 
 def _unusable(connections: Connections, utterances: list[UtteranceWork], states: str) -> list[int]:
-    """Which of the utterances that did not fail have no artifact in storage (any more), or one that cannot be read.
-
-    The latter are deleted: the next write of their names is to win."""
+    """Which of the utterances that did not fail have no artifact in storage (any more), or one that cannot be read."""
 
     def unusable(work: UtteranceWork) -> bool:
         try:
-            unpack(retry_until_available(lambda: connections.objects.get(work.artifact)))
-        except ArtifactMissing as error:
-            if error.code == ARTIFACT_BROKEN:
-                log.warning("%s is damaged and is rendered again", work.artifact)
-                retry_until_available(lambda: connections.objects.delete(work.artifact))
+            retry_until_available(lambda: read_speech(connections.objects, work.artifact))
+        except ArtifactMissing:
             return True
         return False
 

@@ -18,6 +18,7 @@ from core.names import Role
 from models.base import Embedding, Item, ModelSpec, Output, Segment, Segments, Transcript
 from models.families import family_of
 from pipelines.connections import Connections
+from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
@@ -29,9 +30,9 @@ log = logging.getLogger(__name__)
 Known = TypeVar("Known")
 
 
-def options_of(spec: ModelSpec, work: Work) -> dict[str, Any]:
+def options_of(spec: ModelSpec, document: JobDocument) -> dict[str, Any]:
     """The job's options for this model."""
-    return {name: work.document.options[name] for name in spec.options if name in work.document.options}
+    return {name: document.options[name] for name in spec.options if name in document.options}
 
 
 def sha256_of(work: Work) -> str:
@@ -52,7 +53,7 @@ class ListeningStep(ModelStep):
         if work.outputs.samples is None:
             raise ArtifactMissing("The job has no recording.")
         samples = read_samples(self._objects, work.outputs.samples)
-        return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work))
+        return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work.document))
 
     def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
         """The existing result, or None. A damaged one is deleted and computed again."""
@@ -92,7 +93,7 @@ class VadStep(ListeningStep):
         return Stored(outputs=StepOutputs(segments=spans, segments_object=name), result=dict(found))
 
     def _name(self, spec: ModelSpec, work: Work) -> str:
-        options = json.dumps(options_of(spec, work), sort_keys=True)
+        options = json.dumps(options_of(spec, work.document), sort_keys=True)
         version = family_of(spec.type).code_version
         content = f"{sha256_of(work)}|{spec.name}|{spec.fingerprint()}|{version}|{options}"
         return f"{folder_of(work)}/segments/{hashlib.sha256(content.encode()).hexdigest()[:40]}.json"
@@ -160,14 +161,9 @@ def _unpack_segments(data: bytes) -> dict[str, Any]:
     }
 
 
-def embedding_object(work: Work) -> str | None:
-    """The object name of the embedding from the job or an earlier step."""
-    return work.document.embedding.object if work.document.embedding else work.outputs.embedding
-
-
 def read_embedding(connections: Connections, work: Work) -> StoredEmbedding:
     """The embedding from the job or an earlier step."""
-    name = embedding_object(work)
+    name = work.document.embedding.object if work.document.embedding else work.outputs.embedding
     if name is None:
         raise ArtifactMissing("The job has no speaker embedding.")
     return unpack_embedding(connections.objects.get(name))

@@ -21,7 +21,7 @@ from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
 from workers.recordings.decode import fetch_recordings
 from workers.retry import retry_until_available
-from workers.steps.listen import read_embedding
+from workers.steps.listen import options_of, read_embedding
 from workers.steps.utterances import Spoken, spoken, warnings_of
 
 
@@ -85,10 +85,11 @@ def job_text(connections: Connections, ref: ItemRef, document: JobDocument) -> t
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One utterance step of a job: its model, and the digest of the speaker embedding that it is given."""
+    """What all utterances of a job have in common at one of their steps."""
 
-    spec: ModelSpec
-    embedding: str = ""
+    identity: tuple[str, str, int]  #: the model's name, weights and code
+    options: Mapping[str, Any]
+    embedding: str = ""  #: digest of the speaker embedding, if the step needs one
 
 
 def _stages(connections: Connections, work: Work) -> list[Stage]:
@@ -96,7 +97,16 @@ def _stages(connections: Connections, work: Work) -> list[Stage]:
     if any(step.inputs for step in work.plan.stages):
         embedding = retry_until_available(lambda: read_embedding(connections, work))
         digest = hashlib.sha256(embedding.model.encode() + b"\0" + embedding.vector.tobytes()).hexdigest()
-    return [Stage(connections.catalog.get(step.station), digest if step.inputs else "") for step in work.plan.stages]
+    return [
+        stage_of(connections.catalog.get(step.station), work.document, digest if step.inputs else "")
+        for step in work.plan.stages
+    ]
+
+
+def stage_of(spec: ModelSpec, document: JobDocument, embedding: str = "") -> Stage:
+    """The stage of a job's utterances that ``spec`` renders."""
+    identity = (spec.name, spec.fingerprint(), family_of(spec.type).code_version)
+    return Stage(identity, options_of(spec, document), embedding)
 
 
 def utterance_work(
@@ -112,9 +122,7 @@ def utterance_work(
     before = b""
     for stage in stages:
         own = {} if works else inputs
-        spec = stage.spec
-        options = {name: document.options[name] for name in spec.options if name in document.options}
-        content = [spec.name, spec.fingerprint(), family_of(spec.type).code_version, own, options, document.seed]
+        content = [*stage.identity, own, stage.options, document.seed]
         content += [stage.embedding] if stage.embedding else []
         content += [before.hex()] if before else []
         before = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
@@ -122,7 +130,7 @@ def utterance_work(
         works.append(
             StageWork(
                 inputs=own,
-                options=options,
+                options=stage.options,
                 seed=int.from_bytes(before[:8], "big"),
                 artifact=f"{document.owner}/utterances/{name}.flac",
             )

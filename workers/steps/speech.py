@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from functools import lru_cache
 from typing import Any
 
-from audio.artifact import pack, unpack
+from audio.artifact import pack
 from audio.samples import Samples
 from core.errors import ArtifactMissing, ModelFailed
 from core.work import StageWork
@@ -14,33 +13,11 @@ from models.base import Item, ModelSpec, Output, Speech
 from pipelines.connections import Connections
 from storage.ledger.records import Work
 from storage.objects.embeddings import unpack_embedding
-from storage.objects.objects import Objects
+from workers.steps.artifacts import read_speech
 from workers.steps.base import ModelStep, SourceMissing, Stored
 
 #: Speaker embeddings cached by a worker, for the jobs whose utterances it renders.
-_KEPT = 256
-
-
-class Embeddings:
-    """Speaker embeddings by object name, read once. Safe to share between threads."""
-
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, Samples] = OrderedDict()
-
-    def get(self, name: str) -> Samples:
-        """The embedding, float32 [n]. Raises `ArtifactMissing`."""
-        with self._lock:
-            if name in self._known:
-                self._known.move_to_end(name)
-                return self._known[name]
-        vector = unpack_embedding(self._objects.get(name)).vector
-        with self._lock:
-            self._known[name] = vector
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return vector
+_CACHED = 256
 
 
 class SynthesizeStep(ModelStep):
@@ -48,7 +25,7 @@ class SynthesizeStep(ModelStep):
 
     def __init__(self, connections: Connections) -> None:
         self._objects = connections.objects
-        self._embeddings = Embeddings(connections.objects)
+        self._embedding = lru_cache(_CACHED)(self._read_embedding)
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
         """The model's item: the frontend's inputs, and the speaker embedding if the step needs one."""
@@ -82,7 +59,10 @@ class SynthesizeStep(ModelStep):
         name = work.inputs[0]
         if name is None:
             raise ArtifactMissing("The job has no speaker embedding.")
-        return {"embedding": self._embeddings.get(name)}
+        return {"embedding": self._embedding(name)}
+
+    def _read_embedding(self, name: str) -> Samples:
+        return unpack_embedding(self._objects.get(name)).vector
 
 
 class ConvertStep(SynthesizeStep):
@@ -100,13 +80,10 @@ class ConvertStep(SynthesizeStep):
     def _source(self, work: Work) -> tuple[Samples, int]:
         if work.utterance is None or work.stage == 0:
             raise ModelFailed("Nothing is rendered before this step.")
-        name = work.utterance.stages[work.stage - 1].artifact
         try:
-            samples, rate, _ = unpack(self._objects.get(name))
+            return read_speech(self._objects, work.utterance.stages[work.stage - 1].artifact)
         except ArtifactMissing as error:
-            self._objects.delete(name)  # a damaged one: the next write is to win
             raise SourceMissing(error.message) from error
-        return samples, rate
 
 
 def _stage(work: Work) -> StageWork:

@@ -1,0 +1,28 @@
+"""Reading utterances' artifacts."""
+
+from __future__ import annotations
+
+import logging
+
+from audio.artifact import ARTIFACT_BROKEN, unpack
+from audio.samples import Samples
+from core.errors import ArtifactMissing
+from storage.objects.objects import Objects
+
+log = logging.getLogger(__name__)
+
+
+def read_speech(objects: Objects, name: str) -> tuple[Samples, int]:
+    """The samples (float32 [n]) and rate (Hz) of an artifact.
+
+    Raises `ArtifactMissing` if there is none, or none that can be read. A damaged one is deleted: the first write of a
+    name wins, so only then can it be rendered again.
+    """
+    try:
+        samples, rate, _ = unpack(objects.get(name))
+    except ArtifactMissing as error:
+        if error.code == ARTIFACT_BROKEN:
+            log.warning("%s is damaged and is rendered again", name)
+            objects.delete(name)
+        raise
+    return samples, rate
