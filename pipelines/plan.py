@@ -8,7 +8,7 @@ names what is missing, so no job can wait forever.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -187,47 +187,40 @@ def _choose(step: PipelineStep, request: PlanRequest, catalog: Catalog) -> tuple
         raise Unroutable(f"The catalog has no model {what}.", code="no_model")
     if step.role is Role.TRANSCRIBE and request.language is not None:
         possible = _hearing(possible, request.language)
-    if step.role is Role.SYNTHESIZE and not {StepData.VOICE, StepData.BASE_VOICE} & set(step.needs):
-        return _speaking(possible, request.language)[0], None  # its voice is an embedding
-    if step.role is Role.SYNTHESIZE:
-        base = StepData.BASE_VOICE in step.needs
-        if base:
-            return _voice(possible, request.base_voice, request.language, "base_voice")
+    if step.role is not Role.SYNTHESIZE:
+        return possible[0], None
+    if StepData.BASE_VOICE in step.needs:
+        return _voice(possible, request.base_voice, request.language, "base_voice")
+    if StepData.VOICE in step.needs:
         return _voice(possible, request.voice, request.language, "voice")
-    return possible[0], None
+    return _speaking(possible, request.language)[0], None  # its voice is an embedding
 
 
-def _speaking(candidates: Sequence[ModelSpec], language: str | None) -> list[ModelSpec]:
+def _speaking(models: Sequence[ModelSpec], language: str | None) -> list[ModelSpec]:
     """The models that speak a language in any voice."""
-    fitting = [m for m in candidates if language is None or any(speaks(own, language) for own in m.languages)]
+    fitting = [m for m in models if language is None or any(speaks(own, language) for own in m.languages)]
     if not fitting:
-        there = ", ".join(sorted({own for m in candidates for own in m.languages}))
-        raise _invalid("language", "unknown_language", f"No voice here speaks {language!r}; there is {there}.")
+        raise _unknown_language(f"No voice speaks {language!r}", (own for m in models for own in m.languages))
     return fitting
 
 
-def _hearing(candidates: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
+def _hearing(models: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
     """The models that understand a language: those with its primary subtag, and those without languages."""
     asked = language.lower().replace("_", "-").split("-")[0]
-    fitting = [m for m in candidates if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
+    fitting = [m for m in models if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
     if not fitting:
-        there = ", ".join(sorted({own for m in candidates for own in m.languages}))
-        detail = f"No model understands {language!r}. Available: {there}."
-        raise _invalid("language", "unknown_language", detail)
+        raise _unknown_language(f"No model understands {language!r}", (own for m in models for own in m.languages))
     return fitting
 
 
 def _voice(
-    candidates: Sequence[ModelSpec], asked: str | None, language: str | None, field_name: str
+    models: Sequence[ModelSpec], asked: str | None, language: str | None, field_name: str
 ) -> tuple[ModelSpec, Voice]:
     """The first model with a voice that fits language and name. A name may be a family's mix of voices."""
-    fitting = [(m, v) for m in candidates for v in m.voices.values()]
-    if language is not None:
-        there = ", ".join(sorted({v.language for _, v in fitting}))
-        fitting = [(m, v) for m, v in fitting if speaks(v.language, language)]
-        if not fitting:
-            detail = f"No voice speaks {language!r}. Available: {there}."
-            raise _invalid("language", "unknown_language", detail)
+    voices = [(m, v) for m in models for v in m.voices.values()]
+    fitting = [(m, v) for m, v in voices if language is None or speaks(v.language, language)]
+    if language is not None and not fitting:
+        raise _unknown_language(f"No voice speaks {language!r}", (v.language for _, v in voices))
     if asked is None:
         return fitting[0]
     for model, voice in fitting:
@@ -238,6 +231,10 @@ def _voice(
             return spec, mixed
     there = ", ".join(v.name for _, v in fitting)
     raise _invalid(field_name, "unknown_voice", f"The voice {asked!r} is not available. Available: {there}.")
+
+
+def _unknown_language(what: str, there: Iterable[str]) -> InvalidRequest:
+    return _invalid("language", "unknown_language", f"{what}. Available: {', '.join(sorted(set(there)))}.")
 
 
 def _with_cpu_steps(steps: list[PlanStep], request: PlanRequest) -> list[PlanStep]:

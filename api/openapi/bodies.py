@@ -162,20 +162,21 @@ class RequestSchemas:
         return {**job, "title": f"The body of /v1/{name}", "properties": properties, "required": required}
 
     def _voice(self, pipeline: Pipeline) -> Schema:
-        speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
-        names = [voice for spec in speaking for voice in spec.voices]
-        mixed = any(family_of(spec.type).voice for spec in speaking)
-        ways: list[Schema] = [{"type": "string", "examples": names} if mixed else _enum(names)]
+        names, mixed = self._model_voices(pipeline)
+        ways = [_one_of(names, mixed)]
         if takes_stored_voices(pipeline) and not mixed:
             ways.append(_STORED_VOICE)
         return _nullable(*ways, about=f"One of {', '.join(names)}{', or a mix of them' if mixed else ''}")
 
     def _base_voice(self, pipeline: Pipeline) -> Schema:
+        names, mixed = self._model_voices(pipeline)
+        return _nullable(_one_of(names, mixed), about=f"The voice that is converted: one of {', '.join(names)}")
+
+    def _model_voices(self, pipeline: Pipeline) -> tuple[list[str], bool]:
+        """The voices of the models that a pipeline can speak with, and whether they can be mixed."""
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
-        names = [voice for spec in speaking for voice in spec.voices]
         mixed = any(family_of(spec.type).voice for spec in speaking)
-        way: Schema = {"type": "string", "examples": names} if mixed else _enum(names)
-        return _nullable(way, about=f"The voice that is converted: one of {', '.join(names)}")
+        return [voice for spec in speaking for voice in spec.voices], mixed
 
     def _language(self, pipeline: Pipeline) -> Schema:
         speaking = models_by_role(pipeline, self.catalog).get(Role.SYNTHESIZE, [])
@@ -297,6 +298,10 @@ def _inputs(pipeline: Pipeline) -> list[str]:
     fields += [data.value for data in (StepData.RECORDING, StepData.SEGMENTS) if data in needs]
     listening = any(step.role is Role.TRANSCRIBE for step in pipeline.steps)
     return [*fields, "language"] if listening else fields
+
+
+def _one_of(names: list[str], mixed: bool) -> Schema:
+    return {"type": "string", "examples": names} if mixed else _enum(names)
 
 
 def _option(option: Option) -> Schema:
