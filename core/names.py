@@ -141,6 +141,28 @@ class Normalize(StrEnum):
     NONE = "none"
 
 
+class Clean(StrEnum):
+    """Whether what is left of PDFs, e-mail, Markdown and HTML is removed from text before it is spoken."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
+class Emoji(StrEnum):
+    """How emoji are spoken."""
+
+    SILENT = "silent"
+    NAMED = "named"
+
+
+class Markup(StrEnum):
+    """The markup that a text contains."""
+
+    NONE = "none"
+    LIGHT = "light"
+    SSML = "ssml"
+
+
 class AudioFormat(StrEnum):
     """Container and codec of a job's audio."""
 

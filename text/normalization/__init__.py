@@ -7,9 +7,9 @@ has rules; text in other languages is unchanged, because espeak-ng reads their n
 from __future__ import annotations
 
 from text.normalization import english
-from text.normalization.rewrites import Rewrite, apply
+from text.source import Rewrite, SourceText
 
-__all__ = ["Rewrite", "normalize", "rewrites"]
+__all__ = ["normalize", "rewrites"]
 
 
 def rewrites(text: str, language: str) -> list[Rewrite]:
@@ -21,4 +21,4 @@ def rewrites(text: str, language: str) -> list[Rewrite]:
 def normalize(text: str, language: str) -> str:
     """``text`` as it is spoken. Takes linear time; never raises. Every word of ``text`` is kept or replaced by
     words."""
-    return apply(text, rewrites(text, language))
+    return SourceText.of(text).rewritten(rewrites(text, language), apart=True).text

@@ -7,7 +7,7 @@ later ones. No pattern repeats without a limit, so normalization takes linear ti
 from __future__ import annotations
 
 from text.normalization.english import amounts, dates, electronic, leftovers, places, words
-from text.normalization.rewrites import Rewrite
+from text.source import Rewrite
 
 RULES = [*electronic.rule, *places.rule, *dates.rule, *amounts.rule, *words.rule, *leftovers.rule]
 
