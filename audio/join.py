@@ -13,7 +13,7 @@ from audio.limiter import Limiter
 from audio.loudness import Meter
 from audio.samples import Samples
 
-#: one utterance, read when its turn comes, and the silence after it in seconds
+#: one utterance, read when its turn comes, and the silence between it and the next in seconds
 Piece: TypeAlias = tuple[Callable[[], Samples], float]
 
 FADE = 0.005  #: seconds at both edges of a piece, against clicks
@@ -121,14 +121,15 @@ def _limited(chunks: Iterable[Samples], rate: int, gain: float) -> Iterator[Samp
 
 
 def _joined(pieces: Iterable[Piece], rate: int) -> Iterator[Samples]:
+    left = 0  # samples of the pause before the next piece
     for read, pause in pieces:
+        while left > 0:
+            yield np.zeros(min(left, rate), np.float32)
+            left -= rate
         samples = read()
         if len(samples):
             yield _faded(samples, rate)
         left = pause_length(pause, rate)
-        while left > 0:
-            yield np.zeros(min(left, rate), np.float32)
-            left -= rate
 
 
 def _faded(samples: Samples, rate: int) -> Samples:

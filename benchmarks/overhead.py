@@ -24,7 +24,8 @@ from core.settings import Settings
 from models.base import Item, Speech
 from models.catalog import frontend_class, load_catalog, model_class
 from models.weights import WeightsCache, files_of
-from workers.steps.utterances import utterances_of
+from text.speakable import clean
+from text.utterances import split
 
 MODEL, VOICE, LANGUAGE = "piper-joe", "joe", "en-US"
 ROUNDS = 3
@@ -46,7 +47,7 @@ def items() -> list[Item]:
     """What the service's model gets, made ahead."""
     spec, cache = load_catalog().get(MODEL), WeightsCache(Settings().cache.expanduser())
     frontend = frontend_class(spec)(spec, files_of(spec, cache))
-    found = [u.text for text in texts() for u in utterances_of([text], LANGUAGE, frontend)]
+    found = [u.text for text in texts() for u in split(clean(text), LANGUAGE, frontend.max_characters)]
     return [Item(inputs=frontend.inputs(t, VOICE, LANGUAGE), seed=n) for n, t in enumerate(found)]
 
 

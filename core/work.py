@@ -121,7 +121,8 @@ class UtteranceWork:
     wait in the ledger."""
 
     stages: tuple[StageWork, ...]
-    pause: float  #: seconds of silence behind it
+    pause: float  #: seconds of silence between it and the next
+    source: tuple[int, int, int] = (0, 0, 0)  #: its chapter (from 0), and its first and last character there
 
     @property
     def artifact(self) -> str:
@@ -138,14 +139,16 @@ class UtteranceWork:
         )
 
     def pack(self) -> bytes:
-        """MessagePack: ``[[[artifact, inputs, options, seed], ...], pause]``; its scripts read the artifacts."""
+        """MessagePack: ``[[[artifact, inputs, options, seed], ...], pause, source]``; scripts read the artifacts."""
         stages = [[s.artifact, dict(s.inputs), dict(s.options), s.seed] for s in self.stages]
-        packed: bytes = msgpack.packb([stages, self.pause])
+        packed: bytes = msgpack.packb([stages, self.pause, self.source])
         return packed
 
     @staticmethod
     def unpack(data: bytes) -> UtteranceWork:
-        stages, pause = msgpack.unpackb(data)
+        stages, pause, *source = msgpack.unpackb(data)  # an earlier version wrote no source
         return UtteranceWork(
-            stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages), pause=pause
+            stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages),
+            pause=pause,
+            source=tuple(source[0]) if source else (0, 0, 0),
         )

@@ -5,6 +5,7 @@ All positions are in characters of the source.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from text.source import SourceText
 #: Around IPA that is written into a text in place of words, and between its words. `text.speakable.clean` removes
 #: these private characters from what users send, so that only this module's functions write them.
 _OPEN, _CLOSE, _GAP = "\ue000", "\ue001", "\ue002"
+_INLINE = re.compile(f"{_OPEN}[^{_OPEN}{_CLOSE}]*{_CLOSE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,14 @@ def inline_parts(text: str) -> list[tuple[str, bool]]:
     parts: list[tuple[str, bool]] = []
     for number, piece in enumerate(text.split(_OPEN)):
         ipa, closed, rest = piece.partition(_CLOSE)
-        if number and closed:
+        opened = number and closed
+        if opened:
             parts.append((ipa.replace(_GAP, " "), True))
-            piece = rest
-        piece = piece.replace(_CLOSE, "").replace(_GAP, " ")
-        if piece:
-            parts.append((piece, False))
+        if words := (rest if opened else piece).replace(_CLOSE, "").replace(_GAP, " "):
+            parts.append((words, False))
     return parts
+
+
+def inline_spans(text: str) -> list[tuple[int, int]]:
+    """Where in ``text`` the inline phonemes are, with the characters around them."""
+    return [found.span() for found in _INLINE.finditer(text)]

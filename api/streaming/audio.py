@@ -17,9 +17,9 @@ from audio.samples import Samples
 from audio.streaming import StreamEncoder, StreamFormat
 from core.errors import ArtifactMissing, StorageUnavailable
 from core.names import JobState
-from core.work import UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import Job, UtteranceState
+from storage.objects.manifest import ManifestEntry, manifest_name, unpack_manifest
 
 #: Seconds between two looks at a job: the first, the longest, and by how much they grow.
 _FIRST, _LONGEST, _GROWTH = 0.02, 0.25, 1.15
@@ -46,8 +46,7 @@ def follow_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -> 
     unavailable for too long.
     """
     following = _Following(ctx, job, reader)
-    utterances = following.enqueued()
-    if not utterances:
+    if not following.enqueued():
         yield from finished_audio(ctx, following.job, wanted, reader)
         return
     rate = ctx.catalog.sample_rate(following.job.plan)
@@ -116,33 +115,59 @@ class _Following:
         self._ctx = ctx
         self._reader = reader
         self._silence = False  #: whether silence stands for an utterance that failed
-        self._works: list[UtteranceWork] = []
+        self._known: list[ManifestEntry] = []  #: the utterances so far
 
-    def enqueued(self) -> list[UtteranceWork]:
-        """The job's utterances, once all of them are stored; empty if it has succeeded meanwhile.
-
-        The ledger deletes them at the end of the job, so they are read once per generation.
-        """
+    def enqueued(self) -> bool:
+        """Wait for the job's first utterances; False if it has succeeded meanwhile."""
         gaps = _Gaps(self._reader)
         while True:
             if self.job.state is JobState.SUCCEEDED:
-                return []
+                return False
             if self.job.state.ended:
                 raise StreamCut(f"the job is {self.job.state.value}")
-            if self.job.total:
-                works, _ = retry_until_available(partial(self._ctx.ledger.utterances, self.job.id), self._reader)
-                if len(works) == self.job.total:
-                    self._works = works
-                    return works
+            if self.job.total and self._read_more():
+                return True
             gaps.wait()
             self._read_job()
 
     def pieces(self) -> Iterator[Piece]:
         """Every utterance for `join`, which waits for the samples of one before it requests the next."""
         index = 0
-        while index < len(self._works):
-            yield partial(self._samples, index), self._works[index].pause
+        while index < len(self._known) or self._follows(index):
+            yield partial(self._samples, index), self._known[index].pause
             index += 1
+
+    def _read_more(self) -> bool:
+        """Read the utterances behind those that are known; whether there are any."""
+        read = partial(self._ctx.ledger.utterances, self.job.id, len(self._known))
+        works, _ = retry_until_available(read, self._reader)
+        self._known += [ManifestEntry(work.artifact, work.pause) for work in works]
+        return bool(works)
+
+    def _follows(self, index: int) -> bool:
+        """Whether an utterance ``index`` follows; waits while the job's text is being prepared."""
+        gaps = _Gaps(self._reader)
+        while True:
+            generation = self.job.generation
+            self._read_job()
+            if self.job.generation != generation:
+                self._begin_anew(index)
+            if self.job.state is JobState.SUCCEEDED:
+                return index < self.job.total and self._read_manifest(index)
+            if self.job.state.ended:
+                raise StreamCut(f"the job is {self.job.state.value}")
+            if self._read_more():
+                return True
+            if self.job.total and not self.job.preparing:
+                return index < self.job.total
+            gaps.wait()
+
+    def _read_manifest(self, index: int) -> bool:
+        """Read all utterances of a job that has succeeded before they were known; whether there is an ``index``."""
+        name = manifest_name(self.job.owner, self.job.id, self.job.generation)
+        data = retry_until_available(partial(self._ctx.objects.get, name), self._reader)
+        self._known = unpack_manifest(data)
+        return index < len(self._known)
 
     def _samples(self, index: int) -> Samples:
         """The samples of one utterance, once it has ended."""
@@ -151,7 +176,7 @@ class _Following:
             if not self._rendered(index, outage):
                 rate = self._ctx.catalog.sample_rate(self.job.plan)
                 return left_out(rate or 0)
-            get = partial(self._ctx.objects.get, self._works[index].artifact)
+            get = partial(self._ctx.objects.get, self._known[index].artifact)
             try:
                 return unpack(retry_until_available(get, self._reader))[0]
             except ArtifactMissing as error:
@@ -197,11 +222,13 @@ class _Following:
         return UtteranceState.FAILED if failed else UtteranceState.RENDERED
 
     def _begin_anew(self, index: int) -> None:
-        """Continue after a retry of the job: the remaining utterances are those of the new generation."""
-        known = self._works
+        """Continue after a retry of the job: its utterances are the same, unless a voice or model has changed."""
+        before, self._known = self._known, []
         self._read_job()
-        if self.enqueued() and len(self._works) != len(known):
+        self.enqueued()
+        if self._known != before[: len(self._known)]:
             raise StreamCut(f"utterance {index} has changed")
+        self._known += before[len(self._known) :]
 
     def _read_job(self) -> None:
         found = retry_until_available(partial(self._ctx.ledger.get, self.job.id), self._reader)

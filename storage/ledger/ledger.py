@@ -190,44 +190,53 @@ class Ledger:
         works: Sequence[UtteranceWork],
         done: Sequence[bool],
         *,
+        first: int = 0,
         errors: Mapping[int, ChorusError] = MappingProxyType({}),
         warnings: Sequence[Mapping[str, Any]] = (),
     ) -> bool:
-        """Store the utterances that wait for ``step`` once ``job``'s current step is done.
+        """Store the utterances from ``first`` on that will wait for ``step``. They count once `advance` records
+        ``job``, with `Outcome.laid`.
 
-        ``done[i]``: the artifact of utterance i exists already; ``errors[i]``: it has failed before it could run;
-        ``warnings``: the warnings about its text. False if the job has moved on.
+        ``done[i]``: the artifact of utterance ``first + i`` exists already; ``errors[i]``: it has failed before it
+        could run; ``warnings``: all warnings about the text so far. False if the job has moved on.
         """
-        for first in range(0, len(works), PORTION):
-            packed = [work.pack() for work in works[first : first + PORTION]]
+        for at in range(0, len(works), PORTION):
+            packed = [work.pack() for work in works[at : at + PORTION]]
             if not self._scripts.run(
                 "utterances",
                 job=job.job,
                 gen=job.generation,
                 step=step,
-                first=first,
+                **{"from": job.step},
+                first=first + at,
                 works=packed,
-                done=list(done[first : first + PORTION]),
-                errors=[_packed_error(errors.get(first + n)) for n in range(len(packed))],
+                done=list(done[at : at + PORTION]),
+                errors=[_packed_error(errors.get(at + n)) for n in range(len(packed))],
                 warnings=json.dumps(list(warnings)) if warnings else "",
             ):
                 return False
         return True
 
-    def utterances(self, job: str) -> tuple[list[UtteranceWork], str]:
-        """The work of every utterance in order, and one letter each: an `UtteranceState`, or another letter if it has
-        not ended.
+    def utterances(self, job: str, first: int = 0) -> tuple[list[UtteranceWork], str]:
+        """The work of every utterance from ``first`` on, in order, and one letter each: an `UtteranceState`, or another
+        letter if it has not ended.
 
-        Empty if the job ends meanwhile.
+        While the job's text is being prepared, these are the utterances so far. Empty if the job ends meanwhile.
         """
         with redis_errors():
-            states: bytes = self.client.get(key("at", job)) or b""  # type: ignore[assignment]
+            laid: bytes | None = self.client.hget(key("job", job), "laid")  # type: ignore[assignment]
+            last = int(laid) - 1 if laid is not None else -1
+            states = b"" if laid is not None and last < first else self._states(job, first, last)
             works: list[bytes | None] = []
-            for first in range(0, len(states), PORTION):
-                portion = [str(index) for index in range(first, min(first + PORTION, len(states)))]
+            for at in range(first, first + len(states), PORTION):
+                portion = [str(index) for index in range(at, min(at + PORTION, first + len(states)))]
                 works += self.client.hmget(key("utt", job), portion)  # type: ignore[arg-type]
         found = [UtteranceWork.unpack(work) for work in works if work is not None]
         return (found, states.decode()) if len(found) == len(states) else ([], "")
+
+    def _states(self, job: str, first: int, last: int) -> bytes:
+        states: bytes = self.client.getrange(key("at", job), first, last)  # type: ignore[assignment]
+        return states
 
     def utterance_status(self, job: str, index: int) -> UtteranceStatus | None:
         """The status of one utterance and of its job; None if there is no such job."""

@@ -24,6 +24,7 @@ class StepOutputs:
     voice: str | None = None  #: the stock voice that was matched
     match: Mapping[str, Any] | None = None  #: that voice, its model and how similar it is
     chapters: Sequence[tuple[str, int]] | None = None  #: title and first utterance of each
+    prepared: Mapping[str, Any] | None = None  #: how far a long text is prepared: see `workers.steps.prepare`
 
     def packed(self) -> dict[str, str]:
         """The fields as stored in the ledger, without empty ones. Each object is a separate field, because scripts

@@ -81,6 +81,7 @@ def read_job(job: str, record: dict[bytes, bytes], documents: list[bytes | None]
         step=int(fields["step"]),
         done=int(fields.get("done", 0)),
         total=int(fields.get("total", 0)),
+        preparing="opening" in fields,
         result=end if state is JobState.SUCCEEDED else None,
         error=end if state is JobState.FAILED else None,
         errors=tuple(

@@ -76,7 +76,8 @@ class Job:
     steps: tuple[StepRecord, ...]
     step: int
     done: int  #: utterances rendered
-    total: int  #: utterances in all, 0 while unknown
+    total: int  #: utterances so far: all of them unless ``preparing``
+    preparing: bool = False  #: whether more utterances may follow
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
@@ -134,12 +135,16 @@ class Outcome:
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
     again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
     # the next run of a suspect, which keeps its marks, or of what has no turn yet
+    laid: tuple[int, int] | None = None  #: of a step that lays utterances down: from which, and how many there are now
+    more: bool = False  #: only a portion of the text is prepared: the item is to run again for the next
     back: bool = False  #: what the stage before this one rendered is gone: the utterance goes back to it
 
     @property
     def _kind(self) -> str:
         if self.back:
             return "back"
+        if self.more:
+            return "more"
         if self.again_in is None:
             return "failed" if self.error else "done"
         return "again" if self.error else "later"
@@ -154,4 +159,5 @@ class Outcome:
             flat,
             None if self.plan is None else str(self.plan),
             self.again_in,
+            *(self.laid or ()),
         ]

@@ -15,9 +15,10 @@ from redis import Redis
 
 from models.catalog import read_catalog
 from models.simulated.frontend import SimulatedFrontend
+from storage.ledger.documents import JobDocument
 from tests.chaos.stack import SIMULATED
 from tests.chaos.watch import Recovery
-from workers.steps.utterances import utterances_of
+from workers.steps.utterances import Reader, spoken
 
 if TYPE_CHECKING:
     from tests.chaos.harness import Chaos
@@ -116,7 +117,8 @@ def _frontend() -> SimulatedFrontend:
 
 def expected_utterances(text: str) -> int:
     """Into how many utterances a text is split: by the very code that does it, once, with nothing dying."""
-    return len(utterances_of([text], "en", _frontend()))
+    document = JobDocument(owner="local", pipeline="sim", language="en")
+    return len(spoken(Reader(document, "", _frontend()), [text]))
 
 
 def _examine_job(chaos: Chaos, report: Report, job: str, results: list[str]) -> None:

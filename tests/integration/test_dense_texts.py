@@ -27,7 +27,7 @@ from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from text.scripts import unreadable, without
 from text.speakable import clean, has_word
-from workers.steps.utterances import Spoken, spoken
+from workers.steps.utterances import Reader, Spoken, spoken
 
 VOICES = {"piper-joe": "joe", "kokoro": "jf_alpha"}
 LANGUAGE = "en-US"
@@ -58,7 +58,8 @@ def frontend_of(model: str) -> Frontend:
 
 
 def said(model: str, frontend: Frontend, text: str) -> list[Spoken]:
-    return spoken([text], JobDocument(owner="ann", pipeline=model, language=LANGUAGE), VOICES[model], frontend)
+    document = JobDocument(owner="ann", pipeline=model, language=LANGUAGE)
+    return spoken(Reader(document, VOICES[model], frontend), [text])
 
 
 def letters(text: str) -> str:

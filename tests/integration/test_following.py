@@ -218,7 +218,7 @@ def test_order_is_kept_although_utterances_end_out_of_order(client: FlaskClient,
     for index, samples in enumerate(hand.samples):
         middle = slice(200, len(samples) - 200)  # behind the fades
         assert np.abs(heard[at:][: len(samples)][middle] / 32768 - samples[middle]).max() <= 2 / 32768, index
-        at += len(samples) + round(hand.works[index].pause * RATE)
+        at += len(samples) + (round(hand.works[index].pause * RATE) if index < 3 else 0)
     assert at == len(heard)
 
 
@@ -262,7 +262,7 @@ def test_every_format_has_the_same_length(
     listening = listen(hand, f"&format={kind}")
     assert listening.answer.headers["Content-Type"] == content_type
     data = listening.whole()
-    length = sum(map(len, hand.samples)) / RATE + sum(work.pause for work in hand.works)
+    length = sum(map(len, hand.samples)) / RATE + sum(work.pause for work in hand.works[:-1])
     got = len(data) / 2 / RATE if kind == "pcm" else len(decode(data, RATE, max_seconds=60)) / RATE
     assert got == pytest.approx(length, abs=0.12 if kind in ("mp3", "opus") else 0.001)
 
@@ -385,7 +385,7 @@ def test_ledger_and_storage_may_be_away_for_a_moment(valkey: str, seaweedfs: S3,
             away.pass_on()
             sounding.until(lambda data, so_far=so_far: len(data) > so_far)  # type: ignore[misc]
         hand.render(3)
-        assert len(samples_of(sounding.whole())) == sum(map(len, hand.samples)) + 2 * round(0.25 * RATE)
+        assert len(samples_of(sounding.whole())) == sum(map(len, hand.samples)) + round(0.25 * RATE)
         hand.assemble()
         assert b"event: job.succeeded" in told.whole()
 
@@ -410,7 +410,7 @@ def test_a_look_whose_answer_is_lost_is_made_anew(
     monkeypatch.setattr(redis.client.Pipeline, "execute", breaks_once)
     listening = listen(hand)
     hand.render(1)
-    assert len(samples_of(listening.whole())) == sum(map(len, hand.samples)) + round(0.25 * RATE)
+    assert len(samples_of(listening.whole())) == sum(map(len, hand.samples))
     assert lost
 
 

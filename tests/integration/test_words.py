@@ -30,8 +30,8 @@ from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
-from text.utterances import CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
-from workers.steps.utterances import Spoken, spoken
+from text.utterances import CHAPTER_PAUSE, LINE_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
+from workers.steps.utterances import Reader, Spoken, spoken
 
 VOICES = {"piper-joe": "joe", "kokoro": "jf_alpha"}
 ORDER = "Please take this down. Order 9780140449136, 9780140457055, 9780140464974, 9780140472893. Then close the book."
@@ -60,7 +60,7 @@ def speak(frontends: dict[str, Frontend]) -> Speak:
     def speak(model: str, *chapters: str, **options: float) -> list[Spoken]:
         # As it is written: espeak's readings of numbers are the longest.
         document = JobDocument(owner="ann", pipeline=model, language="en-US", options=options, normalize=Normalize.NONE)
-        return list(spoken(chapters, document, VOICES[model], frontends[model]))
+        return spoken(Reader(document, VOICES[model], frontends[model]), chapters)
 
     return speak
 
@@ -131,7 +131,7 @@ def test_chapters_are_marked_and_parted(client: FlaskClient, line: CpuLine) -> N
     name = client.post("/v1/jobs", json=body).get_json()["id"]
     assert line.run(1) == 1
     pauses = [work.pause for work in line.connections.ledger.utterances(name)[0]]
-    assert pauses == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, CHAPTER_PAUSE, LINE_PAUSE, NO_PAUSE]
+    assert pauses == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, CHAPTER_PAUSE, LINE_PAUSE, CHAPTER_PAUSE]
     rng = np.random.default_rng(1)
     while refs := line.waiting("piper-joe"):
         for ref in refs:

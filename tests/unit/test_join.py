@@ -45,7 +45,8 @@ def test_nothing_changes_in_length(shape: list[tuple[int, float]], louder: bool)
     level = level_to(-10.0, pieces, RATE) if louder else None
     chunks = list(join(iter(pieces), RATE, level=level))
     assert all(chunk.dtype == np.float32 and chunk.ndim == 1 for chunk in chunks)
-    assert sum(map(len, chunks)) == sum(count + pause_length(pause, RATE) for count, pause in shape)
+    pauses = sum(pause_length(pause, RATE) for _, pause in shape[:-1])  # the last piece has none behind it
+    assert sum(map(len, chunks)) == sum(count for count, _ in shape) + pauses
 
 
 def test_pieces_stand_where_they_should_with_their_samples() -> None:
@@ -112,7 +113,7 @@ def test_a_long_job_is_searched_in_part_and_reached_in_all(monkeypatch: pytest.M
 
 
 def test_silence_and_nothing() -> None:
-    whole = normalised([(reader(np.zeros(RATE, np.float32)), 1.0)], -18.0)
+    whole = normalised([(reader(np.zeros(RATE, np.float32)), 1.0), (reader(np.zeros(0, np.float32)), 9.0)], -18.0)
     assert len(whole) == 2 * RATE
     assert not whole.any()
     assert list(join([], RATE, level=level_to(-18.0, [], RATE))) == []
@@ -130,5 +131,5 @@ def test_memory_is_constant() -> None:
     seconds = sum(len(chunk) for chunk in join(found, RATE, level=level)) / RATE
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert math.isclose(seconds, 12 * 31)
+    assert math.isclose(seconds, 12 * 31 - 30)
     assert peak < 4e6  # the whole would be 33 MB

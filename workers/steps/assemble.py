@@ -23,6 +23,7 @@ from storage.ledger.records import Outcome, UtteranceState, Work
 from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
+from storage.objects.manifest import manifest_name, pack_manifest
 from workers.retry import retry_until_available
 from workers.steps.artifacts import read_speech
 
@@ -61,6 +62,10 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         result["chapters"] = _chapters(work.outputs.chapters, lengths, pauses, rate)
     if work.outputs.match is not None:
         result["match"] = work.outputs.match
+    if (work.outputs.prepared or {}).get("runs", 1) > 1:  # readers may not have seen all utterances yet
+        manifest = manifest_name(document.owner, ref.job, ref.generation)
+        data = pack_manifest(utterances)
+        retry_until_available(lambda: connections.objects.put(manifest, data, "application/msgpack"))
     _write_record(connections, ref, result)
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
 
@@ -85,7 +90,8 @@ def _chapters(
     """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``lengths``: in samples."""
     starts = [0]
     for index, pause in enumerate(pauses):
-        starts.append(starts[-1] + lengths.get(index, 0) + pause_length(pause, rate))
+        silence = pause_length(pause, rate) if index + 1 < len(pauses) else 0
+        starts.append(starts[-1] + lengths.get(index, 0) + silence)
     return [{"title": title, "start": round(starts[first] / rate, 3)} for title, first in begun]
 
 

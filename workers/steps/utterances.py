@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from core.errors import InvalidText
-from core.names import Normalize, Role
+from core.names import Role
 from models.base import Frontend
 from storage.ledger.documents import JobDocument
-from text.normalization import normalize
-from text.scripts import unreadable, without
-from text.speakable import clean, has_word
-from text.utterances import NO_PAUSE, Utterance, divide, split_chapters
+from text.marks import MarkedText
+from text.reading import Manner, Portion, ReadUtterance, Rewriter, read_portion, said
+from text.scripts import unreadable
+from text.source import Rewrite, SourceText
+from text.speakable import has_word
+from text.utterances import Utterance, divide
 
-#: Warnings that a job carries, at most.
+#: Warnings that a job carries, and scripts that one of them names, at most.
 MAX_WARNINGS = 20
+MAX_SCRIPTS = 3
+
+#: Where words are left out, in characters of the chapter as it was sent, and their scripts.
+LeftOut: TypeAlias = tuple[int, int, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,95 +34,159 @@ class Spoken:
     chapter: int
     inputs: Mapping[str, Any]
     error: InvalidText | None = None
-
-
-def utterances_of(chapters: Sequence[str], language: str, frontend: Frontend) -> list[Utterance]:
-    """The utterances of all chapters in order, before any is found too long for its model."""
-    found = split_chapters([clean(text) for text in chapters], language, frontend.max_characters)
-    return [utterance for chapter in found for utterance in chapter]
-
-
-def spoken(chapters: Sequence[str], document: JobDocument, voice: str, frontend: Frontend) -> list[Spoken]:
-    """All utterances in order. Every word of the text is in the inputs of one utterance, or that utterance has an
-    error, or `warnings_of` reports the word: none is left out silently.
-
-    ``document``: the job's ``language``, ``options`` and ``normalize``; ``voice``: the voice that speaks.
-    """
-    reading = _Reading(document, voice, frontend)
-    texts = [clean(chapter) for chapter in chapters]
-    found: list[Spoken] = []
-    for number, utterances in enumerate(split_chapters(texts, reading.language, frontend.max_characters)):
-        for utterance in utterances:
-            for part, inputs in _fitting(texts[number], utterance, reading):
-                if isinstance(inputs, InvalidText):
-                    found.append(Spoken(part, number, {}, inputs))
-                else:
-                    found.append(Spoken(part, number, inputs))
-            if found:  # what is left out leaves its pause
-                found[-1] = _with_pause(found[-1], max(found[-1].utterance.pause, utterance.pause))
-    if found:
-        found[-1] = _with_pause(found[-1], NO_PAUSE)
-    return found
-
-
-def _with_pause(said: Spoken, pause: float) -> Spoken:
-    return replace(said, utterance=replace(said.utterance, pause=pause))
-
-
-def warnings_of(chapters: Sequence[str], language: str) -> list[dict[str, Any]]:
-    """The warnings about text that is left out because the voice cannot read its script: the first `MAX_WARNINGS`
-    stretches, in characters of their chapter as it was sent."""
-    found = ((number, stretch) for number, text in enumerate(chapters) for stretch in unreadable(text, language))
-    return [
-        {
-            "code": "unspeakable_text",
-            "message": f"The voice cannot read {', '.join(stretch.scripts)}: left out.",
-            "chapter": number,
-            "start": stretch.start,
-            "end": stretch.end,
-        }
-        for number, stretch in islice(found, MAX_WARNINGS)
-    ]
+    source: tuple[int, int] = (0, 0)  #: its place in the chapter as it was sent, in characters
+    words: str = ""  #: as they are spoken
+    options: Mapping[str, Any] = field(default_factory=dict)  #: its own, beside those of the job
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """How a job's text is read."""
+class Place:
+    """Where a job's text is to be read on: a chapter, and a character of its text without markup."""
+
+    chapter: int = 0
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenPortion:
+    """The utterances of a portion, the warnings about it, and where the next one begins: None at the end."""
+
+    spoken: Sequence[Spoken]
+    warnings: Sequence[dict[str, Any]]
+    next: Place | None
+    characters: int = 0  #: of its text
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a job's text for its model. ``voice``: the voice that speaks."""
 
     document: JobDocument
     voice: str
     frontend: Frontend
+    lexicon: Rewriter | None = None
 
     @property
     def language(self) -> str:
+        """The language of the voice."""
         return self.document.language or ""
 
+    @property
+    def manner(self) -> Manner:
+        """How the text is read, apart from the model."""
+        document = self.document
+        return Manner(
+            language=self.language,
+            limit=self.frontend.max_characters,
+            normalize=document.normalize,
+            lexicon=self.lexicon,
+        )
 
-def _fitting(
-    text: str, utterance: Utterance, reading: _Reading
-) -> Iterator[tuple[Utterance, dict[str, Any] | InvalidText]]:
-    """The utterance, or its parts if the model cannot process it whole; parts without words are dropped."""
-    read = without(utterance.text, unreadable(utterance.text, reading.language))
-    if not has_word(read):
-        return
-    said = read if reading.document.normalize is Normalize.NONE else normalize(read, reading.language)
-    inputs = _inputs(said, reading)
-    if _too_long(inputs, reading) and (parts := divide(text, utterance)):
-        for part in parts:
-            yield from _fitting(text, part, reading)
-        return
-    yield utterance, inputs
+    def read(self, chapters: Sequence[str], place: Place) -> SpokenPortion:
+        """The portion at ``place``. Every word of it is in the inputs of one utterance, or that utterance has an error,
+        or a warning names the word: none is left out silently."""
+        if place.chapter >= len(chapters):
+            return SpokenPortion((), (), None)
+        manner = self.manner
+        portion = read_portion(marked(chapters[place.chapter]), place.at, manner)
+        found: list[Spoken] = []
+        left_out: list[LeftOut] = []
+        for read in portion.utterances:
+            parts = list(self._fitting(read, manner, place.chapter, left_out))
+            found += parts
+            if found:  # what is left out leaves its pause
+                found[-1] = _with_pause(found[-1], max(found[-1].utterance.pause, read.utterance.pause))
+        characters = (portion.next or len(chapters[place.chapter])) - place.at
+        warnings = [_warning(place.chapter, *one) for one in _joined(chapters[place.chapter], left_out)]
+        return SpokenPortion(found, warnings, _next(portion, place, len(chapters)), characters)
+
+    def _fitting(self, read: ReadUtterance, manner: Manner, chapter: int, left_out: list[LeftOut]) -> Iterator[Spoken]:
+        """The utterance, or its parts if the model cannot process it whole; parts without words are dropped."""
+        written = read.written
+        foreign = unreadable(written.text, self.language)
+        readable = written.rewritten(Rewrite(stretch.start, stretch.end, " ") for stretch in foreign)
+        words = said(readable, manner)
+        inputs = self._inputs(words.text) if has_word(readable.text) else None
+        if inputs is not None and self._too_long(inputs) and (parts := divide(read.text.text, read.utterance)):
+            for part in parts:
+                yield from self._fitting(replace(read, utterance=part), manner, chapter, left_out)
+            return
+        left_out += [(*written.source(one.start, one.end), one.scripts) for one in foreign]
+        if inputs is None:
+            return
+        failed = isinstance(inputs, InvalidText)
+        yield Spoken(
+            utterance=read.utterance,
+            chapter=chapter,
+            inputs={} if isinstance(inputs, InvalidText) else inputs,
+            error=inputs if isinstance(inputs, InvalidText) else None,
+            source=read.source,
+            words="" if failed else words.text,
+        )
+
+    def _inputs(self, text: str) -> dict[str, Any] | InvalidText:
+        try:
+            return self.frontend.inputs(text, self.voice, self.language)
+        except InvalidText as error:
+            error.step = Role.PREPARE.value
+            return error
+
+    def _too_long(self, inputs: dict[str, Any] | InvalidText) -> bool:
+        if isinstance(inputs, InvalidText):
+            return inputs.code == "text_too_long"
+        return self.frontend.seconds(inputs, self.document.options) > self.frontend.max_seconds
 
 
-def _inputs(text: str, reading: _Reading) -> dict[str, Any] | InvalidText:
-    try:
-        return reading.frontend.inputs(text, reading.voice, reading.language)
-    except InvalidText as error:
-        error.step = Role.PREPARE.value
-        return error
+def marked(chapter: str) -> MarkedText:
+    """A chapter without its markup, and what the markup says."""
+    return MarkedText(SourceText.of(chapter))
 
 
-def _too_long(inputs: dict[str, Any] | InvalidText, reading: _Reading) -> bool:
-    if isinstance(inputs, InvalidText):
-        return inputs.code == "text_too_long"
-    return reading.frontend.seconds(inputs, reading.document.options) > reading.frontend.max_seconds
+def read_all(reader: Reader, chapters: Sequence[str]) -> Iterator[SpokenPortion]:
+    """All portions of a text in order."""
+    place: Place | None = Place()
+    while place is not None:
+        portion = reader.read(chapters, place)
+        yield portion
+        place = portion.next
+
+
+def spoken(reader: Reader, chapters: Sequence[str]) -> list[Spoken]:
+    """All utterances of a text in order."""
+    return [said for portion in read_all(reader, chapters) for said in portion.spoken]
+
+
+def _next(portion: Portion, place: Place, chapters: int) -> Place | None:
+    if portion.next is not None:
+        return Place(place.chapter, portion.next)
+    return Place(place.chapter + 1) if place.chapter + 1 < chapters else None
+
+
+def _with_pause(spoken: Spoken, pause: float) -> Spoken:
+    return replace(spoken, utterance=replace(spoken.utterance, pause=pause))
+
+
+def _joined(chapter: str, left_out: Iterable[LeftOut]) -> Iterator[LeftOut]:
+    """Stretches that are left out, as one where there is no word between them."""
+    last: LeftOut | None = None
+    for start, end, scripts in left_out:
+        if last is None:
+            last = start, end, scripts
+        elif has_word(chapter[last[1] : start]):
+            yield last
+            last = start, end, scripts
+        else:
+            last = last[0], end, tuple(dict.fromkeys((*last[2], *scripts)))
+    if last is not None:
+        yield last
+
+
+def _warning(chapter: int, start: int, end: int, scripts: Sequence[str]) -> dict[str, Any]:
+    """The warning about words that are left out because the voice cannot read their script."""
+    return {
+        "code": "unspeakable_text",
+        "message": f"The voice cannot read {', '.join(scripts[:MAX_SCRIPTS])}: left out.",
+        "chapter": chapter,
+        "start": start,
+        "end": end,
+    }

@@ -1,7 +1,8 @@
 -- Records how items ended and enqueues their successors, atomically.
 -- Safe to repeat: an item that is already recorded changes nothing.
--- A: now, items = {{job, gen, step, index, station, kind, document, outputs, plan}, ...}
---    kind: 'done' (document: result of a last step, or nil; outputs: the step's outputs, a flat list; plan: a new one
+-- A: now, items = {{job, gen, step, index, station, kind, document, outputs, plan, delay, from, laid}, ...}
+--    from, laid: a step that lays down utterances has done so from `from` to `laid`
+--    kind: 'more' (a portion of the text is prepared, and the item waits again for the next) | 'done' (document: result of a last step, or nil; outputs: the step's outputs, a flat list; plan: a new one
 --    for the following steps, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
 --    it fails after A.tries retries) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
 --    are kept, and it does not count as a retry) | 'back' (document: error; the artifact of the previous stage is
@@ -39,6 +40,11 @@ local function lift(j, station, step, index, was_out)
   call('ZREM', 'ch:delayed', station .. ' ' .. member(j.id, j.gen, step, index))
 end
 
+-- Whether a step is the one before the first step of utterances.
+local function lays_down(j, step)
+  return j.plan[step + 2] and j.plan[step + 2].each and not j.plan[step + 1].each
+end
+
 local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index, station = it[1], it[2], it[3], it[4], it[5]
@@ -47,6 +53,8 @@ for n, it in ipairs(A.items) do
   local j = fence(job, gen)
   out[n] = 0
   local wanted = j and wants(j, step, index)
+  -- A second delivery of a portion that is laid down already.
+  if wanted and it[11] and it[11] ~= tonumber(call('HGET', K('job', job), 'laid') or 0) then wanted = false end
   -- A second delivery that is to be retried: the first one has already scheduled that.
   if (kind == 'again' or kind == 'later' or kind == 'back') and not was_out then wanted = false end
   if wanted then
@@ -81,6 +89,8 @@ for n, it in ipairs(A.items) do
     if kind == 'failed' then
       step_time(j, step, 'failed', A.now)
       finish(j, 'failed', document, A.now)
+    elseif it[12] or lays_down(j, step) then
+      lay_down(j, step, it[12] or call('STRLEN', K('at', job)), kind == 'more', A.now)
     else
       step_time(j, step, 'done', A.now)
       begin(j, step + 1, A.now, document)

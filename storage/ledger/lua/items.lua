@@ -31,17 +31,18 @@ local function fence(job, gen)
     if known.over or known.gen ~= whole(gen) then return nil end
     return known
   end
-  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch')
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch', 'opening')
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
   if v[2] ~= whole(gen) then return nil end
   fenced[job] = { id = job, state = v[1], gen = v[2], owner = v[3], prio = v[4], plan = plan_of(v[5]),
-                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8] }
+                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8], opening = tonumber(v[9] or nil) }
   return fenced[job]
 end
 
--- Whether an unfinished job still wants an item: the whole job at its current step, or an utterance at that step.
+-- Whether an unfinished job still wants an item: the whole job at its current step, or at the step that still lays down
+-- its utterances; or an utterance at that step.
 local function wants(j, step, index)
-  if index < 0 then return j.step == step end
+  if index < 0 then return j.step == step or j.opening == step end
   return call('GETRANGE', K('at', j.id), index, index) == at_step(step)
 end
 
@@ -61,12 +62,19 @@ end
 -- processed in portions: waiting utterances by `enqueue_portion`, those of a job that has ended by `tidy`.
 local PORTION = 500
 
+-- How many of a job's utterances are laid down: while its text is still being prepared, those whose portion is complete.
+-- A job that an earlier version has opened has no such count: all of them.
+local function laid_down(job)
+  return tonumber(call('HGET', K('job', job), 'laid') or call('STRLEN', K('at', job)))
+end
+
 -- Enqueues the next portion of a job's utterances at their first step; `enqueued` in its record is the progress. Only if
 -- none of them waits there: the call that takes the last one of a list calls this through `has_waiting`.
 local function enqueue_portion(job, station, step, from)
-  local mark, waiting, states = at_step(step), {}, nil
+  local mark, waiting, states, laid = at_step(step), {}, nil, laid_down(job)
   repeat
-    states = call('GETRANGE', K('at', job), from, from + PORTION - 1)
+    local last = math.min(from + PORTION, laid) - 1
+    states = last < from and '' or call('GETRANGE', K('at', job), from, last)
     local i = string.find(states, mark, 1, true)
     while i do
       waiting[#waiting + 1] = from + i - 1

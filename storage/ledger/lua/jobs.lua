@@ -99,7 +99,7 @@ local function finish(j, state, document, now)
       step_time(j, i - 1, state, now)
     end
   end
-  call('HDEL', key, 'enqueued')
+  call('HDEL', key, 'enqueued', 'laid', 'opening')
   drop_utterances(j, expires)
   for _, value in ipairs(objects_of(j)) do
     local name = use(j, value, -1)
@@ -120,6 +120,7 @@ end
 -- All utterances of the current generation have ended: fail, or continue with the next step.
 local begin
 local function utterances_over(j, now)
+  if j.opening then return end
   local v = call('HMGET', K('job', j.id), 'failed', 'silence')
   local failed, last = tonumber(v[1] or 0) > 0 and v[2] ~= '1', j.step
   for i, step in ipairs(j.plan) do
@@ -133,6 +134,16 @@ local function utterances_over(j, now)
   return finish(j, 'failed', call('HGET', K('err', j.id), first), now)
 end
 
+-- The utterances from `from` on that are laid down: all, those that wait at their first step, and those that failed.
+local function count_utterances(j, step, from)
+  local laid = laid_down(j.id)
+  if laid <= from then return 0, 0, 0 end
+  local states = call('GETRANGE', K('at', j.id), from, laid - 1)
+  local _, waiting = string.gsub(states, at_step(step), '')
+  local _, failed = string.gsub(states, AT_FAILED, '')
+  return #states, waiting, failed
+end
+
 -- Starts a step (counted from 0): enqueues its items at its station. After the last step the job has succeeded.
 begin = function(j, step, now, result)
   local s = j.plan[step + 1]
@@ -140,13 +151,54 @@ begin = function(j, step, now, result)
   call('HSET', K('job', j.id), 'step', step)
   j.step = step
   if not s.each then return wait_at(j, s.station, -1) end
-  local states = call('GET', K('at', j.id)) or ''
-  local _, waiting = string.gsub(states, at_step(step), '')
-  local _, failed = string.gsub(states, AT_FAILED, '')
-  call('HSET', K('job', j.id), 'total', #states, 'done', #states - waiting - failed, 'failed', failed)
-  set_load(j, waiting)
+  local total, waiting, failed = count_utterances(j, step, 0)
+  call('HSET', K('job', j.id), 'total', total, 'done', total - waiting - failed, 'failed', failed)
+  if not j.opening then set_load(j, waiting) end
   if waiting == 0 then return utterances_over(j, now) end
   touched[s.station] = true
   enqueue_portion(j.id, s.station, step, 0)
   activate(j, s.station)
+end
+
+-- Enqueues utterances that were laid down behind those whose steps have begun.
+local function extend(j, from, now)
+  local key, s = K('job', j.id), j.plan[j.step + 1]
+  local total, waiting, failed = count_utterances(j, j.step, from)
+  call('HINCRBY', key, 'total', total)
+  call('HINCRBY', key, 'failed', failed)
+  call('HINCRBY', key, 'done', total - waiting - failed)
+  touched[s.station] = true
+  if call('HEXISTS', key, 'enqueued') == 0 then
+    if call('EXISTS', K('wait', s.station, j.id)) == 1 then
+      call('HSET', key, 'enqueued', from)
+    else
+      enqueue_portion(j.id, s.station, j.step, from)
+    end
+  end
+  activate(j, s.station)
+  if not j.opening then
+    local v = call('HMGET', key, 'total', 'done', 'failed')
+    local left = tonumber(v[1]) - tonumber(v[2]) - tonumber(v[3])
+    set_load(j, left)
+    if left <= 0 then utterances_over(j, now) end
+  end
+end
+
+-- A step has laid down the utterances up to `laid`. `more`: it goes on with the next portion of the text, while those so
+-- far are rendered.
+local function lay_down(j, step, laid, more, now)
+  local key = K('job', j.id)
+  local from = tonumber(call('HGET', key, 'laid') or 0)
+  call('HSET', key, 'laid', laid)
+  if more then
+    j.opening = step
+    call('HSET', key, 'opening', step)
+    wait_at(j, j.plan[step + 1].station, -1)
+  else
+    j.opening = nil
+    call('HDEL', key, 'opening')
+    step_time(j, step, 'done', now)
+  end
+  if j.step > step then return extend(j, from, now) end
+  if laid > 0 or not more then begin(j, step + 1, now) end
 end

@@ -3,6 +3,7 @@
 -- A batch (ba_...) and the enrolment of a voice (vo_...) are jobs too: the same records, the same stations.
 --
 -- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k}, log ...
+--                                laid: utterances laid down; opening: the step that goes on laying them down
 -- ch:doc:{job}                   string: the job's document (JSON), never changed
 -- ch:text:{job}                  string: the job's text, gone once the job has succeeded
 -- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)

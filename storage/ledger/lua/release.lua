@@ -52,8 +52,8 @@ while #released < capacity and empty < EMPTY do
   local key = job and K('job', job)
   local index = job and call('LPOP', K('wait', station, job))
   if index then
-    local v = call('HMGET', key, 'gen', 'step', 'plan', 'share:' .. station)
-    local step = tonumber(v[2])
+    local v = call('HMGET', key, 'gen', 'step', 'plan', 'share:' .. station, 'opening')
+    local step = tonumber(v[5] or v[2])
     if tonumber(index) >= 0 then
       step = step_at(call('GETRANGE', K('at', job), index, index))
     end
