@@ -22,8 +22,9 @@ from core.errors import (
     StorageUnavailable,
     Unroutable,
 )
-from core.names import OnError
+from core.names import OnError, Role
 from core.work import ItemRef
+from models.base import ModelSpec
 from pipelines.connections import Connections
 from pipelines.definitions import StepData, get_pipeline
 from pipelines.intake import Intake, of_field
@@ -101,6 +102,7 @@ class Submitter:
         _check_pipeline(body, files)
         planned = self._plan(body, files)
         text.check_language(planned.language)
+        text.check_voices(self._speaking(planned))
         self._check_output(body)
         retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
         inputs = self._store_inputs(body, owner, files, planned.encoder or "")
@@ -195,6 +197,11 @@ class Submitter:
         )
         return plan_job(request, self.connections.catalog)
 
+    def _speaking(self, planned: PlannedJob) -> ModelSpec | None:
+        """The model that speaks the text."""
+        names = (step.model for step in planned.plan.steps if step.role is Role.SYNTHESIZE)
+        return next((self.connections.catalog.get(name) for name in names if name), None)
+
     def _store_inputs(self, body: JobRequest, owner: str, files: Files, encoder: str) -> dict[str, Any]:
         """Store recordings and embeddings; called only once the job has a plan."""
         taken: dict[str, Any] = {}
@@ -270,6 +277,7 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) 
             destination=body.output.destination,
         ),
         characters=text.characters,
+        markup=body.markup,
         normalize=body.normalize,
         segments=None if body.segments is None else tuple((s.start, s.end) for s in body.segments),
         metadata=body.metadata,

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from core import ids
 from core.errors import InvalidRequest
-from core.names import AudioFormat, EventType, Normalize, OnError, Priority, Role, VadMode
+from core.names import AudioFormat, EventType, Markup, Normalize, OnError, Priority, Role, VadMode
 
 #: Items of a batch, and recordings of a voice.
 MAX_ITEMS = 10_000
@@ -225,7 +225,11 @@ class JobRequest(BaseModel):
     vad: VadMode = VadMode.SILERO
     models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
-    markup: Annotated[Literal["none"], _only("none")] = "none"
+    markup: Markup = Field(
+        Markup.NONE,
+        description="The markup that the text contains. light: [pause 500ms], [[word|IPA]], *emphasis*; ssml: a subset"
+        " of SSML; none: everything is text",
+    )
     normalize: Normalize = Field(
         Normalize.AUTO, description="auto: English numbers, dates, money and abbreviations are spelled out"
     )

@@ -42,12 +42,12 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How the stretch from ``start`` to ``end`` is spoken; None for what the job says."""
+    """How the stretch from ``start`` to ``end`` is spoken; None for what the job, or the style around it, says."""
 
     start: int
     end: int
     voice: str | None = None
-    speed: float | None = None  #: a factor to the job's own
+    speed: float | None = None  #: a factor to that of the style around it, or to the job's own
     language: str | None = None  #: BCP 47
     emphasis: bool = False
 
@@ -60,6 +60,7 @@ class MarkedText:
     readings: Sequence[Reading] = ()
     breaks: Sequence[Break] = ()
     styles: Sequence[Style] = ()
+    warnings: Sequence[tuple[int, int, str]] = ()  #: start, end and what of the markup there has no effect
 
 
 def inline(ipa: str) -> str:

@@ -50,6 +50,25 @@ class SourceText:
         """``text`` as it is in the source, from character ``at`` on."""
         return SourceText(text, [_Run(0, len(text), at, at + len(text))] if text else [])
 
+    @staticmethod
+    def mapped(text: str, stretches: Iterable[tuple[int, int, int]]) -> SourceText:
+        """``text`` with the source of each of its stretches in order: size in the text, start and end in the source.
+
+        A stretch of the size of its source came from it character by character.
+        """
+        runs: list[_Run] = []
+        at = size = begin = stop = 0
+        for length, start, end in stretches:
+            if size and start == stop and size == stop - begin and length == end - start:
+                size, stop = size + length, end  # goes on with the one before
+                continue
+            if size:
+                runs.append(_Run(at, size, begin, stop))
+            at, size, begin, stop = at + size, length, start, end
+        if size:
+            runs.append(_Run(at, size, begin, stop))
+        return SourceText(text, runs)
+
     def __len__(self) -> int:
         return len(self.text)
 

@@ -258,7 +258,7 @@ class RequestSchemas:
         files = {name: _file(name) for name in ("reference", "recording")}
         strings = {name: {"type": "string"} for name in ("text", "voice", "language")}
         more = {"job": job, "pipeline": _enum(self.pipelines), **strings}
-        form = self._form("JobRequest", "vad priority on_error metadata", files, **more)
+        form = self._form("JobRequest", "vad markup priority on_error metadata", files, **more)
         return {**form, "anyOf": [{"required": ["job"]}, {"required": ["pipeline"]}]}
 
     def _recording_form(self) -> Schema:

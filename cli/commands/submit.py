@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from cli.commands.jobs import client, follow, key_option, reported, url_option
 from cli.files import OutputFile, encoding_option, read_text, text_of
-from core.names import AudioFormat
+from core.names import AudioFormat, Markup
 
 #: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
@@ -41,6 +41,11 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 @click.option("--voice", help="Voice; 'chorus voices list' lists them.")
 @click.option("--language", help="Language (BCP 47), such as en or en-US.")
 @click.option(
+    "--markup",
+    type=click.Choice([one.value for one in Markup]),
+    help="Markup that the text contains (default: none; docs/text.md describes light and ssml).",
+)
+@click.option(
     "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the pipeline; can be repeated."
 )
 @click.option(
@@ -63,6 +68,7 @@ def submit(
     pipeline: str,
     voice: str | None,
     language: str | None,
+    markup: str | None,
     options: tuple[str, ...],
     format_: str | None,
     loudness: float | None,
@@ -76,6 +82,7 @@ def submit(
     \b
     chorus submit --text "Hello, world." -o hello.wav
     chorus submit --file chapter.txt --option speed=1.1 -o chapter.mp3
+    chorus submit --markup light --text "Wait for it. [pause 2s] Now." -o wait.wav
     chorus submit --pipeline voice_match --reference me.wav --text "Who am I?" -o match.wav
     chorus submit --pipeline transcribe --recording talk.mp3 -o talk.txt
     """
@@ -86,6 +93,7 @@ def submit(
         "text": _text(text, file, encoding, recording),
         "voice": voice,
         "language": language,
+        "markup": markup,
         "reference": reference,
         "recording": recording,
         "options": dict(map(_option, options)),

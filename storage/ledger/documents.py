@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
-from core.names import AudioFormat, Normalize
+from core.names import AudioFormat, Markup, Normalize
 
 Part = TypeVar("Part")
 
@@ -82,6 +82,7 @@ class JobDocument:
     seed: int = 0
     output: OutputDocument = field(default_factory=OutputDocument)
     characters: int = 0
+    markup: Markup = Markup.NONE
     normalize: Normalize = Normalize.AUTO
     segments: tuple[tuple[float, float], ...] | None = None  #: start and end in seconds
     reference: RecordingDocument | None = None
@@ -132,6 +133,7 @@ _READERS: Mapping[type[Any], Readers] = {
     ItemsDocument: {},
     EnrolmentDocument: {},
     JobDocument: {
+        "markup": Markup,
         "normalize": Normalize,
         "segments": _spans,
         "output": lambda shape: _from_dict(OutputDocument, shape),

@@ -101,10 +101,19 @@ BAD = [
     (job(output={"loudness": "-18"}), "invalid_value", "output.loudness"),
     (job(deadline=-1), "invalid_value", "deadline"),
     (job(markup="html"), "invalid_value", "markup"),
-    # part of the interface, and not made yet: whatever is no default is refused
-    (job(markup="ssml"), "invalid_value", "markup"),
-    (job(markup="light"), "invalid_value", "markup"),
     (job(markup=None), "invalid_value", "markup"),
+    (job(markup="ssml", text="<speak>Hello"), "invalid_markup", "text"),
+    (job(markup="light", text="Wait [pause 11s]."), "invalid_markup", "text"),
+    (job(markup="light", text="wait [pause 10s] " * 500), "invalid_markup", "text"),
+    (
+        {"pipeline": "piper", "markup": "ssml", "chapters": [{"text": "Hi."}, {"text": "a & b"}]},
+        "invalid_markup",
+        "chapters.1.text",
+    ),
+    (job(markup="ssml", text="<break/> <p/>"), "no_words", "text"),
+    (job(markup="ssml", text="<voice name='nobody'>Hello.</voice>"), "unknown_voice", "text"),
+    (job(markup="ssml", text="Hi. <voice name='joe:1+joe:2'>Hello.</voice>"), "unknown_voice", "text"),
+    # part of the interface, and not made yet: whatever is no default is refused
     (job(output={"timestamps": "word"}), "invalid_value", "output.timestamps"),
     (job(output={"timestamps": True}), "invalid_value", "output.timestamps"),
     (job(output={"subtitles": "srt"}), "invalid_value", "output.subtitles"),
@@ -113,6 +122,23 @@ BAD = [
     (job(output={"utterances": 0}), "invalid_value", "output.utterances"),
     (job(output={"utterances": None}), "invalid_value", "output.utterances"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("markup", "text", "characters"),
+    [
+        ("ssml", "<speak>Hello <voice name='joe'>there</voice>.</speak>", 12),
+        ("ssml", "<sub alias='smile'>:)</sub>", 2),
+        ("light", "[[joe|dʒoʊ]]", 3),
+        ("none", "<p>Hello</p> & [pause 99s]", 26),
+    ],
+)
+def test_markup_is_not_counted(client: FlaskClient, app: Flask, markup: str, text: str, characters: int) -> None:
+    answer = client.post("/v1/jobs", json=job(markup=markup, text=text))
+    assert answer.status_code == 202, answer.text
+    found = app.extensions["chorus"].ledger.get(answer.get_json()["id"])
+    assert found is not None
+    assert (found.document.characters, found.document.markup) == (characters, markup)
 
 
 def test_every_field_may_be_said_with_its_default(client: FlaskClient) -> None:

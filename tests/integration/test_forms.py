@@ -35,7 +35,6 @@ def fields(answer: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("form", "field", "supported"),
     [
-        ({"markup": "ssml"}, "markup", '"none"'),
         ({"output": '{"timestamps": "word"}'}, "output.timestamps", '"none"'),
         ({"output": '{"subtitles": "srt"}'}, "output.subtitles", "null"),
         ({"output": '{"utterances": true}'}, "output.utterances", "false"),

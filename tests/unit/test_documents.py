@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.names import AudioFormat, Normalize
+from core.names import AudioFormat, Markup, Normalize
 from storage.ledger.documents import (
     EmbeddingDocument,
     EnrolmentDocument,
@@ -31,6 +31,7 @@ documents = st.builds(
     options=st.dictionaries(texts, st.floats(allow_nan=False, allow_infinity=False) | texts | st.booleans()),
     seed=st.integers(0, 2**53),
     output=st.builds(OutputDocument, format=st.sampled_from(AudioFormat), loudness=st.none() | st.floats(-40, -5)),
+    markup=st.sampled_from(Markup),
     normalize=st.sampled_from(Normalize),
     segments=st.none() | st.lists(st.tuples(seconds, seconds)).map(tuple),
     reference=st.none() | st.builds(RecordingDocument, parts=st.lists(recordings, max_size=3).map(tuple)),

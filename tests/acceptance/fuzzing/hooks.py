@@ -36,6 +36,7 @@ SEMANTIC = {
     "invalid_value segments": "a segment ends after it starts",
     "number_out_of_range": "of a field that is passed over, JSON Schema bounds nothing within",
     "no_words": "a text needs a letter or a digit",
+    "invalid_markup": "what a text with markup may look like is no pattern",
     "empty_text": "of several chapters one needs text, whichever",
     "not_base64": "base64 has a length and no stray bits at its end",
     "empty_audio": "that is in what the bytes mean",
