@@ -42,6 +42,7 @@ PLANS = [
 ]
 STATIONS = [CPU, "voice", "tone", "vad"]
 RUNNING = ("queued", "running")
+RUN = 2  #: utterances that one run of a step lays down
 KEPT_WHILE_IT_RUNS = ("utt", "at", "outputs", "started", "tries")
 
 
@@ -106,6 +107,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.plans: dict[str, Plan] = {}
         self.silent: set[str] = set()
         self.seen: list[ItemRef] = []  #: every reference that was ever released
+        self.laid: dict[tuple[str, int], list[tuple[int, int]]] = {}  #: what each generation laid down, and when anew
         self.ends: dict[tuple[str, str], Any] = {}  #: how a generation ended, when, and with what
 
     def teardown(self) -> None:
@@ -200,7 +202,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for ref in refs:
             if kind == "done":
                 self._lay(ref)
-        self.ledger.advance([self._outcome(ref, kind) for ref in refs])
+        late = data.draw(st.booleans())  # a second delivery may tell of a portion that was laid down long ago
+        self.ledger.advance([self._outcome(ref, kind, data.draw(st.integers(1, 3)) if late else 1) for ref in refs])
 
     @precondition(lambda self: self.seen)
     @rule(data=st.data(), due=st.booleans(), released=st.booleans(), kind=st.sampled_from(["done", "failed", "again"]))
@@ -298,7 +301,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert len(set(waiting)) == len(waiting)
             for index in waiting:
                 states = now.values.get(f"ch:at:{name}", "")
-                step = int(record["step"]) if index == WHOLE_JOB else ord(states[index]) - ord("a")
+                whole = int(record.get("opening", record["step"]))
+                step = whole if index == WHOLE_JOB else ord(states[index]) - ord("a")
                 assert self._station(ItemRef(name, 1, step, index)) == station, f"{name}: {index} waits for nothing"
             if waiting and fly < share:
                 assert rings[name] == 1, f"{name} waits at {station} and is in no ring"
@@ -310,13 +314,18 @@ class LedgerMachine(RuleBasedStateMachine):
         record, plan = now.record(name), self.plans[name]
         step, generation = int(record["step"]), int(record["gen"])
         assert now.ttl[f"ch:job:{name}"] == -1
+        opening = record.get("opening")
+        if opening is not None and int(opening) != step:
+            self._is_somewhere_once(now, ItemRef(name, generation, int(opening)))
         if not plan.steps[step].each:
             self._is_somewhere_once(now, ItemRef(name, generation, step))
             return
-        states = now.values.get(f"ch:at:{name}", "")
+        states = now.values.get(f"ch:at:{name}", "")[: int(record["laid"])]
         found = (states.count("Z"), states.count("X"), len(states))
         assert found == (counts["done"], counts["failed"], counts["total"])
-        assert int(record["load"]) == counts["total"] - counts["done"] - counts["failed"] > 0
+        if opening is None:
+            assert int(record["load"]) == counts["total"] - counts["done"] - counts["failed"] > 0
+            assert counts["total"] == self.sizes[name]
         for index, state in enumerate(states):
             if state not in "ZX":
                 at = ord(state) - ord("a")
@@ -341,7 +350,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert 0 < now.ttl[f"ch:{kind}:{name}"] <= 101, kind
         end = (record["state"], record["ended"], now.values[f"ch:end:{name}"])
         assert self.ends.setdefault((name, record["gen"]), end) == end, "a generation ended twice"
+        assert not {"laid", "opening", "enqueued"} & set(record)
         if record["state"] == "succeeded":
+            assert counts["total"] == self.sizes[name]
             assert counts["done"] + counts["failed"] == counts["total"]
             assert counts["failed"] == 0 or name in self.silent
             assert f"ch:text:{name}" not in now.values
@@ -380,8 +391,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # -- around it
 
-    def _outcome(self, ref: ItemRef, kind: str) -> Outcome:
+    def _outcome(self, ref: ItemRef, kind: str, back: int = 1) -> Outcome:
+        """``back``: of a step that lays utterances down, how many runs ago it was."""
         station = self._station(ref)
+        if kind == "done" and self._lays(ref):
+            laid = self.laid.get((ref.job, ref.generation), [(0, 0)])
+            first, last_one = laid[-min(back, len(laid))]
+            return Outcome(
+                ref=ref,
+                station=station,
+                outputs=StepOutputs(prepared={"utterances": last_one}),
+                laid=(first, last_one),
+                more=last_one < self.sizes[ref.job],
+            )
         if kind == "done":
             last = ref.step == len(self.plans[ref.job].steps) - 1
             outputs = StepOutputs(samples="x") if ref.index == WHOLE_JOB and not last else StepOutputs()
@@ -400,13 +422,17 @@ class LedgerMachine(RuleBasedStateMachine):
         if ref.step >= step or not self._lays(ref):
             return
         owner = self.redis.hget(f"ch:job:{ref.job}", "owner").decode()
+        first = int(self.redis.hget(f"ch:job:{ref.job}", "laid") or 0)
+        last = min(first + RUN, self.sizes[ref.job])
         works = [
             UtteranceWork.single(
                 inputs={"tokens": [n]}, options={}, seed=n, artifact=f"{owner}/utterances/{ref.job}-{n}.flac", pause=0.0
             )
-            for n in range(self.sizes[ref.job])
+            for n in range(first, last)
         ]
-        self.ledger.enqueue_utterances(ref, step, works, self.ledger.existing(owner, [w.artifact for w in works]))
+        existing = self.ledger.existing(owner, [w.artifact for w in works])
+        if self.ledger.enqueue_utterances(ref, step, works, existing, first=first) or first == last:
+            self.laid.setdefault((ref.job, ref.generation), []).append((first, last))
 
     def _old(self, data: st.DataObject) -> ItemRef:
         """A reference that was released at some time; as a rule one of a job that runs."""

@@ -49,12 +49,13 @@ local out = {}
 for n, it in ipairs(A.items) do
   local job, gen, step, index, station = it[1], it[2], it[3], it[4], it[5]
   local kind, document, outputs = it[6], it[7], it[8]
-  local was_out = call('ZREM', K('out', station), member(job, gen, step, index)) == 1
   local j = fence(job, gen)
   out[n] = 0
   local wanted = j and wants(j, step, index)
-  -- A second delivery of a portion that is laid down already.
-  if wanted and it[11] and it[11] ~= tonumber(call('HGET', K('job', job), 'laid') or 0) then wanted = false end
+  -- A second delivery of a portion that is laid down already: the item may be out for the next one.
+  local late = wanted and it[11] and it[11] ~= tonumber(call('HGET', K('job', job), 'laid') or 0)
+  if late then wanted = false end
+  local was_out = not late and call('ZREM', K('out', station), member(job, gen, step, index)) == 1
   -- A second delivery that is to be retried: the first one has already scheduled that.
   if (kind == 'again' or kind == 'later' or kind == 'back') and not was_out then wanted = false end
   if wanted then
@@ -112,7 +113,8 @@ for n, it in ipairs(A.items) do
         call('HSET', K('err', job), index, document)
       end
       local v = call('HMGET', key, 'done', 'failed', 'total')
-      set_load(j, tonumber(v[3]) - tonumber(v[1]) - tonumber(v[2]))
+      -- While more may be laid down, the job counts for what its text was estimated to come to.
+      if not j.opening then set_load(j, tonumber(v[3]) - tonumber(v[1]) - tonumber(v[2])) end
       if tonumber(v[1]) + tonumber(v[2]) >= tonumber(v[3]) then utterances_over(j, A.now) end
     end
   end

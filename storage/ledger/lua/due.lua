@@ -3,7 +3,7 @@ for _, entry in ipairs(call('ZRANGEBYSCORE', 'ch:delayed', '-inf', A.now, 'LIMIT
   call('ZREM', 'ch:delayed', entry)
   local station, job, gen, step, index = string.match(entry, '^(%S+) ([^/]+)/(%d+)/(%d+)/(-?%d+)$')
   local j = fence(job, gen)
-  if j and (tonumber(index) >= 0 or j.step == tonumber(step)) then wait_at(j, station, index) end
+  if j and (tonumber(index) >= 0 or wants(j, tonumber(step), -1)) then wait_at(j, station, index) end
 end
 local stations = {}
 for station in pairs(touched) do stations[#stations + 1] = station end
