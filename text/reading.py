@@ -6,14 +6,17 @@ are spoken instead of numbers and abbreviations.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TypeVar
 
 from core.names import Clean, Emoji, Normalize
 from text.cleaning import clean_up
-from text.marks import Break, MarkedText, Style, inline_spans
+from text.marks import Break, MarkedText, Reading, Style, inline_spans
 from text.normalization import rewrites
 from text.portions import portion_end
 from text.source import Rewrite, SourceText
@@ -22,6 +25,8 @@ from text.utterances import CHAPTER_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_P
 _SPACES = re.compile(r"\s{2,}|[^\S ]")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]]*\s*$")
 _BLANK_LINE = re.compile(r"\n\s*\n\s*$")
+
+_Mark = TypeVar("_Mark", Reading, Break)
 
 #: The replacements in a cleaned text, in order.
 Rewriter = Callable[[str], list[Rewrite]]
@@ -142,7 +147,7 @@ def _utterances(
 def _placed(chapter: MarkedText, text: SourceText, begin: int, until: int | None) -> Iterator[Rewrite]:
     """The readings that markup gave, between two places of the source."""
     at = 0
-    for reading in chapter.readings[bisect_left(chapter.readings, begin, key=lambda reading: reading.start) :]:
+    for reading in _from(chapter.readings, begin, lambda one: one.start):
         if until is not None and reading.start >= until:
             return
         first, last = text.place(reading.start, reading.end)
@@ -167,38 +172,44 @@ class _Run:
 
 
 def _runs(chapter: MarkedText, text: SourceText, begin: int, until: int | None) -> Iterator[_Run]:
-    breaks = [b for b in chapter.breaks if begin <= b.at and (until is None or b.at < until)]
-    styles = [s for s in chapter.styles if s.end > begin and (until is None or s.start < until)]
-    if not breaks and not styles:
-        yield _Run(text, None, None)
-        return
-    cuts: dict[int, Break | None] = {len(text): None}
-    for style in styles:
-        for at in text.place(max(style.start, begin), style.end):
-            cuts.setdefault(at, None)
+    """``text`` between the breaks and the changes of style, in order."""
+    ends = math.inf if until is None else until
+    breaks = [one for one in _from(chapter.breaks, begin, lambda b: b.at) if one.at < ends]
+    styles = [one for one in chapter.styles if one.end > begin and one.start < ends and _is_heard(one)]
+    pauses: dict[int, float] = {}
     for one in breaks:
         at = text.place(one.at, one.at)[0]
-        known = cuts.get(at)
-        cuts[at] = one if known is None else replace(known, seconds=known.seconds + one.seconds)
-    start = 0
-    for at in sorted(cuts):
-        here = cuts[at]
-        if at > start or here is not None:
-            part = text.part(start, at)
-            yield _Run(part, _style(styles, part), None if here is None else here.seconds)
+        pauses[at] = pauses.get(at, 0.0) + one.seconds
+    changes = sorted(_changes(text, styles, begin), key=lambda change: change[0])
+    current: list[Style] = []  # those around the present place, outer ones first
+    start = number = 0
+    for at in sorted({*pauses, *(change[0] for change in changes), len(text)}):
+        if at > start or at in pauses:
+            yield _Run(text.part(start, at), reduce(_within, current) if current else None, pauses.get(at))
         start = at
+        while number < len(changes) and changes[number][0] == at:
+            _, begins, style = changes[number]
+            current = [*current, style] if begins else [one for one in current if one is not style]
+            number += 1
 
 
-def _style(styles: Sequence[Style], part: SourceText) -> Style | None:
-    """What the styles around a part say together; inner ones come later."""
-    if not part.text:
-        return None
-    start, end = part.source(0, len(part))
-    found: Style | None = None
+def _changes(text: SourceText, styles: Sequence[Style], begin: int) -> Iterator[tuple[int, bool, Style]]:
+    """Where in ``text`` each style begins (True) and ends."""
     for style in styles:
-        if style.start <= start and end <= style.end:
-            found = style if found is None else _within(found, style)
-    return found
+        first, last = text.place(max(style.start, begin), style.end)
+        if last > first:
+            yield first, True, style
+            yield last, False, style
+
+
+def _from(marks: Sequence[_Mark], begin: int, place: Callable[[_Mark], int]) -> Sequence[_Mark]:
+    """The marks from a place of the source on; they are in order."""
+    return marks[bisect_left(marks, begin, key=place) :]
+
+
+def _is_heard(style: Style) -> bool:
+    """Whether a style changes anything: no family has emphasis so far."""
+    return style.voice is not None or style.speed is not None or style.language is not None
 
 
 def _within(outer: Style, inner: Style) -> Style:

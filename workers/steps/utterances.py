@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from core.errors import InvalidText
-from core.names import Role
+from core.names import Markup, Role
 from models.base import Frontend
 from storage.ledger.documents import JobDocument
-from text.marks import MarkedText
+from text.marks import MarkedText, Style
+from text.markup import parse
 from text.reading import Manner, Portion, ReadUtterance, Rewriter, read_portion, said
 from text.scripts import unreadable
-from text.source import Rewrite, SourceText
+from text.source import Rewrite
 from text.speakable import has_word
 from text.utterances import Utterance, divide
 
@@ -88,7 +90,8 @@ class Reader:
         if place.chapter >= len(chapters):
             return SpokenPortion((), (), None)
         manner = self.manner
-        portion = read_portion(marked(chapters[place.chapter]), place.at, manner)
+        chapter = marked(chapters[place.chapter], self.document.markup, self.language)
+        portion = read_portion(chapter, place.at, manner)
         found: list[Spoken] = []
         left_out: list[LeftOut] = []
         for read in portion.utterances:
@@ -98,6 +101,8 @@ class Reader:
                 found[-1] = _with_pause(found[-1], max(found[-1].utterance.pause, read.utterance.pause))
         characters = (portion.next or len(chapters[place.chapter])) - place.at
         warnings = [_warning(place.chapter, *one) for one in _joined(chapters[place.chapter], left_out)]
+        if not place.at:
+            warnings += [_ignored(place.chapter, *one) for one in chapter.warnings]
         return SpokenPortion(found, warnings, _next(portion, place, len(chapters)), characters)
 
     def _fitting(self, read: ReadUtterance, manner: Manner, chapter: int, left_out: list[LeftOut]) -> Iterator[Spoken]:
@@ -106,8 +111,9 @@ class Reader:
         foreign = unreadable(written.text, self.language)
         readable = written.rewritten(Rewrite(stretch.start, stretch.end, " ") for stretch in foreign)
         words = said(readable, manner)
-        inputs = self._inputs(words.text) if has_word(readable.text) else None
-        if inputs is not None and self._too_long(inputs) and (parts := divide(read.text.text, read.utterance)):
+        options = self._options(read.style)
+        inputs = self._inputs(words.text, read.style) if has_word(readable.text) else None
+        if inputs is not None and self._too_long(inputs, options) and (parts := divide(read.text.text, read.utterance)):
             for part in parts:
                 yield from self._fitting(replace(read, utterance=part), manner, chapter, left_out)
             return
@@ -122,24 +128,35 @@ class Reader:
             error=inputs if isinstance(inputs, InvalidText) else None,
             source=read.source,
             words="" if failed else words.text,
+            options=options,
         )
 
-    def _inputs(self, text: str) -> dict[str, Any] | InvalidText:
+    def _options(self, style: Style | None) -> dict[str, Any]:
+        """The options of an utterance that differ from the job's: its speed, as far as the model can speak it."""
+        speed = self.frontend.spec.options.get("speed")
+        if style is None or style.speed is None or speed is None:
+            return {}
+        asked = float(self.document.options.get("speed", speed.default)) * style.speed
+        return {"speed": min(max(asked, speed.minimum or asked), speed.maximum or asked)}
+
+    def _inputs(self, text: str, style: Style | None) -> dict[str, Any] | InvalidText:
+        voice = self.voice if style is None or style.voice is None else style.voice
         try:
-            return self.frontend.inputs(text, self.voice, self.language)
+            return self.frontend.inputs(text, voice, self.language)
         except InvalidText as error:
             error.step = Role.PREPARE.value
             return error
 
-    def _too_long(self, inputs: dict[str, Any] | InvalidText) -> bool:
+    def _too_long(self, inputs: dict[str, Any] | InvalidText, options: Mapping[str, Any]) -> bool:
         if isinstance(inputs, InvalidText):
             return inputs.code == "text_too_long"
-        return self.frontend.seconds(inputs, self.document.options) > self.frontend.max_seconds
+        return self.frontend.seconds(inputs, {**self.document.options, **options}) > self.frontend.max_seconds
 
 
-def marked(chapter: str) -> MarkedText:
-    """A chapter without its markup, and what the markup says."""
-    return MarkedText(SourceText.of(chapter))
+@lru_cache(maxsize=1)
+def marked(chapter: str, markup: Markup, language: str) -> MarkedText:
+    """A chapter without its markup, and what the markup says. Kept for the next portion of the chapter."""
+    return parse(chapter, markup, language)
 
 
 def read_all(reader: Reader, chapters: Sequence[str]) -> Iterator[SpokenPortion]:
@@ -179,6 +196,11 @@ def _joined(chapter: str, left_out: Iterable[LeftOut]) -> Iterator[LeftOut]:
             last = last[0], end, tuple(dict.fromkeys((*last[2], *scripts)))
     if last is not None:
         yield last
+
+
+def _ignored(chapter: int, start: int, end: int, message: str) -> dict[str, Any]:
+    """The warning about markup that has no effect."""
+    return {"code": "ignored_markup", "message": message, "chapter": chapter, "start": start, "end": end}
 
 
 def _warning(chapter: int, start: int, end: int, scripts: Sequence[str]) -> dict[str, Any]:
