@@ -279,6 +279,8 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) 
         characters=text.characters,
         markup=body.markup,
         normalize=body.normalize,
+        clean=body.clean,
+        emoji=body.emoji,
         segments=None if body.segments is None else tuple((s.start, s.end) for s in body.segments),
         metadata=body.metadata,
     )

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from core import ids
 from core.errors import InvalidRequest
-from core.names import AudioFormat, EventType, Markup, Normalize, OnError, Priority, Role, VadMode
+from core.names import AudioFormat, Clean, Emoji, EventType, Markup, Normalize, OnError, Priority, Role, VadMode
 
 #: Items of a batch, and recordings of a voice.
 MAX_ITEMS = 10_000
@@ -233,6 +233,10 @@ class JobRequest(BaseModel):
     normalize: Normalize = Field(
         Normalize.AUTO, description="auto: English numbers, dates, money and abbreviations are spelled out"
     )
+    clean: Clean = Field(
+        Clean.AUTO, description="auto: what is left of PDFs, e-mail, Markdown and HTML in the text is not spoken"
+    )
+    emoji: Emoji = Field(Emoji.SILENT, description="named: emoji are spoken by their names")
     output: Output = Output()
     priority: Priority = Priority.NORMAL
     on_error: OnError = OnError.FAIL

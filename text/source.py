@@ -110,6 +110,9 @@ class SourceText:
         ``apart``: a replacement is separated by a space from letters and digits beside it, and from a comma or closing
         bracket before it.
         """
+        rewrites = list(rewrites)
+        if not rewrites:
+            return self
         parts: list[str] = []
         runs: list[_Run] = []
         done = size = 0

@@ -34,7 +34,7 @@ SAMPLE = b64encode((Path(__file__).parent / "assets" / "sample.ogg").read_bytes(
 
 #: Fields of every job, whatever its pipeline.
 _COMMON = (
-    *("vad", "markup", "normalize", "output", "priority", "on_error"),
+    *("vad", "markup", "normalize", "clean", "emoji", "output", "priority", "on_error"),
     *("webhook", "metadata", "expires_in", "deadline"),
 )
 

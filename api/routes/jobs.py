@@ -186,7 +186,10 @@ def retry(job_id: str) -> tuple[Response, int]:
 
 
 #: Fields of a multipart body that are plain strings; all others are JSON.
-_STRINGS = {"pipeline", "text", "language", "voice", "base_voice", "vad", "markup", "normalize", "priority", "on_error"}
+_STRINGS = {
+    *("pipeline", "text", "language", "voice", "base_voice", "vad"),
+    *("markup", "normalize", "clean", "emoji", "priority", "on_error"),
+}
 
 
 def read_job() -> tuple[dict[str, Any], dict[str, FileStorage]]:

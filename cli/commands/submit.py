@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from cli.commands.jobs import client, follow, key_option, reported, url_option
 from cli.files import OutputFile, encoding_option, read_text, text_of
-from core.names import AudioFormat, Markup
+from core.names import AudioFormat, Clean, Emoji, Markup
 
 #: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
@@ -40,6 +40,12 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 @click.option("--pipeline", default="piper", show_default=True, help="Pipeline to run.")
 @click.option("--voice", help="Voice; 'chorus voices list' lists them.")
 @click.option("--language", help="Language (BCP 47), such as en or en-US.")
+@click.option(
+    "--clean",
+    type=click.Choice([one.value for one in Clean]),
+    help="none: speak marks of Markdown, HTML and footnotes.",
+)
+@click.option("--emoji", type=click.Choice([one.value for one in Emoji]), help="named: speak emoji by their names.")
 @click.option(
     "--markup",
     type=click.Choice([one.value for one in Markup]),
@@ -69,6 +75,8 @@ def submit(
     voice: str | None,
     language: str | None,
     markup: str | None,
+    clean: str | None,
+    emoji: str | None,
     options: tuple[str, ...],
     format_: str | None,
     loudness: float | None,
@@ -94,6 +102,8 @@ def submit(
         "voice": voice,
         "language": language,
         "markup": markup,
+        "clean": clean,
+        "emoji": emoji,
         "reference": reference,
         "recording": recording,
         "options": dict(map(_option, options)),

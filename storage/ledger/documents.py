@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
-from core.names import AudioFormat, Markup, Normalize
+from core.names import AudioFormat, Clean, Emoji, Markup, Normalize
 
 Part = TypeVar("Part")
 
@@ -84,6 +84,8 @@ class JobDocument:
     characters: int = 0
     markup: Markup = Markup.NONE
     normalize: Normalize = Normalize.AUTO
+    clean: Clean = Clean.AUTO
+    emoji: Emoji = Emoji.SILENT
     segments: tuple[tuple[float, float], ...] | None = None  #: start and end in seconds
     reference: RecordingDocument | None = None
     recording: RecordingDocument | None = None
@@ -135,6 +137,8 @@ _READERS: Mapping[type[Any], Readers] = {
     JobDocument: {
         "markup": Markup,
         "normalize": Normalize,
+        "clean": Clean,
+        "emoji": Emoji,
         "segments": _spans,
         "output": lambda shape: _from_dict(OutputDocument, shape),
         "reference": lambda shape: _from_dict(RecordingDocument, shape),

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.names import AudioFormat, Markup, Normalize
+from core.names import AudioFormat, Clean, Emoji, Markup, Normalize
 from storage.ledger.documents import (
     EmbeddingDocument,
     EnrolmentDocument,
@@ -33,6 +33,8 @@ documents = st.builds(
     output=st.builds(OutputDocument, format=st.sampled_from(AudioFormat), loudness=st.none() | st.floats(-40, -5)),
     markup=st.sampled_from(Markup),
     normalize=st.sampled_from(Normalize),
+    clean=st.sampled_from(Clean),
+    emoji=st.sampled_from(Emoji),
     segments=st.none() | st.lists(st.tuples(seconds, seconds)).map(tuple),
     reference=st.none() | st.builds(RecordingDocument, parts=st.lists(recordings, max_size=3).map(tuple)),
     recording=st.none() | recordings,
