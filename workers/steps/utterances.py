@@ -81,6 +81,8 @@ class Reader:
             language=self.language,
             limit=self.frontend.max_characters,
             normalize=document.normalize,
+            clean=document.clean,
+            emoji=document.emoji,
             lexicon=self.lexicon,
         )
 
