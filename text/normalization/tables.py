@@ -8,7 +8,8 @@ def words(line: str) -> list[str]:
     return line.split()
 
 
-def _table(lines: str) -> dict[str, str]:
+def table(lines: str) -> dict[str, str]:
+    """Lines of ``written = spoken``."""
     pairs = (line.partition(" = ") for line in lines.splitlines() if line.strip())
     return {written.strip(): spoken.strip() for written, _, spoken in pairs}
 
@@ -22,200 +23,8 @@ MONTH_SHORT = {name[:3].lower(): number for number, name in enumerate(MONTHS, st
     "july": 7,
 }
 
-#: Symbol or code: one, many, the hundredth part (one, many).
-CURRENCIES: dict[str, tuple[str, str, str, str]] = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "sen", "sen"),
-    "₩": ("won", "won", "jeon", "jeon"),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₽": ("ruble", "rubles", "kopek", "kopeks"),
-    "₺": ("lira", "lira", "kurus", "kurus"),
-    "₴": ("hryvnia", "hryvnias", "kopiyka", "kopiykas"),
-    "₪": ("shekel", "shekels", "agora", "agorot"),
-    "₫": ("dong", "dong", "hao", "hao"),
-    "₱": ("peso", "pesos", "centavo", "centavos"),
-    "฿": ("baht", "baht", "satang", "satang"),
-    "₿": ("bitcoin", "bitcoins", "cent", "cents"),
-    "USD": ("US dollar", "US dollars", "cent", "cents"),
-    "EUR": ("euro", "euros", "cent", "cents"),
-    "GBP": ("British pound", "British pounds", "penny", "pence"),
-    "JPY": ("Japanese yen", "Japanese yen", "sen", "sen"),
-    "CHF": ("Swiss franc", "Swiss francs", "centime", "centimes"),
-    "CAD": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
-    "AUD": ("Australian dollar", "Australian dollars", "cent", "cents"),
-    "CNY": ("yuan", "yuan", "fen", "fen"),
-    "INR": ("Indian rupee", "Indian rupees", "paisa", "paise"),
-}
-
-#: Before a sign of money: which country's it is.
-COUNTRIES = _table("""
-US = US
-CA = Canadian
-C = Canadian
-A = Australian
-AU = Australian
-NZ = New Zealand
-HK = Hong Kong
-S = Singapore
-""")
-
-#: After an amount.
-SCALES = _table("""
-k = thousand
-K = thousand
-m = million
-M = million
-mn = million
-bn = billion
-B = billion
-b = billion
-tn = trillion
-T = trillion
-thousand = thousand
-million = million
-billion = billion
-trillion = trillion
-quadrillion = quadrillion
-""")
-
-#: A unit as written: singular, plural. Letter case matters if it distinguishes two units.
-UNITS: dict[str, tuple[str, str]] = {
-    written: (one.strip(), many.strip())
-    for line in """
-km: kilometer, kilometers
-cm: centimeter, centimeters
-mm: millimeter, millimeters
-μm: micrometer, micrometers
-nm: nanometer, nanometers
-m: meter, meters
-mi: mile, miles
-ft: foot, feet
-yd: yard, yards
-kg: kilogram, kilograms
-KG: kilogram, kilograms
-Kg: kilogram, kilograms
-g: gram, grams
-mg: milligram, milligrams
-μg: microgram, micrograms
-lb: pound, pounds
-lbs: pound, pounds
-oz: ounce, ounces
-L: liter, liters
-l: liter, liters
-ml: milliliter, milliliters
-mL: milliliter, milliliters
-cl: centiliter, centiliters
-gal: gallon, gallons
-h: hour, hours
-hr: hour, hours
-hrs: hour, hours
-min: minute, minutes
-mins: minute, minutes
-sec: second, seconds
-secs: second, seconds
-s: second, seconds
-ms: millisecond, milliseconds
-μs: microsecond, microseconds
-ns: nanosecond, nanoseconds
-Hz: hertz, hertz
-kHz: kilohertz, kilohertz
-MHz: megahertz, megahertz
-GHz: gigahertz, gigahertz
-W: watt, watts
-kW: kilowatt, kilowatts
-MW: megawatt, megawatts
-GW: gigawatt, gigawatts
-kWh: kilowatt hour, kilowatt hours
-MWh: megawatt hour, megawatt hours
-V: volt, volts
-kV: kilovolt, kilovolts
-mV: millivolt, millivolts
-A: amp, amps
-mA: milliamp, milliamps
-mAh: milliamp hour, milliamp hours
-J: joule, joules
-kJ: kilojoule, kilojoules
-cal: calorie, calories
-kcal: kilocalorie, kilocalories
-Pa: pascal, pascals
-kPa: kilopascal, kilopascals
-hPa: hectopascal, hectopascals
-psi: p s i, p s i
-dB: decibel, decibels
-KB: kilobyte, kilobytes
-kB: kilobyte, kilobytes
-MB: megabyte, megabytes
-GB: gigabyte, gigabytes
-TB: terabyte, terabytes
-PB: petabyte, petabytes
-bps: bit per second, bits per second
-kbps: kilobit per second, kilobits per second
-mbps: megabit per second, megabits per second
-Mbps: megabit per second, megabits per second
-gbps: gigabit per second, gigabits per second
-Gbps: gigabit per second, gigabits per second
-mph: mile per hour, miles per hour
-kph: kilometer per hour, kilometers per hour
-rpm: revolution per minute, revolutions per minute
-fps: frame per second, frames per second
-dpi: dot per inch, dots per inch
-ha: hectare, hectares
-acre: acre, acres
-°C: degree Celsius, degrees Celsius
-°F: degree Fahrenheit, degrees Fahrenheit
-° C: degree Celsius, degrees Celsius
-° F: degree Fahrenheit, degrees Fahrenheit
-℃: degree Celsius, degrees Celsius
-℉: degree Fahrenheit, degrees Fahrenheit
-°: degree, degrees
-%: percent, percent
-‰: per mille, per mille
-mol: mole, moles
-cc: CC, CC
-""".strip().splitlines()
-    for written, _, names in [line.rpartition(": ")]
-    for one, _, many in [names.partition(",")]
-}
-
-#: Units that are also words, so that they count only directly after a number.
-SHORT_UNITS = frozenset(
-    {"m", "g", "l", "L", "h", "s", "A", "V", "W", "J", "min", "sec", "cal", "gal", "Pa", "ha", "mi"}
-)
-
-#: Units after a slash (per).
-PER = _table("""
-h = hour
-hr = hour
-s = S
-sec = second
-min = minute
-d = day
-day = day
-wk = week
-week = week
-mo = month
-month = month
-yr = year
-y = year
-year = year
-km = kilometer
-m = meter
-m² = square meter
-m³ = cubic meter
-kg = kilogram
-g = gram
-L = liter
-l = liter
-gal = gallon
-lb = pound
-person = person
-night = night
-""")
-
 #: Words that are shortened with a dot. Whether the dot also ends a sentence is seen at what follows.
-ABBREVIATIONS = _table("""
+ABBREVIATIONS = table("""
 Mr = Mister
 Mrs = misses
 Ms = Miz
@@ -266,6 +75,16 @@ Ft = Fort
 vs = versus
 etc = et cetera
 approx = approximately
+incl = including
+esp = especially
+max = maximum
+ext = extension
+Tel = telephone
+tel = telephone
+dept = department
+blvd = boulevard
+ave = avenue
+Mx = Mix
 est = estimated
 misc = miscellaneous
 Jan = January
@@ -293,7 +112,7 @@ Sun = Sunday
 """)
 
 #: The same, where a number must follow.
-BEFORE_NUMBER = _table("""
+BEFORE_NUMBER = table("""
 No = number
 no = number
 Nos = numbers
@@ -323,7 +142,7 @@ c = circa
 """)
 
 #: Latin and other shortenings with dots inside.
-DOTTED = _table("""
+DOTTED = table("""
 i.e. = that is
 e.g. = for example
 a.k.a. = also known as
@@ -335,6 +154,14 @@ ibid. = ibidem
 w/o = without
 w/ = with
 c/o = care of
+b/c = because
+n/a = not applicable
+N/A = not applicable
+a/c = A.C
+Ph.D. = PhD
+Ph.D = PhD
+B.Sc. = B.S.C
+M.Sc. = M.S.C
 """)
 
 #: Words after which a Roman numeral is a number: of parts, or of rulers.
@@ -359,8 +186,21 @@ ROMAN_NAMES = frozenset(
     """)
 )
 
+#: Words in capitals whose letters are said, though they could be read.
+SPELLED = frozenset(
+    words("VIP UAE FAQ NGO NCAA AKA ETA AOL IOU LED UAV EOD AOC ASU EPA ERA IRA ICU ITV USAF UFC IEA ADA")
+)
+
+#: Plurals with vowels whose letters are said.
+SPELLED_PLURAL = SPELLED | frozenset(
+    words("API URL CPU GPU UFO CEO CIO COO AI PI ID IQ PDA EMT ATM IPO DUI EV GUI URI UI")
+)
+
+#: Words in capitals that are read, though they look as if they were not.
+READ = frozenset(words("JSON JPEG MPEG CMOS NGINX SCSI TSAR"))
+
 #: Kinds of streets, after a name.
-STREETS = _table("""
+STREETS = table("""
 st = Street
 ave = Avenue
 blvd = Boulevard
@@ -375,7 +215,7 @@ ct = Court
 """)
 
 #: States, after a town and before a ZIP code or the end.
-STATES = _table("""
+STATES = table("""
 AL = Alabama
 AK = Alaska
 AZ = Arizona
@@ -421,11 +261,11 @@ WA = Washington
 WV = West Virginia
 WI = Wisconsin
 WY = Wyoming
-DC = D C
+DC = DC
 """)
 
 #: Signs that are spoken if no other rule matches them.
-SIGNS = _table("""
+SIGNS = table("""
 & = and
 @ = at
 % = percent

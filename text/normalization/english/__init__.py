@@ -6,10 +6,38 @@ later ones. No pattern repeats without a limit, so normalization takes linear ti
 
 from __future__ import annotations
 
-from text.normalization.english import amounts, dates, electronic, leftovers, places, words
+from text.normalization.english import (
+    acronyms,
+    amounts,
+    codes,
+    dates,
+    electronic,
+    leftovers,
+    maths,
+    measures,
+    places,
+    roman,
+    times,
+    words,
+)
+from text.normalization.english.rules import DIGITS
 from text.source import Rewrite
 
-RULES = [*electronic.rule, *places.rule, *dates.rule, *amounts.rule, *words.rule, *leftovers.rule]
+RULES = [
+    *electronic.rule,
+    *codes.rule,
+    *places.rule,
+    *dates.rule,
+    *times.rule,
+    *amounts.rule,
+    *maths.rule,
+    *measures.rule,
+    *maths.powers,
+    *roman.rule,
+    *words.rule,
+    *acronyms.rule,
+    *leftovers.rule,
+]
 
 
 def rewrites(text: str, region: str = "US") -> list[Rewrite]:
@@ -17,12 +45,17 @@ def rewrites(text: str, region: str = "US") -> list[Rewrite]:
 
     ``region`` (ISO 3166) decides how to read 12/05: in the US the month comes first.
     """
+    present = frozenset(text)
+    if not text.isascii() and any(map(str.isdecimal, present)):
+        present |= frozenset(DIGITS)
     taken = bytearray(len(text))
     found: list[Rewrite] = []
-    for pattern, say in RULES:
+    for needs, pattern, say in RULES:
+        if needs and needs.isdisjoint(present):
+            continue
         for match in pattern.finditer(text):
             start, end = match.span()
-            if start == end or any(taken[start:end]):
+            if start == end or taken.find(1, start, end) >= 0:
                 continue
             spoken = say(match) if say is not dates.slashed_date else dates.slashed_date(match, region)
             if spoken is not None:

@@ -1,4 +1,4 @@
-"""Dates, years, decades and times of day."""
+"""Dates, years and decades."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from text.normalization.english.rules import (
     DAY,
     NO_WORD_AFTER,
     NO_WORD_BEFORE,
+    WHOLE,
     YEAR,
     Match,
     Rules,
+    before,
     month_name,
     short_year,
 )
@@ -26,6 +28,17 @@ rule = Rules()
 @rule(r"(?<![\w/-])(?P<year>[12]\d{3})-(?P<m>0[1-9]|1[0-2])-(?P<d>0[1-9]|[12]\d|3[01])(?:T(?=\d))?(?![\w/-])")
 def _iso_date(m: Match) -> str:
     return _date_words(int(m["m"]), int(m["d"]), year(int(m["year"])))
+
+
+@rule(r"(?<![\w/.-])([12]\d{3})([/.])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)")
+def _year_first(m: Match) -> str:
+    return _date_words(int(m[3]), int(m[4]), year(int(m[1])))
+
+
+@rule(r"(?<![\w/.,-])([12]\d{3})-(0[1-9]|1[0-2])(?![\w/-]|[.,]\d)")
+def _year_and_month(m: Match) -> str | None:
+    """2020-12; but 2010-12 is a range of years."""
+    return f"{tables.MONTHS[int(m[2]) - 1]} {year(int(m[1]))}" if int(m[2]) <= int(m[1]) % 100 else None
 
 
 def _date_words(month: int, day: int, year_words: str = "") -> str:
@@ -66,9 +79,21 @@ def _day_month(m: Match) -> str | None:
         return None
     comma = m["comma"] or ""
     tail = f"{comma} {year(int(m['year']))}" if m["year"] else comma
-    before = m.string[: m.start()].rstrip().lower()
-    article = "" if before.endswith((" the", "\nthe")) or before == "the" else "the "
+    behind = before(m).rstrip()
+    article = "" if re.search(r"(?:^|\s)the$", behind) else "the "
     return f"{article}{ordinal(int(m['day']))} of {month_name(m['month'])}{tail}"
+
+
+@rule(
+    rf"{NO_WORD_BEFORE}{ANY_MONTH}\s{DAY}(?:st|nd|rd|th)?\s?[-–]\s?(?P<last>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th)?"
+    rf"(?:(?P<comma>,)?\s{YEAR})?(?![\w%:/-]|[.,]\d)"
+)
+def _month_days(m: Match) -> str | None:
+    """May 5-7, 2024."""
+    if m["month"] in ("may", "march", "mar") or int(m["day"]) >= int(m["last"]):
+        return None
+    tail = f"{m['comma'] or ''} {year(int(m['year']))}" if m["year"] else ""
+    return f"{month_name(m['month'])} {ordinal(int(m['day']))} to {ordinal(int(m['last']))}{tail}"
 
 
 @rule(
@@ -81,6 +106,14 @@ def _month_day(m: Match) -> str | None:
     comma = m["comma"] or ""
     tail = f"{comma} {year(int(m['year']))}" if m["year"] else comma
     return f"{month_name(m['month'])} {ordinal(int(m['day']))}{tail}"
+
+
+@rule(
+    rf"{NO_WORD_BEFORE}{ANY_MONTH}\s['’](?P<short>\d\d)(?![\w])|(?<=\bclass\sof\s)['’](?P<of>\d\d)(?!\w)|(?<=\bsummer\sof\s)['’](?P<summer>\d\d)(?!\w)"
+)
+def _short_year(m: Match) -> str:
+    said = short_year(m["short"] or m["of"] or m["summer"])
+    return f"{month_name(m['month'])} {said}" if m["short"] else said
 
 
 @rule(rf"{NO_WORD_BEFORE}{ANY_MONTH}[\s,]+{YEAR}(?![\w%]|,?\d)")
@@ -103,6 +136,11 @@ def _short_decade(m: Match) -> str:
     return f"{prefix}{plural(cardinal(int(m['tens'])))}"
 
 
+@rule(rf"{NO_WORD_BEFORE}(?P<kind>FY|CY)\s?['’]?(?P<year>\d{{4}}|\d{{2}}){NO_WORD_AFTER}")
+def _fiscal_year(m: Match) -> str:
+    return f"{m['kind']} {year(int(m['year'])) if len(m['year']) == 4 else short_year(m['year'])}"
+
+
 @rule(
     rf"{NO_WORD_BEFORE}(?P<q>[1-4])Q(?P<year>\d{{4}}|\d{{2}}){NO_WORD_AFTER}|{NO_WORD_BEFORE}Q(?P<q2>[1-4])\s(?P<year2>\d{{4}}){NO_WORD_AFTER}"
 )
@@ -113,68 +151,9 @@ def _quarter(m: Match) -> str:
 
 
 @rule(
-    rf"{NO_WORD_BEFORE}(?P<a>\d{{3,4}})\s?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.|A\.D\.){NO_WORD_AFTER}|{NO_WORD_BEFORE}AD\s(?P<b>\d{{1,4}}){NO_WORD_AFTER}"
+    rf"{NO_WORD_BEFORE}(?P<a>{WHOLE})\s?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.|A\.D\.){NO_WORD_AFTER}|{NO_WORD_BEFORE}AD\s(?P<b>\d{{1,4}}){NO_WORD_AFTER}"
 )
 def _era(m: Match) -> str:
-    number = m["a"] or m["b"]
+    number = (m["a"] or m["b"]).replace(",", "")
     said = year(int(number)) if len(number) == 4 else cardinal(int(number))
     return f"AD {said}" if m["b"] else f"{said} {m['era'].replace('.', '')}"
-
-
-# -- times
-
-
-@rule(
-    r"""(?<=\d[AaPp][Mm])\s?[-–—]\s?(?=\d)|(?<=\d\s[AaPp][Mm])\s?[-–—]\s?(?=\d)|(?<=\d:\d\d)\s?[-–—]\s?(?=\d{1,2}:\d\d)
-    |(?<=\d0s)[-–—](?=\d)|(?<=\d[AaPp]\.[Mm]\.)\s?[-–—]\s?(?=\d)|(?<=\d\s[AaPp]\.[Mm]\.)\s?[-–—]\s?(?=\d)"""
-)
-def _to(_: Match) -> str:
-    return " to "
-
-
-_AMPM = r"(?P<half>[AaPp]\.\s?[Mm]\.?|[AaPp][Mm]\b)"
-_ZONE = rf"(?:\s(?P<zone>{'|'.join(tables.TIME_ZONES)}|(?i:e\.?s\.?t|p\.?s\.?t|g\.?m\.?t)\b))?"
-
-
-def _half(text: str | None) -> str:
-    return f" {re.sub('[^A-Z]', '', text.upper())}" if text else ""
-
-
-def _dot_after(m: Match) -> str:
-    """The dot of "p.m." that also ends a sentence."""
-    ends = (
-        m.start()
-        and (m["half"] or "").endswith(".")
-        and re.match(r"\s*$|\s+[A-Z]", m.string[m.end() :])
-        and not _zone(m)
-    )
-    return "." if ends else ""
-
-
-def _zone(m: Match) -> str:
-    return f" {re.sub('[^A-Z]', '', m['zone'].upper())}" if m["zone"] else ""
-
-
-@rule(rf"(?<![\w:.])(?<!\d,)(?P<h>\d{{1,2}}):(?P<m>[0-5]\d):(?P<s>[0-5]\d)(?![\d:])(?:\s?{_AMPM})?{_ZONE}")
-def _time_with_seconds(m: Match) -> str:
-    parts = [(int(m[name]), word) for name, word in (("h", "hour"), ("m", "minute"), ("s", "second"))]
-    hours, minutes, seconds = (f"{cardinal(n)} {word}{'' if n == 1 else 's'}" for n, word in parts)
-    return f"{hours} {minutes} and {seconds}{_half(m['half'])}{_zone(m)}{_dot_after(m)}"
-
-
-@rule(rf"(?<![\w:.])(?<!\d,)(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?![\d:])(?:\s?{_AMPM})?{_ZONE}")
-def _clock(m: Match) -> str:
-    hours, minutes = int(m["h"]), int(m["m"])
-    half = _half(m["half"])
-    if minutes == 0:
-        said = cardinal(hours) if half else f"{cardinal(hours)} o'clock"
-    else:
-        said = f"{cardinal(hours)} {f'oh {cardinal(minutes)}' if minutes < 10 else cardinal(minutes)}"
-    return f"{said}{half}{_zone(m)}{_dot_after(m)}"
-
-
-@rule(rf"(?<![\w:.])(?<!\d,)(?P<h>1[0-2]|0?[1-9])\s?{_AMPM}{_ZONE}")
-def _hour(m: Match) -> str | None:
-    if " " in m[0] and m["half"].lower() == "am" and m["half"].islower() and re.match(r"\s+[a-z]", m.string[m.end() :]):
-        return None  # "what I 5 am not"
-    return f"{cardinal(int(m['h']))}{_half(m['half'])}{_zone(m)}{_dot_after(m)}"

@@ -6,34 +6,43 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from text.normalization import tables
+from text.normalization import tables, units
 from text.normalization.numbers import MAX_DIGITS, cardinal, decimal, digits
 
 Match: TypeAlias = "re.Match[str]"
 Say: TypeAlias = Callable[[Match], str | None]
+Rule: TypeAlias = "tuple[frozenset[str], re.Pattern[str], Say]"
 
+#: What a text with a number has. `english.rewrites` counts digits of other scripts as these.
+DIGITS = "0123456789"
 
-#: Digits from which on a number without commas is a code.
-_ENDLESS = 13
+#: Digits from which on a number without commas is a code, unless it ends in six zeros.
+_ENDLESS = 10
 
 
 class Rules:
-    """Patterns and their replacements, in order of precedence."""
+    """Patterns and their replacements, in order of precedence.
 
-    def __init__(self) -> None:
-        self._rules: list[tuple[re.Pattern[str], Say]] = []
+    ``needs``: characters of which a text must have one for any of the patterns to match, so that texts without are
+    passed over.
+    """
 
-    def __call__(self, pattern: str, flags: int = 0) -> Callable[[Say], Say]:
+    def __init__(self, needs: str = DIGITS) -> None:
+        self._needs = needs
+        self._rules: list[Rule] = []
+
+    def __call__(self, pattern: str, flags: int = 0, *, needs: str | None = None) -> Callable[[Say], Say]:
         """Register the decorated function as the replacement of a match; None leaves the match to later rules."""
         compiled = re.compile(pattern, flags | re.VERBOSE)
+        wanted = frozenset(self._needs if needs is None else needs)
 
         def add(say: Say) -> Say:
-            self._rules.append((compiled, say))
+            self._rules.append((wanted, compiled, say))
             return say
 
         return add
 
-    def __iter__(self) -> Iterator[tuple[re.Pattern[str], Say]]:
+    def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules)
 
 
@@ -50,10 +59,10 @@ ANY_MONTH = f"(?i:{MONTH})"
 DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])"
 YEAR = r"(?P<year>[12]\d{3})"
 SCALE = r"(?P<scale>thousand|million|billion|trillion|quadrillion)"
-SIGN = r"[$€£¥₩₹₽₺₴₪₫₱฿₿]"
-CODE = "|".join(code for code in tables.CURRENCIES if code.isalpha())
-UNIT = "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True))
-PER = "|".join(re.escape(unit) for unit in sorted(tables.PER, key=len, reverse=True))
+SIGN = "[" + "".join(sign for sign in units.CURRENCIES if len(sign) == 1) + "]"
+CODE = "|".join(re.escape(code) for code in units.CURRENCIES if len(code) > 1)
+UNIT = "|".join(re.escape(unit) for unit in sorted(units.UNITS, key=len, reverse=True))
+PER = "|".join(re.escape(unit) for unit in sorted(units.PER, key=len, reverse=True))
 
 
 def month_name(written: str) -> str:
@@ -69,7 +78,7 @@ def number_words(text: str) -> str:
     bare = text.lstrip("-−–")
     whole = bare.partition(".")[0].replace(",", "")
     coded = whole.startswith("0") and len(whole) > 1 and "." not in bare
-    endless = len(whole) >= _ENDLESS and "," not in bare
+    endless = len(whole) >= _ENDLESS and "," not in bare and not whole.endswith("000000")
     said = digits(bare) if len(whole) > MAX_DIGITS or coded or endless else decimal(bare)
     return f"minus {said}" if minus else said
 
@@ -82,3 +91,18 @@ def quantity(text: str) -> float:
 def short_year(text: str) -> str:
     """A year of two digits: ``05`` is "oh five"."""
     return f"oh {cardinal(int(text))}" if text[0] == "0" else cardinal(int(text))
+
+
+def before(m: Match, size: int = 24) -> str:
+    """The last ``size`` characters before a match, in small letters."""
+    return m.string[max(0, m.start() - size) : m.start()].lower()
+
+
+def after(m: Match, size: int = 24) -> str:
+    """The first ``size`` characters behind a match."""
+    return m.string[m.end() : m.end() + size]
+
+
+def ends_sentence(m: Match) -> bool:
+    """Whether a full stop at the end of a match ends a sentence: nothing or a capital follows."""
+    return re.match(r"\s*$|\s+[\"“'‘(]?[A-Z]", after(m)) is not None
