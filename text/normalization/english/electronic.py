@@ -32,7 +32,7 @@ def _email(m: Match) -> str:
 def _url(m: Match) -> str | None:
     if re.fullmatch(r"[A-Za-z]+\.[A-Z][a-z]+", m[0]):
         return None  # a full stop without a space behind it
-    return _electronic(_SCHEME.sub("", m[0]).removesuffix("/") or m[0])
+    return _electronic(_SCHEME.sub("", m[0]).removesuffix("/") or m[0]) or None
 
 
 #: Nobody says these, and people ask that they are not said.
@@ -48,11 +48,11 @@ _SPELLED = re.compile(r"^(?:https?|ftp|www|html?|php|pdf|id|[a-z]{1,2})$", re.I)
 def _electronic(text: str) -> str:
     words: list[str] = []
     for part in re.findall(r"[A-Za-z]+|\d|[^A-Za-z\d]", text):
-        if part.isdigit():
+        if part in "0123456789":
             words.append(digits(part))
         elif part.isalpha() and part.isascii():
             short = _SPELLED.match(part) and part.lower() not in ("me", "us", "io", "it", "in", "at", "no", "be")
             words.append(part.upper() if short and len(part) > 1 else part)
         else:
-            words.append(_ELECTRONIC.get(part, part if part.isalpha() else " "))
+            words.append(_ELECTRONIC.get(part, part if part.isalnum() else " "))
     return " ".join(" ".join(words).split())
