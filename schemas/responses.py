@@ -89,6 +89,9 @@ class Failure(Shape):
     message: str
     step: str | None
     retryable: bool
+    chapter: NotRequired[Annotated[Count, Field(description="Index in `chapters` of the utterance that failed")]]
+    start: NotRequired[Annotated[Count, Field(description="Its place, in characters of the chapter or text")]]
+    end: NotRequired[Count]
 
 
 class UtteranceFailure(Failure):
@@ -98,9 +101,12 @@ class UtteranceFailure(Failure):
 
 
 class TextWarning(Shape):
-    """A stretch of the text that was left out."""
+    """A stretch of the text that was left out, or markup that has no effect."""
 
-    code: Annotated[Literal["unspeakable_text"], Field(description="The voice cannot read its script")]
+    code: Annotated[
+        Literal["unspeakable_text", "ignored_markup"],
+        Field(description="unspeakable_text: the voice cannot read its script, and it is left out"),
+    ]
     message: str
     chapter: Annotated[Count, Field(description="Index in `chapters`; 0 for a text")]
     start: Annotated[Count, Field(description="In characters of the chapter or text")]

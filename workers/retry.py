@@ -40,10 +40,10 @@ def retry_until_available(call: Callable[[], Result], stop: threading.Event | No
     raise Unavailable
 
 
-def failed(ref: ItemRef, station: str, error: ChorusError) -> Outcome:
+def failed(ref: ItemRef, station: str, error: ChorusError, source: tuple[int, int, int] | None = None) -> Outcome:
     """The outcome of a failed item: a retry after a delay with jitter, if that may help."""
     delay = RETRY_DELAY * random.uniform(0.5, 1.5) if error.retryable else None
-    return Outcome(ref=ref, station=station, error=error, again_in=delay)
+    return Outcome(ref=ref, station=station, error=error, again_in=delay, source=source)
 
 
 def as_chorus_error(error: BaseException, kind: type[ChorusError], step: str) -> ChorusError:

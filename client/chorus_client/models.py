@@ -30,6 +30,9 @@ class Problem:
     step: str | None = None
     retryable: bool = False
     utterance: int | None = None
+    chapter: int | None = None  #: of a failed utterance, and its place there in characters
+    start: int | None = None
+    end: int | None = None
     line: int | None = None
     custom_id: str | None = None
 
@@ -40,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class TextWarning:
-    """A stretch of a job's text, in characters of its chapter, that was left out."""
+    """A stretch of a job's text, in characters of its chapter, that was left out; or markup that has no effect."""
 
     code: str
     message: str = ""

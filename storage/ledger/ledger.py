@@ -24,7 +24,7 @@ from core.redis import redis_errors
 from core.work import CPU, ItemRef, Plan, UtteranceWork
 from storage.ledger.keys import key
 from storage.ledger.reading import read_job, read_letter, read_work
-from storage.ledger.records import Job, NewJob, Outcome, UtteranceStatus, Work
+from storage.ledger.records import Job, NewJob, Outcome, UtteranceStatus, Work, failure
 from storage.ledger.scripts import Scripts
 from storage.ledger.upkeep import Upkeep
 
@@ -211,7 +211,7 @@ class Ledger:
                 first=first + at,
                 works=packed,
                 done=list(done[at : at + PORTION]),
-                errors=[_packed_error(errors.get(at + n)) for n in range(len(packed))],
+                errors=[_packed_error(errors.get(at + n), works[at + n]) for n in range(len(packed))],
                 warnings=json.dumps(list(warnings)) if warnings else "",
             ):
                 return False
@@ -374,9 +374,9 @@ class Ledger:
             return bool(self.client.exists(key("job", job)))
 
 
-def _packed_error(error: ChorusError | None) -> str:
-    """An error as JSON; empty if there is none."""
-    return json.dumps(error.to_dict()) if error else ""
+def _packed_error(error: ChorusError | None, work: UtteranceWork) -> str:
+    """The error of an utterance as JSON; empty if there is none."""
+    return json.dumps(failure(error, work.source)) if error else ""
 
 
 def _tuples(refs: Sequence[ItemRef]) -> list[tuple[str, int, int, int]]:

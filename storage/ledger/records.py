@@ -123,6 +123,12 @@ class Work:
     last_start: float = 0.0  #: when the last of them began, Unix seconds; 0 where there was none
 
 
+def failure(error: ChorusError, source: tuple[int, int, int] | None = None) -> dict[str, Any]:
+    """An error as the ledger keeps it; ``source``: the place of an utterance in the text, as `UtteranceWork.source`."""
+    place = {} if source is None else dict(zip(("chapter", "start", "end"), source, strict=True))
+    return {**error.to_dict(), **place}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one item ended: with ``error``, or with its ``outputs`` (job items) or ``result`` (last step)."""
@@ -133,6 +139,7 @@ class Outcome:
     outputs: StepOutputs = NO_OUTPUTS
     result: Mapping[str, Any] | None = None
     plan: Plan | None = None  #: where this step decided how the ones behind it are done
+    source: tuple[int, int, int] | None = None  #: the chapter and characters of an utterance that failed
     again_in: float | None = None  #: seconds after which an item that failed is tried again; without ``error``,
     # the next run of a suspect, which keeps its marks, or of what has no turn yet
     laid: tuple[int, int] | None = None  #: of a step that lays utterances down: from which, and how many there are now
@@ -151,7 +158,7 @@ class Outcome:
 
     def packed(self) -> list[Any]:
         flat = [] if self.outputs is NO_OUTPUTS else [part for pair in self.outputs.packed().items() for part in pair]
-        document = self.error.to_dict() if self.error else self.result
+        document = failure(self.error, self.source) if self.error else self.result
         return [
             *(self.ref.job, self.ref.generation, self.ref.step, self.ref.index, self.station),
             self._kind,

@@ -52,10 +52,11 @@ class Storer:
 
 def outcome_of(entry: Entry, stored: Stored | ChorusError) -> Outcome:
     """What the ledger records of an entry that has ended."""
+    source = None if entry.work.utterance is None else entry.work.utterance.source
     if isinstance(stored, SourceMissing):
-        return Outcome(ref=entry.ref, station=entry.station, error=stored, back=True)
+        return Outcome(ref=entry.ref, station=entry.station, error=stored, back=True, source=source)
     if isinstance(stored, ChorusError):
-        return failed(entry.ref, entry.station, stored)
+        return failed(entry.ref, entry.station, stored, source)
     if entry.ref.index != WHOLE_JOB:
         return Outcome(ref=entry.ref, station=entry.station)
     result = stored.result if entry.ref.step == len(entry.work.plan.steps) - 1 else None
