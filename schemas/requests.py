@@ -209,8 +209,8 @@ class WebhookChange(BaseModel):
 WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")]
 
 
-class JobRequest(BaseModel):
-    """One job. Only ``pipeline`` and its inputs are required."""
+class TextRequest(BaseModel):
+    """A text, and how it is read: what jobs and previews have in common."""
 
     model_config = _Strict
     pipeline: Name | None = None
@@ -219,10 +219,6 @@ class JobRequest(BaseModel):
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
     voice: Name | None = None
     base_voice: Name | None = None
-    reference: ReferenceInput | None = None
-    recording: RecordingInput | None = None
-    segments: Annotated[list[SegmentInput], Field(min_length=1, max_length=10_000)] | None = None
-    vad: VadMode = VadMode.SILERO
     models: Annotated[dict[Role, Name], Field(max_length=16)] = {}
     options: Annotated[dict[Name, Any], Field(max_length=64)] = {}
     markup: Markup = Field(
@@ -237,6 +233,15 @@ class JobRequest(BaseModel):
         Clean.AUTO, description="auto: what is left of PDFs, e-mail, Markdown and HTML in the text is not spoken"
     )
     emoji: Emoji = Field(Emoji.SILENT, description="named: emoji are spoken by their names")
+
+
+class JobRequest(TextRequest):
+    """One job. Only ``pipeline`` and its inputs are required."""
+
+    reference: ReferenceInput | None = None
+    recording: RecordingInput | None = None
+    segments: Annotated[list[SegmentInput], Field(min_length=1, max_length=10_000)] | None = None
+    vad: VadMode = VadMode.SILERO
     output: Output = Output()
     priority: Priority = Priority.NORMAL
     on_error: OnError = OnError.FAIL
