@@ -35,6 +35,7 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _WORD_BEFORE = re.compile(r"[\w.]*\w$")
+_STARRED = re.compile(r"\*[^\s*]*+$")
 _LAST_WORD = re.compile(r"[^\W_]+$")
 
 #: Names that programs index.
@@ -64,6 +65,8 @@ def _changes(text: str) -> Iterator[Rewrite]:
     for found in matches(_BEGIN, _MARK, text):
         kind, (start, end) = found.lastgroup, found.span()
         if kind == "bracket" and not _is_note(text, found):
+            continue
+        if kind == "star" and _STARRED.search(text, max(0, start - 40), start):
             continue
         if kind == "raised" and not _is_raised_note(text, start, end):
             continue

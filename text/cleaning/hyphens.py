@@ -53,7 +53,7 @@ def _changes(text: str, language: str) -> Iterator[Rewrite]:
             if judge.is_split(before[0], after[0]):
                 yield Rewrite(found.start(), found.end(), "")
             continue
-        mark = judge.mark(before[0], after[0])
+        mark = judge.mark(before[0], after[0], chained=text[after.end() : after.end() + 1] == "-")
         if mark == "-":
             yield Rewrite(found.start("gap"), found.end(), "")
         elif mark == "":
@@ -71,8 +71,11 @@ class _Judge:
     def _written(self) -> frozenset[str]:
         return frozenset(found[0].casefold() for found in _WORD.finditer(self._text))
 
-    def mark(self, before: str, after: str) -> str | None:
-        """What stands between the parts: nothing, a hyphen, or (None) the hyphen and the space that are there."""
+    def mark(self, before: str, after: str, chained: bool) -> str | None:
+        """What stands between the parts: nothing, a hyphen, or (None) the hyphen and the space that are there.
+
+        ``chained``: whether another hyphen follows, as in "face-to-face".
+        """
         if before[-1].isdigit() or after[0].isdigit():
             return "-"
         if after[0].isupper() and not before.isupper():
@@ -84,7 +87,7 @@ class _Judge:
         if before + after in self._words:
             return ""
         if after.casefold() in _SUSPENDING:
-            return None
+            return "-" if chained else None
         if f"{before}-{after}" in self._words:
             return "-"
         known = before in self._words or before.casefold() in _PREFIXES

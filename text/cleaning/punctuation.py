@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from text.cleaning.candidates import matches
 from text.source import Rewrite, SourceText
 
-_MARKS = r"[!?！？.·…,，、。;:–—―=_~#*+•●▪■◆★☆<>|\\^─━│┃═║▀▄█░▒▓/-]"
-#: Two marks in a row.
-_BEGIN = re.compile(f"{_MARKS}(?=[ ]?{_MARKS})")
+_MARKS = r"[!?！？.·…,，、。;:–—―=_~`#*+•●▪■◆★☆<>|\\^─━│┃═║▀▄█░▒▓/-]"
+#: Two marks in a row, or a bullet.
+_BEGIN = re.compile(f"{_MARKS}(?=[ ]?{_MARKS})|[•‣◦▪●■∙]")
 _RUN = re.compile(
     r"(?P<shout>[!?](?:[ ]?[!?])+|！[！？]+|？[！？]+)"
     r"|(?P<leader>(?<![.·…])(?<![.·…][ ])(?:[.·…][ ]?){4,}+(?=\d{1,4}[ \t]*$))"  # of a table of contents
     r"|(?P<dots>\.{5,}+|…[.…]++)"
     r"|(?P<comma>,{2,}+|，{2,}+|、{2,}+)|(?P<stop>。{2,}+)|(?P<semicolon>;{2,}+)|(?P<colon>:{3,}+)"
     r"|(?P<dash>(?<![-<])-{2,}+(?![->])|[–—―]{2,}+)"
-    r"|(?P<drop>={4,}+|_{3,}+|~{3,}+|\#{3,}+|\*{4,}+|\+{3,}+|[•·●▪■◆★☆]{3,}+|<{3,}+|>{3,}+|\|{3,}+|\\{3,}+|\^{2,}+"
+    r"|(?P<bullet>(?<=[\w)] )[•‣◦▪●■∙](?=[ ]\w))"
+    r"|(?P<drop>={4,}+|_{3,}+|~{3,}+|`{3,}+|\#{3,}+|\*{4,}+|\+{3,}+|[•·●▪■◆★☆]{3,}+|<{3,}+|>{3,}+|\|{3,}+|\\{3,}+|\^{2,}+"
     r"|[─━│┃═║▀▄█░▒▓]{2,}+|(?<![:/])/{3,}+)",
     re.MULTILINE,
 )
@@ -33,13 +34,8 @@ def _changes(text: str) -> Iterator[Rewrite]:
     for found in matches(_BEGIN, _RUN, text):
         made = _made(found, text)
         if made is not None and made != found[0]:
-            yield Rewrite(_begin(found, text), found.end(), made)
-
-
-def _begin(found: re.Match[str], text: str) -> int:
-    """Where a run begins: with the space before it in a table of contents."""
-    spaced = found.lastgroup == "leader" and text[found.start() - 1 : found.start()] == " "
-    return found.start() - spaced
+            spaced = found.lastgroup in ("leader", "bullet") and text[found.start() - 1 : found.start()] == " "
+            yield Rewrite(found.start() - spaced, found.end(), made)
 
 
 def _made(found: re.Match[str], text: str) -> str | None:
@@ -52,6 +48,8 @@ def _made(found: re.Match[str], text: str) -> str | None:
             return ", " if text[max(0, found.start() - 2) : found.start()].strip()[-1:].isalnum() else " "
         case "dots":
             return "..." if run[0] == "." else "…"
+        case "bullet":
+            return ","
         case "dash":
             return _dash(before, after)
         case "drop":
