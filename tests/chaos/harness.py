@@ -96,16 +96,21 @@ def planned(options: Options) -> list[Event]:
     return events
 
 
+#: One in so many jobs has so many sentences: a text of more than one portion.
+LONG_EVERY, MANY = 15, 32
+
+
 def body(options: Options, number: int) -> dict[str, Any]:
-    """Job ``number``: one to four sentences that no other job has."""
+    """Job ``number``: one to four sentences that no other job has; now and then many, in portions."""
     chance = random.Random(f"{options.seed}.{number}")
     sentences = []
-    for place in range(chance.randint(1, 4)):
+    count = MANY if number % LONG_EVERY == LONG_EVERY - 1 else chance.randint(1, 4)
+    for place in range(count):
         words = " ".join(chance.choices(WORDS, k=chance.randint(8, 16)))
         sentences.append(f"Sentence {place} of job {number} is about the {words}.")
     return {
         "pipeline": "sim",
-        "text": " ".join(sentences),
+        "text": "\n\n".join(sentences) if count == MANY else " ".join(sentences),
         "priority": chance.choice(["interactive", "normal", "bulk"]),
         "options": {"batch_seconds": 0.05, "item_seconds": 0.002},
         "metadata": {"number": str(number)},
