@@ -12,7 +12,7 @@ from core.names import Role
 from models.base import ModelSpec, Option
 from pipelines.candidates import models_by_role
 from pipelines.definitions import BROUGHT, Pipeline
-from schemas import responses
+from schemas import catalog_responses, responses
 from storage.ledger.registry import live_workers
 
 routes = Blueprint("catalog", __name__, url_prefix="/v1")
@@ -22,15 +22,15 @@ _OF_LANGUAGE = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 
 
 @routes.get("/pipelines")
-@operation("listPipelines", {200: responses.PipelineList})
+@operation("listPipelines", {200: catalog_responses.PipelineList})
 def pipelines() -> Response:
     """List pipelines with their inputs, results, options, languages and voices."""
     data = [_pipeline_view(pipeline) for pipeline in context().pipelines.values()]
-    return jsonify(responses.PipelineList(object="list", data=data))
+    return jsonify(catalog_responses.PipelineList(object="list", data=data))
 
 
 @routes.get("/models")
-@operation("listModels", {200: responses.ModelList})
+@operation("listModels", {200: catalog_responses.ModelList})
 def models() -> Response:
     """List models, in OpenAI's format with additional fields."""
     serving: dict[str, int] = {}
@@ -38,7 +38,7 @@ def models() -> Response:
         for station in worker["capacity"]:
             serving[station] = serving.get(station, 0) + 1
     data = [_model_view(m, serving.get(m.name, 0)) for m in context().catalog.models.values()]
-    return jsonify(responses.ModelList(object="list", data=data))
+    return jsonify(catalog_responses.ModelList(object="list", data=data))
 
 
 def stock_voices() -> list[responses.StockVoice]:
@@ -64,13 +64,15 @@ def _models_of(pipeline: Pipeline) -> dict[str, ModelSpec]:
     return {model.name: model for model in chain.from_iterable(found.values())}
 
 
-def _pipeline_view(pipeline: Pipeline) -> responses.PipelineView:
+def _pipeline_view(pipeline: Pipeline) -> catalog_responses.PipelineView:
     by_role, found = models_by_role(pipeline, context().catalog), _models_of(pipeline)
-    return responses.PipelineView(
+    return catalog_responses.PipelineView(
         id=pipeline.name,
         object="pipeline",
         description=pipeline.description,
-        steps=[responses.PipelineStepView(role=s.role, type=s.type, gives=s.gives.value) for s in pipeline.steps],
+        steps=[
+            catalog_responses.PipelineStepView(role=s.role, type=s.type, gives=s.gives.value) for s in pipeline.steps
+        ],
         needs=sorted({g.value for s in pipeline.steps for g in s.needs if g in BROUGHT}),
         gives=pipeline.gives.value,
         options={name: option_view(o) for model in found.values() for name, o in model.options.items()},
@@ -80,8 +82,8 @@ def _pipeline_view(pipeline: Pipeline) -> responses.PipelineView:
     )
 
 
-def _model_view(model: ModelSpec, workers: int) -> responses.ModelView:
-    return responses.ModelView(
+def _model_view(model: ModelSpec, workers: int) -> catalog_responses.ModelView:
+    return catalog_responses.ModelView(
         id=model.name,
         object="model",
         created=0,
@@ -97,10 +99,10 @@ def _model_view(model: ModelSpec, workers: int) -> responses.ModelView:
     )
 
 
-def option_view(option: Option) -> responses.OptionView:
+def option_view(option: Option) -> catalog_responses.OptionView:
     """An option as it is declared."""
-    kinds: dict[type, responses.OptionType] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    view = responses.OptionView(
+    kinds: dict[type, catalog_responses.OptionType] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    view = catalog_responses.OptionView(
         type=kinds[type(option.default)], default=option.default, description=option.description
     )
     if option.minimum is not None:

@@ -12,7 +12,7 @@ from core.names import Role, VadMode
 from models.catalog import load_catalog
 from pipelines.candidates import candidates, models_by_role
 from pipelines.definitions import load_pipelines
-from schemas import responses
+from schemas import catalog_responses
 
 
 def names(pipeline: str, role: Role, vad: VadMode | None = None) -> list[str]:
@@ -43,7 +43,7 @@ def test_each_role_has_its_models() -> None:
 
 
 @pytest.fixture
-def views() -> dict[str, responses.PipelineView]:
+def views() -> dict[str, catalog_responses.PipelineView]:
     app = Flask("catalog")
     app.extensions["chorus"] = SimpleNamespace(catalog=load_catalog(), pipelines=load_pipelines())
     with app.app_context():
@@ -53,7 +53,7 @@ def views() -> dict[str, responses.PipelineView]:
     return found
 
 
-def test_a_pipeline_shows_every_model_that_it_can_use_once(views: dict[str, responses.PipelineView]) -> None:
+def test_a_pipeline_shows_every_model_that_it_can_use_once(views: dict[str, catalog_responses.PipelineView]) -> None:
     assert views["vad"]["models"] == ["silero", "whisper-tiny.en"]
     assert views["voice_match"]["models"][:3] == ["silero", "whisper-tiny.en", "campplus"]
     for view in views.values():
@@ -61,7 +61,7 @@ def test_a_pipeline_shows_every_model_that_it_can_use_once(views: dict[str, resp
         assert len(set(view["voices"])) == len(view["voices"]), view["id"]
 
 
-def test_the_languages_are_those_that_a_job_may_name(views: dict[str, responses.PipelineView]) -> None:
+def test_the_languages_are_those_that_a_job_may_name(views: dict[str, catalog_responses.PipelineView]) -> None:
     assert views["embed"]["languages"] == views["vad"]["languages"] == []
     assert views["transcribe"]["languages"] == ["en"]
     assert "en-US" in views["piper"]["languages"]

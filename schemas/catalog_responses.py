@@ -1,0 +1,77 @@
+"""The shapes of responses about pipelines and models. See `schemas.responses`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+
+from core.names import Role
+from schemas.responses import Count, Shape
+
+OptionType = Literal["boolean", "integer", "number", "string"]
+
+
+class OptionView(Shape):
+    """An option of a model family."""
+
+    type: OptionType
+    default: bool | int | float | str
+    minimum: NotRequired[float]
+    maximum: NotRequired[float]
+    choices: NotRequired[list[str]]
+    description: str
+
+
+class PipelineStepView(Shape):
+    """A step of a pipeline."""
+
+    role: Role
+    type: Annotated[str | None, Field(description="null if the step accepts any model of the role")]
+    gives: str
+
+
+class PipelineView(Shape):
+    """A named list of steps."""
+
+    id: str
+    object: Literal["pipeline"]
+    description: str
+    steps: list[PipelineStepView]
+    needs: list[str]
+    gives: str
+    options: dict[str, OptionView]
+    languages: list[str]
+    voices: list[str]
+    models: list[str]
+
+
+class PipelineList(Shape):
+    """All pipelines."""
+
+    object: Literal["list"]
+    data: list[PipelineView]
+
+
+class ModelView(Shape):
+    """A model: OpenAI's fields and additional ones."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    type: str
+    role: Role
+    languages: list[str]
+    voices: list[str]
+    options: dict[str, OptionView]
+    sample_rate: Annotated[int | None, Field(description="Sample rate of its output, in Hz")]
+    licence: str
+    workers: Annotated[Count, Field(description="Number of live worker processes that serve it")]
+
+
+class ModelList(Shape):
+    """All models."""
+
+    object: Literal["list"]
+    data: list[ModelView]
