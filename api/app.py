@@ -48,9 +48,21 @@ def _check_start(settings: Settings, client: object) -> None:
 
 def _add_routes(app: Flask) -> None:
     from api.openapi import document, page
-    from api.routes import batches, catalog, health, job_list, job_streams, jobs, sync, uploads, voices, webhooks
+    from api.routes import (
+        batches,
+        catalog,
+        health,
+        job_list,
+        job_streams,
+        jobs,
+        lexicons,
+        sync,
+        uploads,
+        voices,
+        webhooks,
+    )
 
-    modules = (batches, catalog, health, job_list, job_streams, jobs, sync, uploads, voices, webhooks, document, page)
-    for module in modules:
+    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, uploads)
+    for module in (*speaking, webhooks, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -15,6 +15,7 @@
     │   ├── NotFound                  404  not_found
     │   ├── Conflict                  409  conflict
     │   │   └── VoicePreparing        409  voice_preparing      retryable
+    │   ├── PreconditionFailed        412  precondition_failed
     │   ├── RateLimited               429  rate_limited         retryable
     │   ├── ReceiverFailed            422  fetch_failed
     │   │   └── ReceiverUnavailable   422  fetch_failed         retryable
@@ -171,6 +172,13 @@ class VoicePreparing(Conflict):
 
     code = "voice_preparing"
     retryable = True
+
+
+class PreconditionFailed(RequestError):
+    """The resource has changed since it was read."""
+
+    code = "precondition_failed"
+    status = 412
 
 
 class RateLimited(RequestError):

@@ -19,6 +19,7 @@ from models.weights import WeightsCache, files_of
 from pipelines.definitions import Pipeline, load_pipelines
 from storage.ledger.batches import Batches
 from storage.ledger.ledger import Ledger
+from storage.lexicons import Lexicons
 from storage.objects.objects import Objects
 from storage.objects.uploads import Uploads
 from storage.voices import Voices
@@ -68,6 +69,11 @@ class Connections:
     def voices(self) -> Voices:
         """The stored voices."""
         return Voices(self.ledger, self.objects)
+
+    @property
+    def lexicons(self) -> Lexicons:
+        """The lexicons."""
+        return Lexicons(self.redis, self.objects)
 
     @property
     def batches(self) -> Batches:

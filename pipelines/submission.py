@@ -28,6 +28,7 @@ from models.base import ModelSpec
 from pipelines.connections import Connections
 from pipelines.definitions import StepData, get_pipeline
 from pipelines.intake import Intake, of_field
+from pipelines.lexicons import lexicons_of
 from pipelines.plan import PlannedJob, PlanRequest, plan_job
 from pipelines.texts import JobText, text_of
 from schemas.requests import JobRequest, ReferenceInput, WebhookInput
@@ -104,6 +105,7 @@ class Submitter:
         text.check_language(planned.language)
         text.check_voices(self._speaking(planned))
         self._check_output(body)
+        lexicons = lexicons_of(self.connections, owner, body, planned.language)
         retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
         inputs = self._store_inputs(body, owner, files, planned.encoder or "")
         return NewJob(
@@ -111,7 +113,7 @@ class Submitter:
             owner=owner,
             priority=body.priority,
             plan=planned.plan,
-            document=replace(_document(body, owner, planned, text), **inputs),
+            document=replace(_document(body, owner, planned, text), lexicons=lexicons, **inputs),
             text=json.dumps(list(text.chapters), ensure_ascii=False) if text.chapters else None,
             deadline=body.deadline or settings.job_deadline,
             keep=retention,

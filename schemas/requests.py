@@ -26,6 +26,9 @@ from core.names import AudioFormat, Clean, Emoji, EventType, Markup, Normalize, 
 MAX_ITEMS = 10_000
 MAX_RECORDINGS = 16
 
+#: Lexicons of a job.
+MAX_LEXICONS = 8
+
 #: Bytes of a job's metadata, keys and values together.
 MAX_METADATA_BYTES = 16_384
 
@@ -209,6 +212,18 @@ class WebhookChange(BaseModel):
 WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")]
 
 
+LexiconId = Annotated[str, StringConstraints(pattern=f"^{ids.LEXICON.pattern}$")]
+LexiconVersion = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
+
+
+class LexiconInput(BaseModel):
+    """A lexicon that a job uses."""
+
+    model_config = _Strict
+    id: LexiconId
+    version: LexiconVersion | None = Field(None, description="Default: the latest")
+
+
 class TextRequest(BaseModel):
     """A text, and how it is read: what jobs and previews have in common."""
 
@@ -233,6 +248,10 @@ class TextRequest(BaseModel):
         Clean.AUTO, description="auto: what is left of PDFs, e-mail, Markdown and HTML in the text is not spoken"
     )
     emoji: Emoji = Field(Emoji.SILENT, description="named: emoji are spoken by their names")
+    lexicons: Annotated[list[LexiconId | LexiconInput], Field(max_length=MAX_LEXICONS)] = Field(
+        [],
+        description="How words are spoken: ids of lexicons, or ids with versions; later ones override earlier ones",
+    )
 
 
 class JobRequest(TextRequest):

@@ -40,6 +40,7 @@ BatchId = Annotated[str, _id(ids.BATCH)]
 VoiceId = Annotated[str, _id(ids.VOICE)]
 UploadId = Annotated[str, _id(ids.UPLOAD)]
 WebhookId = Annotated[str, _id(ids.WEBHOOK)]
+LexiconId = Annotated[str, _id(ids.LEXICON)]
 DeliveryId = Annotated[str, _id(ids.DELIVERY)]
 
 
@@ -124,6 +125,13 @@ class JobLinks(Shape):
     audio: Url
     cancel: Url
     retry: Url
+
+
+class JobLexicon(Shape):
+    """The version of a lexicon that a job uses."""
+
+    id: LexiconId
+    version: Annotated[int, Field(ge=1)]
 
 
 class AcceptedJob(Shape):
@@ -251,6 +259,7 @@ class Job(Shape):
     error: Failure | None
     errors: list[UtteranceFailure]
     warnings: Annotated[list[TextWarning], Field(description="The first 20 stretches of the text that were left out")]
+    lexicons: list[JobLexicon]
     metadata: dict[str, str]
     links: JobLinks
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, cast, overload
 
 from core.names import BatchState, JobState, Role, VoiceState
-from schemas import responses, webhook_responses
+from schemas import lexicon_responses, responses, webhook_responses
 from storage.ledger.batches import Batch, BatchEntry
 from storage.ledger.records import Job, StepRecord
+from storage.lexicons import StoredLexicon
 from storage.objects.objects import Objects
 from storage.voices import StoredVoice
 from storage.webhooks.deliveries import Attempt, Delivery
@@ -79,6 +80,7 @@ class Views:
             error=_failure(job.error),
             errors=cast(list[responses.UtteranceFailure], list(job.errors)),
             warnings=cast(list[responses.TextWarning], list(job.warnings)),
+            lexicons=[responses.JobLexicon(id=one.id, version=one.version) for one in job.document.lexicons],
             metadata=dict(job.document.metadata),
             links=self.links(job),
         )
@@ -145,6 +147,20 @@ class Views:
             recordings=[responses.VoiceRecording(duration=one.duration, sha256=one.sha256) for one in voice.recordings],
             error=_failure(error),
             links=responses.VoiceLinks(self=own, preview=f"{own}/preview"),
+        )
+
+    def lexicon(self, lexicon: StoredLexicon) -> lexicon_responses.LexiconSummary:
+        """A version of a lexicon, without its entries."""
+        return lexicon_responses.LexiconSummary(
+            id=lexicon.id,
+            object="lexicon",
+            name=lexicon.name,
+            language=lexicon.language,
+            version=lexicon.version,
+            size=lexicon.entries,
+            created=rfc3339(lexicon.created),
+            updated=rfc3339(lexicon.updated),
+            links=lexicon_responses.LexiconLinks(self=f"{self.root}/v1/lexicons/{lexicon.id}"),
         )
 
     def endpoint(self, endpoint: WebhookEndpoint) -> webhook_responses.WebhookEndpoint:

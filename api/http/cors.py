@@ -7,7 +7,10 @@ from flask import Flask, Response, request
 
 #: Request headers that a page may send, and response headers that it may read.
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-ASKED = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, Range, If-Range, If-None-Match, Last-Event-ID"
+ASKED = (
+    "Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, Range, If-Range, If-Match, If-None-Match,"
+    " Last-Event-ID"
+)
 SHOWN = "Location, ETag, Content-Range, Content-Disposition, Accept-Ranges, Retry-After"
 
 

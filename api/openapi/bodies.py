@@ -114,6 +114,9 @@ class RequestSchemas:
         if names := self._cloning():
             recordings = [{"base64": SAMPLE}]
             found["VoiceRequest"] = {"recording": {"name": "Ann", "pipelines": names, "recordings": recordings}}
+        entries = [{"word": "Chorus", "ipa": "kˈɔːɹəs"}, {"word": "SQL", "say": "sequel", "case_sensitive": True}]
+        found["LexiconRequest"] = {"names": {"name": "Names", "language": "en", "entries": entries}}
+        found["LexiconChange"] = {"entries": {"entries": entries[:1]}}
         found["VoiceChange"] = {"name": {"name": "Ann, close to the microphone"}}
         found["PreviewRequest"] = {"sentence": {"text": "Hello."}}
         return found
@@ -293,7 +296,7 @@ def _takes(pipeline: Pipeline, data: StepData) -> bool:
 def _inputs(pipeline: Pipeline) -> list[str]:
     """The fields for a pipeline's inputs that none of its steps provides, and for segments, which are optional."""
     needs = _needs(pipeline)
-    fields = ["text", "chapters"] if StepData.TEXT in needs else []
+    fields = ["text", "chapters", "lexicons"] if StepData.TEXT in needs else []
     fields += ["reference"] if _takes_reference(pipeline) else []
     fields += [data.value for data in (StepData.RECORDING, StepData.SEGMENTS) if data in needs]
     listening = any(step.role is Role.TRANSCRIBE for step in pipeline.steps)

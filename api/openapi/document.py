@@ -22,7 +22,7 @@ from api.openapi.operation import Operation, ResponseSpec, operation, operation_
 from api.openapi.parameters import HEADERS, PATHS
 from core.errors import ChorusError
 from pipelines.connections import Connections
-from schemas import requests, responses, webhook_responses
+from schemas import lexicon_responses, requests, responses, webhook_responses
 from storage.objects.uploads import UPLOAD_SECONDS
 
 Document: TypeAlias = dict[str, Any]
@@ -48,6 +48,7 @@ TAGS = {
     "Recordings": ("Process a recording in one call.", ("sync",)),
     "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),
     "Voices": ("Model voices, and stored voices made from recordings.", ("voices",)),
+    "Lexicons": ("How words are spoken: as other words, or as IPA.", ("lexicons",)),
     "Uploads": ("Files that are too large for a JSON body.", ("uploads",)),
     "Webhooks": ("Webhook endpoints and their deliveries.", ("webhooks",)),
     "Catalog": ("Pipelines and models.", ("catalog",)),
@@ -60,6 +61,8 @@ _LINKED: dict[Any, str] = {
     responses.AcceptedJob: "job_id",
     responses.Batch: "batch_id",
     responses.StoredVoice: "voice_id",
+    lexicon_responses.LexiconSummary: "lexicon_id",
+    lexicon_responses.Lexicon: "lexicon_id",
     responses.Upload: "upload",
     webhook_responses.WebhookEndpoint: "endpoint_id",
     webhook_responses.NewWebhookEndpoint: "endpoint_id",

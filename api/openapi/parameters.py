@@ -39,6 +39,7 @@ PATHS: dict[str, Schema] = {
         _path(
             "voice_id", "A stored voice's id, or the name of a model voice", _text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
         ),
+        _path("lexicon_id", "A lexicon's id", _text(ids.LEXICON.pattern)),
         _path("upload", "An upload's id", _text(ids.UPLOAD.pattern)),
         _path("endpoint_id", "A webhook endpoint's id", _text(ids.WEBHOOK.pattern)),
         _path("delivery_id", "A delivery's id", _text(ids.DELIVERY.pattern)),
@@ -56,6 +57,10 @@ DOWNLOAD = (
     _header("Range", "`bytes=FIRST-LAST`: one part of the audio; a request for several parts returns the whole"),
     _header("If-Range", "An ETag: return the part only if the audio is unchanged, else the whole"),
     _header("If-None-Match", "An ETag: return 304 if the audio is unchanged"),
+)
+IF_MATCH = _header("If-Match", "An ETag: change the lexicon only if this is still its latest version")
+LEXICON_VERSION = _query(
+    "version", "This version instead of the latest", {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
 )
 LAST_EVENT_ID = _header(
     "Last-Event-ID",
@@ -97,6 +102,9 @@ def _sent(text: str, schema: Schema = _STRING) -> Schema:
 
 #: The header with the address of a new resource.
 LOCATION = ("Location",)
+
+#: The header that identifies the version of a resource.
+ETAG = ("ETag",)
 
 #: Headers of responses, by name.
 HEADERS: dict[str, Schema] = {

@@ -50,6 +50,15 @@ class EmbeddingDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LexiconDocument:
+    """The version of a lexicon that a job uses."""
+
+    id: str
+    version: int
+    object: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsDocument:
     """The items of a batch, which become jobs."""
 
@@ -86,6 +95,7 @@ class JobDocument:
     normalize: Normalize = Normalize.AUTO
     clean: Clean = Clean.AUTO
     emoji: Emoji = Emoji.SILENT
+    lexicons: tuple[LexiconDocument, ...] = ()  #: later ones override earlier ones
     segments: tuple[tuple[float, float], ...] | None = None  #: start and end in seconds
     reference: RecordingDocument | None = None
     recording: RecordingDocument | None = None
@@ -98,8 +108,8 @@ class JobDocument:
     enrolment: EnrolmentDocument | None = None
 
     def objects(self) -> list[str]:
-        """The objects that the job needs: recordings and embeddings."""
-        brought = (self.reference, self.recording, self.embedding)
+        """The objects that the job needs: recordings, embeddings and lexicons."""
+        brought = (self.reference, self.recording, self.embedding, *self.lexicons)
         return [part.object for part in brought if part is not None and part.object is not None]
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,6 +134,10 @@ def _recordings(shapes: Sequence[Mapping[str, Any]]) -> tuple[RecordingDocument,
     return tuple(_from_dict(RecordingDocument, shape) for shape in shapes)
 
 
+def _lexicons(shapes: Sequence[Mapping[str, Any]]) -> tuple[LexiconDocument, ...]:
+    return tuple(_from_dict(LexiconDocument, shape) for shape in shapes)
+
+
 def _spans(shapes: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
     return tuple((start, end) for start, end in shapes)
 
@@ -132,6 +146,7 @@ _READERS: Mapping[type[Any], Readers] = {
     OutputDocument: {"format": AudioFormat},
     RecordingDocument: {"parts": _recordings},
     EmbeddingDocument: {},
+    LexiconDocument: {},
     ItemsDocument: {},
     EnrolmentDocument: {},
     JobDocument: {
@@ -139,6 +154,7 @@ _READERS: Mapping[type[Any], Readers] = {
         "normalize": Normalize,
         "clean": Clean,
         "emoji": Emoji,
+        "lexicons": _lexicons,
         "segments": _spans,
         "output": lambda shape: _from_dict(OutputDocument, shape),
         "reference": lambda shape: _from_dict(RecordingDocument, shape),

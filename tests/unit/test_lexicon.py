@@ -224,9 +224,13 @@ def test_words_are_found_as_by_comparing_each(found: list[str]) -> None:
 
 
 def seconds(lexicon: Lexicon, text: str) -> float:
-    started = time.perf_counter()
-    lexicon.rewrites(text)
-    return time.perf_counter() - started
+    """The least of three: this process alone is measured, but others still get in its way."""
+    found = []
+    for _ in range(3):
+        started = time.process_time()
+        lexicon.rewrites(text)
+        found.append(time.process_time() - started)
+    return min(found)
 
 
 HOSTILE = {
@@ -250,14 +254,14 @@ HOSTILE = {
 def test_the_time_is_linear(name: str) -> None:
     entries, unit = HOSTILE[name]
     lexicon = Lexicon(entries, language="en")
-    short, long = (unit * (size // len(unit)) for size in (20_000, 80_000))
-    base = min(seconds(lexicon, short) for _ in range(3))
+    short, long = (unit * (size // len(unit)) for size in (10_000, 40_000))
+    base = seconds(lexicon, short)
     assert seconds(lexicon, long) < 10 * base + 0.05  # 4 times, were there no noise
     assert base < 0.5
 
 
 def test_a_large_lexicon_is_made_quickly() -> None:
     entries = [entry(f"{n} word {n}", whole_word=bool(n % 2)) for n in range(10_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     Lexicon(entries)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

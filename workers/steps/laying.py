@@ -15,6 +15,7 @@ from core.errors import InvalidText
 from core.failpoints import reach
 from core.work import CPU, ItemRef
 from pipelines.connections import Connections
+from pipelines.loaded_lexicons import lexicon_of
 from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
@@ -104,7 +105,9 @@ def reader_of(connections: Connections, work: Work) -> Reader:
     """What reads the job's text for the model of its first stage."""
     step = work.plan.stages[0]
     frontend = connections.frontend(connections.catalog.get(step.station))
-    return Reader(work.document, work.outputs.voice or work.document.voice or "", frontend)
+    lexicon = lexicon_of(connections, work.document)
+    voice = work.outputs.voice or work.document.voice or ""
+    return Reader(work.document, voice, frontend, lexicon.rewrites if lexicon else None)
 
 
 def _read_on(reader: Reader, chapters: Sequence[str], before: Prepared) -> tuple[list[Spoken], Prepared]:

@@ -16,6 +16,7 @@ from itertools import groupby
 
 from core.errors import ArtifactMissing
 from pipelines.connections import Connections
+from storage.lexicons import is_record
 from storage.objects.job_objects import is_present
 from storage.objects.job_record import RECORD, unpack_record
 
@@ -58,6 +59,7 @@ class Sweep:
             "jobs": self._jobs,
             "batches": self._batches,
             "voices": self._voices,
+            "lexicons": self._lexicons,
         }
         for owner in self._connections.objects.folders():
             for folder in self._connections.objects.folders(owner):
@@ -133,6 +135,15 @@ class Sweep:
             recorded = any(name.endswith("/voice.json") for name, _ in found)
             if not recorded and not self._connections.voices.exists(voice):
                 yield from self._old(iter(found))
+
+    def _lexicons(self, owner: str, objects: Iterator[Aged]) -> Iterator[str]:
+        """Versions that neither their lexicon nor a job needs. A lexicon whose record is there, but not in the ledger,
+        was lost with the ledger: its objects are kept."""
+        for lexicon, group in groupby(objects, key=lambda aged: aged[0].split("/")[2]):
+            found = list(group)
+            recorded = any(is_record(name) for name, _ in found)
+            if not recorded or self._connections.lexicons.exists(lexicon):
+                yield from self._unused(owner, (aged for aged in found if not is_record(aged[0])))
 
 
 def sweep_when_due(connections: Connections) -> None:

@@ -174,10 +174,18 @@ end
 -- rendered again if they are missing, and objects of a voice are deleted with the voice.
 local function use(j, value, by)
   local kind, rest = string.match(value, '^' .. string.gsub(j.owner, '%W', '%%%0') .. '/(%l+)/(%S+)$')
-  if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' then return nil end
+  if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' and kind ~= 'lexicons' then return nil end
   local name, key = kind .. '/' .. rest, K('inuse', j.owner)
   if call('HINCRBY', key, name, by) <= 0 then call('HDEL', key, name) end
   return name
+end
+
+-- A lexicon needs its version `n` no more: its object is deleted after `expires`, once no unfinished job needs it.
+local function drop_version(lexicon, owner, n, expires)
+  local key = K('lexicon', lexicon)
+  local object = call('HGET', key, 'o' .. n)
+  call('HDEL', key, 'v' .. n, 'o' .. n)
+  if object then call('ZADD', K('artifacts', owner), 'GT', expires, use({ owner = owner }, object, -1)) end
 end
 
 -- The objects of a job: its inputs (`objects` in its record) and the outputs of its steps.

@@ -33,9 +33,11 @@
 -- ch:receiver:{destination}      hash: live (whether its last response was a success), failing (since when it fails)
 -- ch:lane:{lane}:{owner}         zset: destination -> time of its next delivery or lease expiry
 -- ch:lane:{lane}                 zset: owner -> the earliest such time of its destinations
+-- ch:lexicon:{lexicon}           hash: owner, created, version (the latest), v{n} (a version, JSON), o{n} (its object)
+-- ch:lexicons:{owner}            zset: lexicon -> created
 -- ch:artifacts:{owner}           zset: digest of an utterance's artifact, or another object's name without its owner
 --                                -> until when it is needed
--- ch:inuse:{owner}               hash: such an object -> number of unfinished jobs that need it
+-- ch:inuse:{owner}               hash: such an object -> number of unfinished jobs, and of lexicons, that need it
 -- ch:upload:{upload}             string: its owner
 -- ch:uploads:{owner}             zset: unused upload -> when it expires
 -- ch:held:{owner}                zset: upload (:form: bytes that may still be posted) -> until when it holds bytes
