@@ -18,6 +18,7 @@ COMMANDS = {
     "jobs": ("cli.commands.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
     "batch": ("cli.commands.batches:batch", "Submit and follow many jobs as one batch."),
     "voices": ("cli.commands.voices:voices", "List voices, and create them from recordings."),
+    "lexicons": ("cli.commands.lexicons:lexicons", "Say how words are spoken."),
     "webhooks": ("cli.commands.webhooks:webhooks", "Manage webhook endpoints and their deliveries."),
     "api": ("cli.commands.serve:api", "Run the API."),
     "worker": ("cli.commands.serve:worker", "Run a worker for the CPU steps or for models."),

@@ -52,6 +52,9 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
     help="Markup that the text contains (default: none; docs/text.md describes light and ssml).",
 )
 @click.option(
+    "--lexicon", "lexicons", multiple=True, metavar="ID[:VERSION]", help="Lexicon to use; later ones override earlier."
+)
+@click.option(
     "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the pipeline; can be repeated."
 )
 @click.option(
@@ -77,6 +80,7 @@ def submit(
     markup: str | None,
     clean: str | None,
     emoji: str | None,
+    lexicons: tuple[str, ...],
     options: tuple[str, ...],
     format_: str | None,
     loudness: float | None,
@@ -104,6 +108,7 @@ def submit(
         "markup": markup,
         "clean": clean,
         "emoji": emoji,
+        "lexicons": list(map(_lexicon, lexicons)) or None,
         "reference": reference,
         "recording": recording,
         "options": dict(map(_option, options)),
@@ -172,6 +177,15 @@ def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> 
         return
     output.write_text(f"{found['transcript']['text'] if output.suffix.lower() == '.txt' else written}\n", "utf-8")
     console.print(escape(str(output)), soft_wrap=True)
+
+
+def _lexicon(given: str) -> str | dict[str, Any]:
+    name, colon, version = given.partition(":")
+    if not colon:
+        return name
+    if not version.isascii() or not version.isdigit():
+        raise click.UsageError(f"--lexicon must be ID or ID:VERSION, not {given!r}.")
+    return {"id": name, "version": int(version)}
 
 
 def _option(pair: str) -> tuple[str, Any]:

@@ -16,8 +16,8 @@ import httpx
 from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
 from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
-from chorus_client.models import Batch, Event, Job, Page, Upload, Voice, WebhookEndpoint
-from chorus_client.operations import Operations, Recording
+from chorus_client.models import Batch, Event, Job, Lexicon, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.operations import Entries, Operations, Recording
 from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries
 from chorus_client.transfers import Download, arriving, events_in
 
@@ -200,6 +200,35 @@ class Client:
     ) -> Job:
         """Create a job that speaks a sentence with a voice."""
         return self._run(self._operations.preview_voice(voice, {"text": text, "pipeline": pipeline, "output": output}))
+
+    def create_lexicon(self, name: str, entries: Entries, *, language: str | None = None) -> Lexicon:
+        """Create a lexicon: a list of entries, or a file in PLS, CSV or TSV. PLS may name the ``language`` itself."""
+        return self._run(self._operations.create_lexicon(name, entries, language))
+
+    def lexicons(self) -> list[Lexicon]:
+        """List lexicons in their latest versions, without their entries."""
+        return self._run(self._operations.lexicons())
+
+    def lexicon(self, lexicon: str | Lexicon, version: int | None = None) -> Lexicon:
+        """Fetch a lexicon: its latest version, or another one."""
+        return self._run(self._operations.get_lexicon(lexicon, version))
+
+    def change_lexicon(
+        self,
+        lexicon: str | Lexicon,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        entries: Entries | None = None,
+        if_version: int | None = None,
+    ) -> Lexicon:
+        """Add a version to a lexicon. ``if_version``: only if this is still its latest version."""
+        changes = {"name": name, "language": language}
+        return self._run(self._operations.change_lexicon(lexicon, changes, entries, if_version))
+
+    def delete_lexicon(self, lexicon: str | Lexicon) -> None:
+        """Delete a lexicon. Jobs that use it are not affected."""
+        self._run(self._operations.delete("lexicons", lexicon))
 
     def create_webhook(
         self, url: str, events: Iterable[str] | None = None, description: str | None = None

@@ -130,6 +130,7 @@ class Job:
     error: Problem | None = None
     errors: tuple[Problem, ...] = ()
     warnings: tuple[TextWarning, ...] = ()
+    lexicons: tuple[Json, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     raw: Json = field(default_factory=dict, repr=False)
@@ -150,6 +151,7 @@ class Job:
                 "error": Problem.of(data.get("error")),
                 "errors": tuple(p for e in data.get("errors", ()) if (p := Problem.of(e))),
                 "warnings": tuple(TextWarning(**_known(TextWarning, w)) for w in data.get("warnings", ())),
+                "lexicons": tuple(data.get("lexicons", ())),
                 "raw": data,
             }
         )
@@ -216,6 +218,41 @@ class Voice:
     def of(cls, data: Json) -> Self:
         more = {"pipelines": tuple(data.get("pipelines", ())), "error": Problem.of(data.get("error")), "raw": data}
         return cls(**{**_known(cls, data), **more})
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconEntry:
+    """How a word or phrase is said: as other words (``say``), or as phonemes (``ipa``)."""
+
+    word: str
+    say: str | None = None
+    ipa: str | None = None
+    case_sensitive: bool = False
+    whole_word: bool = True
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """A version of a lexicon; in lists without its ``entries``."""
+
+    id: str
+    name: str = ""
+    language: str = ""
+    version: int = 1
+    size: int = 0
+    entries: tuple[LexiconEntry, ...] = ()
+    created: str | None = None
+    updated: str | None = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        entries = tuple(map(LexiconEntry.of, data.get("entries", ())))
+        return cls(**{**_known(cls, data), "entries": entries, "raw": data})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from chorus_client.contents import Content, is_file, source_of
 from chorus_client.errors import ApiError, ChorusError, JobFailed, VoiceFailed
-from chorus_client.models import Audio, Batch, Job, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.models import Audio, Batch, Job, Lexicon, LexiconEntry, Page, Upload, Voice, WebhookEndpoint
 from chorus_client.protocol import Call, Operation, Reply, Retry, once, sent, settled, until
 
 #: A recording: a path, an open binary file, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or
@@ -24,6 +24,17 @@ Recording = Content | Mapping[str, Any]
 
 #: Bytes from which on a recording is uploaded by itself instead of travelling inside the request.
 UPLOAD_FROM = 8 * 2**20
+
+#: The entries of a lexicon: each an entry or a mapping; or the path of a file in PLS, CSV or TSV.
+Entries = Iterable[LexiconEntry | Mapping[str, Any]] | str | Path
+
+#: Media types of lexicons by the extension of their file.
+_LEXICON_FILES = {
+    ".pls": "application/pls+xml",
+    ".xml": "application/pls+xml",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+}
 
 Told = Callable[[Job], None]
 
@@ -35,7 +46,7 @@ _ARRIVED = {
 }
 
 
-def path_of(thing: str | Job | Batch | Voice | WebhookEndpoint | Upload) -> str:
+def path_of(thing: str | Job | Batch | Voice | Lexicon | WebhookEndpoint | Upload) -> str:
     """The id of a resource, escaped for a path. Raises `ChorusError` if it is empty."""
     name = quote(thing if isinstance(thing, str) else thing.id, safe="")
     if not name:
@@ -72,6 +83,20 @@ def _document(answer: Reply) -> dict[str, Any]:
 
 def _nothing(_: Any) -> None:
     pass
+
+
+def _lexicon_call(method: str, path: str, head: Mapping[str, Any], entries: Entries | None) -> Call:
+    """A call with a lexicon as its body: JSON, or a file with the other fields in the query."""
+    if isinstance(entries, str | Path):
+        kind = _LEXICON_FILES.get(Path(entries).suffix.lower())
+        if kind is None:
+            raise ChorusError(f"{entries}: a lexicon is a file with one of {', '.join(_LEXICON_FILES)}.")
+        data = Path(entries).read_bytes()
+        return Call(method, path, params=_given(head), headers={"Content-Type": kind}, content=data, timeout=300.0)
+    body = _given(head)
+    if entries is not None:
+        body["entries"] = [asdict(one) if isinstance(one, LexiconEntry) else dict(one) for one in entries]
+    return Call(method, path, json=body, timeout=300.0)
 
 
 class Operations:
@@ -166,8 +191,8 @@ class Operations:
         answer = yield from settled(call, self._retry, _arrived(action))
         return Job.of(_document(answer)) if answer else (yield from self.get(job))
 
-    def delete(self, kind: str, thing: str | Job | Batch | Voice | WebhookEndpoint) -> Operation[None]:
-        """``kind``: ``jobs``, ``batches``, ``voices`` or ``webhooks``."""
+    def delete(self, kind: str, thing: str | Job | Batch | Voice | Lexicon | WebhookEndpoint) -> Operation[None]:
+        """``kind``: ``jobs``, ``batches``, ``voices``, ``lexicons`` or ``webhooks``."""
         call = Call("DELETE", f"/v1/{kind}/{path_of(thing)}")
         yield from settled(call, self._retry, lambda error: error.status == 404)
 
@@ -255,6 +280,32 @@ class Operations:
 
     def preview_voice(self, voice: str | Voice, body: Mapping[str, Any]) -> Operation[Job]:
         return Job.of((yield from self._json("POST", f"/v1/voices/{path_of(voice)}/preview", json=_given(body))))
+
+    # -- lexicons
+
+    def create_lexicon(self, name: str, entries: Entries, language: str | None) -> Operation[Lexicon]:
+        # Not tried again: a second lexicon would be another one.
+        answer: Reply = yield _lexicon_call("POST", "/v1/lexicons", {"name": name, "language": language}, entries)
+        return Lexicon.of(_document(answer))
+
+    def lexicons(self) -> Operation[list[Lexicon]]:
+        return [Lexicon.of(found) for found in (yield from self._json("GET", "/v1/lexicons"))["data"]]
+
+    def get_lexicon(self, lexicon: str | Lexicon, version: int | None) -> Operation[Lexicon]:
+        path = f"/v1/lexicons/{path_of(lexicon)}"
+        return Lexicon.of((yield from self._json("GET", path, params=_given({"version": version}))))
+
+    def change_lexicon(
+        self, lexicon: str | Lexicon, changes: Mapping[str, Any], entries: Entries | None, if_version: int | None
+    ) -> Operation[Lexicon]:
+        path = f"/v1/lexicons/{path_of(lexicon)}"
+        method = "PUT" if isinstance(entries, str | Path) else "PATCH"
+        call = _lexicon_call(method, path, changes, entries)
+        if if_version is None:
+            return Lexicon.of(_document((yield from self._sent(call))))
+        # Not tried again: if the first attempt arrived, the version is another one.
+        answer: Reply = yield replace(call, headers={**call.headers, "If-Match": f'"{if_version}"'})
+        return Lexicon.of(_document(answer))
 
     # -- webhooks
 

@@ -518,6 +518,7 @@ def test_every_example_of_the_documents_runs(
     assert "succeeded 1 1" in said and "seconds" in said and "bytes" in said
     assert "line-3 succeeded line-3.flac None" in said
     assert "['Ann of the north']" in said
+    assert "2 ['Joe', 'SQL']\n['Names']" in said
     assert "job.queued" in said and "job.succeeded" in said
     assert "job.succeeded job_1\nrefused: The signature does not match." in said
     leftovers = [path.name for path in tmp_path.iterdir() if path.suffix == ".part" or path.name.startswith(".")]
@@ -629,3 +630,29 @@ def test_the_command_saves_what_a_pipeline_gives(stack: Stack, tmp_path: Path) -
     assert code == 2 and "not audio" in output
     code, output = submit("--text", "Hi.", "-o", str(tmp_path / "said.doc"))
     assert code == 2 and ".wav, .flac" in output
+
+
+def test_lexicons_on_the_command_line(stack: Stack, tmp_path: Path) -> None:
+    def run(*arguments: str | Path) -> str:
+        place = ("--url", stack.url, "--api-key", stack.api_key)
+        told = CliRunner().invoke(commands, [*map(str, arguments), *place])
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        assert told.exit_code == 0, told.output
+        return str(told.stdout).strip()
+
+    file = tmp_path / "names.csv"
+    file.write_text("Joe,Joseph\nSQL,,sˈiːkwəl,true\n", "utf-8")
+    made = run("lexicons", "create", "My names", file, "--language", "en")
+    assert run("lexicons", "update", made, "--say", "Ann=Anna", "--ipa", "joe=dʒˈoʊ", "--remove", "sql") == "2"
+    assert run("lexicons", "update", made, "--name", "Names") == "3"
+    shown = run("lexicons", "show", made)
+    assert shown.splitlines()[1:] == ["Ann,Anna,,false,true", "joe,,dʒˈoʊ,false,true"]
+    assert "SQL,,sˈiːkwəl,true,true" in run("lexicons", "show", made, "--version", "1")
+    file.write_text(shown, "utf-8")
+    assert run("lexicons", "update", made, file) == "3"
+    assert made in run("lexicons", "list")
+    job = run("submit", "--text", "Joe.", "--lexicon", made, "--lexicon", f"{made}:1", "--no-wait")
+    with Client(stack.url, stack.api_key) as chorus:
+        assert chorus.get(job).lexicons == ({"id": made, "version": 3}, {"id": made, "version": 1})
+        run("lexicons", "delete", made)
+        assert chorus.wait(job, timeout=60).state == "succeeded"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,7 +32,7 @@ from chorus_client import (
     verify_webhook,
 )
 from chorus_client.connection import answer_of, connection
-from chorus_client.models import TextWarning
+from chorus_client.models import LexiconEntry, TextWarning
 from chorus_client.operations import Operations, ours, path_of
 from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries, problem_of, sent, until
 from hypothesis import given
@@ -186,6 +187,37 @@ def test_what_is_tried_again_makes_nothing_twice() -> None:
         drive(operations.create_voice("Ann", [{"upload": "up_1"}], None, None), gone)
     with pytest.raises(ConnectionFailed):
         drive(operations.redeliver("de_1"), gone)
+
+
+# -- lexicons
+
+
+def test_a_lexicon_is_sent_as_json_or_as_a_file(tmp_path: Path) -> None:
+    operations, answer = Operations(Retry()), ok(id="le_1", version=2, entries=[{"word": "Joe", "ipa": "x"}])
+    entries = [LexiconEntry("Joe", ipa="x"), {"word": "SQL", "say": "sequel"}]
+    found, [call], _ = drive(operations.create_lexicon("Names", entries, "en"), answer)
+    assert (found.version, found.entries) == (2, (LexiconEntry("Joe", ipa="x"),))
+    assert (call.method, call.path) == ("POST", "/v1/lexicons")
+    joe = {"word": "Joe", "say": None, "ipa": "x", "case_sensitive": False, "whole_word": True}
+    assert call.json == {"name": "Names", "language": "en", "entries": [joe, entries[1]]}
+    (tmp_path / "names.PLS").write_bytes(b"<lexicon/>")
+    _, [call], _ = drive(operations.change_lexicon("le_1", {"name": None}, tmp_path / "names.PLS", None), answer)
+    assert (call.method, call.path, call.params, call.content) == ("PUT", "/v1/lexicons/le_1", {}, b"<lexicon/>")
+    assert call.headers == {"Content-Type": "application/pls+xml"}
+    with pytest.raises(ChorusError, match=r"\.csv"):
+        drive(operations.create_lexicon("Names", tmp_path / "names.txt", None))
+
+
+def test_a_change_to_one_version_is_tried_once() -> None:
+    operations, gone, answer = Operations(Retry()), ConnectionFailed("gone"), ok(id="le_1", version=2)
+    _, calls, _ = drive(operations.change_lexicon("le_1", {"name": "b"}, None, None), gone, answer)
+    assert [(call.method, call.json) for call in calls] == [("PATCH", {"name": "b"})] * 2
+    with pytest.raises(ConnectionFailed):
+        drive(operations.change_lexicon("le_1", {"name": "b"}, None, 1), gone)
+    _, [call], _ = drive(operations.change_lexicon("le_1", {}, [], 1), answer)
+    assert (call.headers, call.json) == ({"If-Match": '"1"'}, {"entries": []})
+    with pytest.raises(ConnectionFailed):
+        drive(operations.create_lexicon("Names", [], "en"), gone)
 
 
 # -- waiting

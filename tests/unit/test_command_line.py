@@ -143,6 +143,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--text", "Hi.", "--loudness", "nan"], "loudness"),
         (["--text", "Hi.", "--option", "speed"], "NAME=VALUE"),
+        (["--text", "Hi.", "--lexicon", "le_1:x"], "ID:VERSION"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_sent(

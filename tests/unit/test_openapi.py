@@ -200,6 +200,8 @@ def test_the_client_knows_what_responses_hold(document: dict[str, Any]) -> None:
         models.Batch: ["Batch"],
         models.Counts: ["BatchCounts"],
         models.Voice: ["StockVoice", "StoredVoice"],
+        models.Lexicon: ["Lexicon"],
+        models.LexiconEntry: ["LexiconEntry"],
         models.Upload: ["Upload"],
         models.WebhookEndpoint: ["NewWebhookEndpoint"],
     }.items():
