@@ -27,6 +27,8 @@ from typing import Any
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from text.abbreviations import without_stops
 from text.letters import plain_letters
+from text.marks import inline_parts
+from text.sounds.nearest import adapt, is_english
 from text.speakable import has_word
 
 MAX_CHARACTERS = 5_000  #: of one call; utterances are far shorter
@@ -43,6 +45,7 @@ _MARKS = re.compile(r"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{}])")
 _RARE = 0x180  #: the first letter beyond Latin-1 and Latin Extended-A
 _HEARD = frozenset("⅓⅔")
 _SPELLINGS = str.maketrans("–―。、،؛؟।", "——.,,;?.")
+_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
 _ELLIPSIS = re.compile(r"\.(?:\s*\.)+")
 _REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
 
@@ -52,7 +55,8 @@ def phonemize(text: str, voice: str) -> str:
 
     Stress marks and punctuation are kept, words are separated by one space, language flags are removed, and repeated
     marks are reduced to one. The same text always gives the same phonemes. Unreadable characters (controls, lone
-    surrogates, private use) are skipped; the result may be empty.
+    surrogates, private use) are skipped; the result may be empty. Inline phonemes (`text.marks.inline`) are kept, with
+    sounds that the voice's language lacks replaced by near ones; what is around them is read as if they were a word.
 
     Raises `core.errors.InvalidRequest` with code ``unknown_language`` if espeak-ng has no such voice,
     `core.errors.InvalidText` beyond `MAX_CHARACTERS` (code ``text_too_long``), after `MAX_CRASHES`, or for a word
@@ -60,7 +64,39 @@ def phonemize(text: str, voice: str) -> str:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidText(f"At most {MAX_CHARACTERS} characters can be phonemized at once.", code="text_too_long")
-    cleaned, name = _clean(text, voice), voice.strip().casefold().replace("_", "-")
+    name = voice.strip().casefold().replace("_", "-")
+    parts = inline_parts(text)
+    if not any(is_ipa for _, is_ipa in parts):
+        return " ".join(_phonemes(text, name).split())
+    spoken = (
+        _inline(part, name) if is_ipa else _behind(parts, n, name) or _phonemes(part, name)
+        for n, (part, is_ipa) in enumerate(parts)
+    )
+    return " ".join("".join(spoken).split())
+
+
+def _inline(ipa: str, voice: str) -> str:
+    """Phonemes that are written into the text, as the voice can speak them."""
+    adapted = adapt(ipa, voice)
+    if adapted is None:
+        raise InvalidText(f"The voice has no sound for {ipa[:60]!r}.")
+    return adapted
+
+
+def _behind(parts: list[tuple[str, bool]], number: int, voice: str) -> str | None:
+    """A part that begins with an English ``'s`` behind inline phonemes; espeak-ng would spell it."""
+    found = _POSSESSIVE.match(parts[number][0])
+    if not (found and number and parts[number - 1][1] and is_english(voice)):
+        return None
+    last = parts[number - 1][0].rstrip("ˈˌː ")[-1:]
+    ending = "ᵻz" if last in "szʃʒ" else "s" if last in "ptkfθ" else "z"
+    return ending + _phonemes(parts[number][0][found.end() :], voice)
+
+
+def _phonemes(text: str, name: str) -> str:
+    """The phonemes of a text without inline ones; white space at its ends is kept as one space."""
+    cleaned = _clean(text, name)
+    cleaned = f"{' ' * text[:1].isspace()}{cleaned}{' ' * text[-1:].isspace()}"
     pieces = _MARKS.split(cleaned)  # marks are the odd ones
     clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
     flat = [clause for found in clauses.values() for clause in found]
@@ -74,7 +110,7 @@ def phonemize(text: str, voice: str) -> str:
         else:
             pieces[i] = " " if pieces[i] else ""
     _check_heard(cleaned, name)
-    return " ".join("".join(pieces).split())
+    return "".join(pieces)
 
 
 def _check_heard(text: str, voice: str) -> None:

@@ -93,13 +93,13 @@ def _code(language: str) -> str:
 
 
 def _stretch(text: str, start: int, end: int) -> Stretch:
-    found = dict.fromkeys(filter(None, map(_script, text[start:end])))
+    found = dict.fromkeys(filter(None, map(script_of, text[start:end])))
     names = [_SHOWN.get(name, name.capitalize()) for name in found]
     return Stretch(start, end, tuple(names[:_SCRIPTS_NAMED]))
 
 
 @lru_cache(maxsize=20_000)
-def _script(character: str) -> str:
+def script_of(character: str) -> str:
     """The script of a letter or numeral, by Unicode's name for it; empty where all scripts have it."""
     plain = next((c for c in plain_letters(character) if c.isalnum()), "")
     if not plain or plain in _EVERYWHERE:
@@ -120,7 +120,7 @@ class _Signs(dict[int, str]):
         return self[code]
 
     def _sign(self, character: str) -> str:
-        script = _script(character)
+        script = script_of(character)
         if script in self._read:
             return _READ
         if script:
