@@ -188,6 +188,12 @@ class Frontend(ABC):
         self.spec = spec
         self.files = files
 
+    @property
+    def takes_phonemes(self) -> bool:
+        """Whether ``text`` may have inline phonemes (`text.marks.inline`) in place of words: `text.phonemes.phonemize`
+        reads them. Without that, markup and lexicons can only give words, and foreign scripts are left out."""
+        return False
+
     @abstractmethod
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """The item's ``inputs`` for one utterance: plain lists, numbers and strings only.

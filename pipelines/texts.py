@@ -11,7 +11,7 @@ from models.catalog import resolve_voice
 from schemas.requests import JobRequest
 from text.marks import MarkedText
 from text.markup import parse
-from text.scripts import is_readable
+from text.sounds.foreign import is_sayable
 from text.speakable import has_word
 
 #: Pauses of a job's markup together: seconds, and seconds for each character that is spoken besides. Text of that many
@@ -38,7 +38,7 @@ class JobText:
 
     def check_language(self, language: str | None) -> None:
         """Raises `InvalidText` (``unspeakable_text``) where a voice of ``language`` can read none of it."""
-        if language and self.marked and not any(is_readable(part, language) for part in map(_heard, self.marked)):
+        if language and self.marked and not any(is_sayable(part, language) for part in map(_heard, self.marked)):
             detail = f"A voice of {language} cannot read the script of this text."
             raise _wrong(self.field, "unspeakable_text", detail)
 

@@ -56,6 +56,11 @@ class KokoroFrontend(Frontend):
         """Phoneme to id. Raises `core.errors.WeightsError` if the file is invalid."""
         return read_vocabulary(self.files("vocab"))
 
+    @property
+    def takes_phonemes(self) -> bool:
+        """Always."""
+        return True
+
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """``tokens`` (list of int, at most 510) and ``voice`` (a name or a mix, in its one spelling).
 

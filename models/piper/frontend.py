@@ -34,6 +34,11 @@ class PiperFrontend(Frontend):
     def config(self) -> VoiceConfig:
         return read_config(self.files("config"))
 
+    @property
+    def takes_phonemes(self) -> bool:
+        """Unless the voice reads letters."""
+        return self.config.phoneme_type != "text"
+
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """``tokens`` (list of int) and ``speaker`` (int). ``language`` changes nothing: a voice has its own.
 

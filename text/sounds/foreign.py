@@ -14,14 +14,14 @@ from functools import lru_cache
 from core.errors import InvalidRequest, InvalidText
 from text.marks import inline, inline_spans
 from text.phonemes import phonemize
-from text.scripts import Stretch, script_of, unreadable
+from text.scripts import Stretch, is_readable, script_of, unreadable
 from text.sounds.nearest import adapt, is_english
 from text.source import Rewrite
 
 #: espeak-ng's voice for a script.
 _VOICES = {
-    "CYRILLIC": "ru", "GREEK": "el", "CJK": "cmn", "BOPOMOFO": "cmn", "HIRAGANA": "ja", "KATAKANA": "ja", "ARABIC": "ar",
-    "HEBREW": "he", "THAI": "th", "ETHIOPIC": "am", "TELUGU": "te", "ORIYA": "or", "CHEROKEE": "chr",
+    "CYRILLIC": "ru", "GREEK": "el", "CJK": "cmn", "BOPOMOFO": "cmn", "HIRAGANA": "ja", "KATAKANA": "ja",
+    "ARABIC": "ar", "HEBREW": "he", "THAI": "th", "ETHIOPIC": "am", "TELUGU": "te", "ORIYA": "or", "CHEROKEE": "chr",
 }  # fmt: skip
 #: Another one, where a word has letters that only its language uses.
 _BY_LETTERS = {
@@ -47,33 +47,45 @@ _MANDARIN_SOUND = re.compile("|".join(map(re.escape, sorted(_MANDARIN, key=len, 
 _TONES = re.compile(r"[0-9]")
 
 
+def is_sayable(text: str, language: str) -> bool:
+    """Whether a voice of ``language`` can say a word of ``text``: one that it reads, or one in a script of another
+    language that espeak-ng reads."""
+    return is_readable(text, language) or any(sayable for *_, sayable in _foreign_words(text, language))
+
+
 def foreign_rewrites(text: str, language: str) -> tuple[list[Rewrite], list[Stretch]]:
     """What becomes of the words of ``text`` that a voice of ``language`` does not read: those that can be said, as
-    inline phonemes, and the stretches that cannot. Only voices of English say them so far. Linear in time; never raises.
+    inline phonemes, and the stretches that cannot. Only voices of English say them so far. Takes linear time.
     """
     masked = text
     for start, end in inline_spans(text):
         masked = f"{masked[:start]}{'a' * (end - start)}{masked[end:]}"
-    stretches = unreadable(masked, language)
     if not is_english(language):
-        return [], stretches
+        return [], unreadable(masked, language)
     said: list[Rewrite] = []
     left_out: list[Stretch] = []
-    for stretch in stretches:
-        for word in _WORD.finditer(masked, stretch.start, stretch.end):
-            for start, end, script in _scripts(masked, *word.span()):
-                # Han beside kana is Japanese, which espeak-ng reads in kana only.
-                japanese = script == "CJK" and any(script_of(c) in _KANA for c in word[0])
-                if ipa := None if japanese else _said(masked[start:end], script, language):
-                    said.append(Rewrite(start, end, inline(ipa)))
-                else:
-                    left_out.append(Stretch(start, end, (_NAMES.get(script, script.capitalize()),)))
+    for start, end, script, sayable in _foreign_words(masked, language):
+        if ipa := _said(masked[start:end], script, language) if sayable else None:
+            said.append(Rewrite(start, end, inline(ipa)))
+        else:
+            left_out.append(Stretch(start, end, (_NAMES.get(script, script.capitalize()),)))
     return said, left_out
 
 
+def _foreign_words(text: str, language: str) -> Iterator[tuple[int, int, str, bool]]:
+    """The words that a voice of ``language`` does not read: start, end, script, and whether espeak-ng reads them."""
+    for stretch in unreadable(text, language):
+        for word in _WORD.finditer(text, stretch.start, stretch.end):
+            scripts = {script_of(character) for character in word[0]}
+            for start, end, script in _scripts(text, *word.span()):
+                # Han beside kana is Japanese, which espeak-ng reads in kana only: endings without their words.
+                lost = "CJK" in scripts and (("HIRAGANA" in scripts) or (script == "CJK" and bool(scripts & _KANA)))
+                yield start, end, script, script in SAYABLE and not lost and is_english(language)
+
+
 def foreign_clauses(text: str, spoken: str, language: str) -> list[Rewrite]:
-    """``text``, marked as being in the language ``spoken``, as inline phonemes for a voice of ``language``. Clauses that
-    cannot be said stay as they are. Only voices of English say other languages so far. Never raises."""
+    """``text``, marked as being in the language ``spoken``, as inline phonemes for a voice of ``language``. Clauses
+    that cannot be said stay as they are. Only voices of English say other languages so far. Never raises."""
     if not is_english(language) or is_english(spoken):
         return []
     found = []
@@ -104,8 +116,6 @@ def _scripts(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _said(word: str, script: str, language: str) -> str | None:
-    if script not in _VOICES:
-        return None
     voice = next((name for letters, name in _BY_LETTERS.items() if any(c in letters for c in word)), _VOICES[script])
     return _ipa(word, voice, language)
 

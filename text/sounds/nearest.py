@@ -27,7 +27,7 @@ _NEAREST = {
     "ɢ": "ɡ", "ʕ": "", "ʡ": "", "ʢ": "", "ç": "ʃ", "ɕ": "ʃ", "ʑ": "ʒ", "ʂ": "ʃ", "ʐ": "ʒ", "ɧ": "ʃ", "ʈ": "t",
     "ɖ": "d", "c": "k", "ɟ": "ɡ", "ɲ": "nj", "ɳ": "n", "ɴ": "n", "ɱ": "m", "ʎ": "lj", "ɸ": "f", "β": "v", "ʋ": "v",
     "ʍ": "w", "ɥ": "w", "ɰ": "w", "ʝ": "j", "ʙ": "b", "ɓ": "b", "ɗ": "d", "ɠ": "ɡ", "ʛ": "ɡ", "ʤ": "dʒ", "ʧ": "tʃ",
-    "ʦ": "ts", "ʣ": "dz", "ʥ": "dʒ", "ʨ": "tʃ", "g": "ɡ",
+    "ʦ": "ts", "ʣ": "dz", "ʥ": "dʒ", "ʨ": "tʃ", "g": "ɡ", "ε": "ɛ",
 }  # fmt: skip
 
 _VOWELS = frozenset("aeiouyøœæɐɑɒɔəɚɛɜɝɞɘɤɨɪɯɵɶʉʊʌʏᵻ")
@@ -64,7 +64,7 @@ def adapt(ipa: str, language: str) -> str | None:
 def _stressed(word: str) -> str:
     """A word with its stress marks before vowels; if it has none, its first vowel is stressed."""
     kept: list[str] = []
-    mark = "" if any(c in _STRESS for c in word) else "ˈ"
+    mark = ""
     for character in word:
         if character in _STRESS:
             mark = character
@@ -73,6 +73,9 @@ def _stressed(word: str) -> str:
             kept.append(mark)
             mark = ""
         kept.append(character)
+    if not any(character in _STRESS for character in kept):
+        first = next((at for at, character in enumerate(kept) if character in _VOWELS), len(kept))
+        kept[first:first] = ["ˈ"] if first < len(kept) else []
     return "".join(kept)
 
 
@@ -83,7 +86,7 @@ def _english(word: str) -> str | None:
     while at < len(word):
         found = _SOUND.match(word, at)
         # A vowel with a nasal tilde is none of English: below, with its "n".
-        if found and word[found.end() : found.end() + 1] != _NASAL:
+        if found and not (found[0][-1] in _VOWELS and word[found.end() : found.end() + 1] == _NASAL):
             known = found[0]
             said.append("iː" if known == "i" and said[-1:] == ["ˈ"] else _NEAREST.get(known, known))
             at = found.end()
@@ -98,18 +101,18 @@ def _english(word: str) -> str | None:
 
 def _single(word: str, at: int) -> str | None:
     """One character of a word that is no phoneme of English, in the sounds of English."""
-    character, after = word[at], word[at + 1 : at + 2]
+    character, after = word[at], word[at + 1 : at + 2] or " "
     if character == _NASAL:
-        return "n" if at and word[at - 1] in _VOWELS else ""
+        return "n" if at and word[at - 1] in _VOWELS and after not in ("n", "m", "ŋ", "ɲ") else ""
     if character == _SYLLABIC:
         return ""
     if character == "e":
-        return "ɛ" if after and after not in _VOWELS | _STRESS else "eɪ"
+        return "eɪ" if after in _VOWELS | _STRESS | {" "} else "ɛ"
     if character == "x":
-        return "h" if after and after in _VOWELS | _STRESS else "k"
+        return "h" if after in _VOWELS | _STRESS else "k"
     if character in "ʲʷ":
         glide = "j" if character == "ʲ" else "w"
-        return glide if after and after in _VOWELS | _STRESS and after != "i" else ""
+        return glide if after in _VOWELS | _STRESS and after != "i" else ""
     if character in _NEAREST:
         return _NEAREST[character]
     if character in _VOWELS:  # with a tilde behind it

@@ -11,11 +11,12 @@ from core.errors import InvalidText
 from core.names import Markup, Role
 from models.base import Frontend
 from storage.ledger.documents import JobDocument
-from text.marks import MarkedText, Style
+from text.marks import MarkedText, Style, inline_spans
 from text.markup import parse
 from text.reading import Manner, Portion, ReadUtterance, Rewriter, read_portion, said
 from text.scripts import unreadable
-from text.source import Rewrite
+from text.sounds.foreign import foreign_clauses, foreign_rewrites
+from text.source import Rewrite, SourceText
 from text.speakable import has_word
 from text.utterances import Utterance, divide
 
@@ -109,9 +110,7 @@ class Reader:
 
     def _fitting(self, read: ReadUtterance, manner: Manner, chapter: int, left_out: list[LeftOut]) -> Iterator[Spoken]:
         """The utterance, or its parts if the model cannot process it whole; parts without words are dropped."""
-        written = read.written
-        foreign = unreadable(written.text, self.language)
-        readable = written.rewritten(Rewrite(stretch.start, stretch.end, " ") for stretch in foreign)
+        readable, silent = self._readable(read.written, read.style)
         words = said(readable, manner)
         options = self._options(read.style)
         inputs = self._inputs(words.text, read.style) if has_word(readable.text) else None
@@ -119,7 +118,7 @@ class Reader:
             for part in parts:
                 yield from self._fitting(replace(read, utterance=part), manner, chapter, left_out)
             return
-        left_out += [(*written.source(one.start, one.end), one.scripts) for one in foreign]
+        left_out += silent
         if inputs is None:
             return
         failed = isinstance(inputs, InvalidText)
@@ -133,6 +132,20 @@ class Reader:
             options=options,
         )
 
+    def _readable(self, written: SourceText, style: Style | None) -> tuple[SourceText, list[LeftOut]]:
+        """The text with foreign words in the sounds of the voice, and where it has words that are left out."""
+        said_foreign: list[Rewrite] = []
+        if not self.frontend.takes_phonemes:
+            silent = unreadable(written.text, self.language)
+        else:
+            if style is not None and style.language is not None:
+                written = written.rewritten(foreign_clauses(written.text, style.language, self.language))
+            said_foreign, silent = foreign_rewrites(written.text, self.language)
+        blanks = [Rewrite(stretch.start, stretch.end, " ") for stretch in silent]
+        rewrites = sorted([*said_foreign, *blanks], key=lambda rewrite: rewrite.start)
+        left_out: list[LeftOut] = [(*written.source(stretch.start, stretch.end), stretch.scripts) for stretch in silent]
+        return written.rewritten(rewrites), left_out
+
     def _options(self, style: Style | None) -> dict[str, Any]:
         """The options of an utterance that differ from the job's: its speed, as far as the model can speak it."""
         speed = self.frontend.spec.options.get("speed")
@@ -142,6 +155,9 @@ class Reader:
         return {"speed": min(max(asked, speed.minimum or asked), speed.maximum or asked)}
 
     def _inputs(self, text: str, style: Style | None) -> dict[str, Any] | InvalidText:
+        if inline_spans(text) and not self.frontend.takes_phonemes:
+            detail = "The model does not take phonemes, which markup or a lexicon gives."
+            return InvalidText(detail, code="no_phonemes", step=Role.PREPARE.value)
         voice = self.voice if style is None or style.voice is None else style.voice
         try:
             return self.frontend.inputs(text, voice, self.language)

@@ -1,0 +1,155 @@
+"""Words in other languages and phonemes that users write, in the sounds of an English voice."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from text.marks import inline, inline_parts
+from text.phonemes import phonemize
+from text.scripts import unreadable
+from text.sounds.foreign import foreign_clauses, foreign_rewrites, is_sayable
+from text.sounds.nearest import adapt
+from text.source import SourceText
+
+#: Every symbol of espeak-ng's American and British English.
+ENGLISH = frozenset("aeiouæɐɑɒɔəɚɛɜɪʊʌᵻpbtdkɡfvθðszʃʒhmnŋlɹjwɾʔˈˌː ")
+
+#: As it is written, and what it becomes.
+WORDS = """
+Москва | mʌskvˈɑ
+привет | pɹivjˈɛt
+Київ | kˈɪjiːv
+Αθήνα | ɑːθˈiːnɑː
+田中 | tˈiːɛn dʒˈoʊŋ
+北京 | bˈeɪ dʒˈiːŋ
+你好 | nihˈaʊ
+タワー | tˈɑːwɑːɑː
+すし | sˈuːʃi
+שלום | ʃɑːlˈoʊm
+السلام | ʔɑːssɑːlˈɑːm
+"""
+
+
+@pytest.mark.parametrize("case", [line for line in WORDS.splitlines() if line])
+def test_words_in_other_scripts(case: str) -> None:
+    written, _, said = case.partition(" | ")
+    [rewrite], left_out = foreign_rewrites(written, "en-US")
+    assert not left_out
+    assert inline_parts(rewrite.text) == [(said, True)]
+
+
+def test_what_is_around_them_stays() -> None:
+    text = "I met 田中 in Москва, not Αθήνα; α and β."
+    rewrites, left_out = foreign_rewrites(text, "en")
+    assert not left_out
+    assert [text[r.start : r.end] for r in rewrites] == ["田中", "Москва", "Αθήνα"]
+    said = SourceText.of(text).rewritten(rewrites).text
+    assert phonemize(said, "en-us").startswith("aɪ mˈɛt tˈiːɛn dʒˈoʊŋ ˈɪn mʌskvˈɑ, nˈɑːt ɑːθˈiːnɑː; ˈælfə")
+    assert foreign_rewrites(said, "en") == ([], []), "phonemes are not read again"
+
+
+def test_what_nobody_reads_is_left_out() -> None:
+    for text, scripts in {
+        "吾輩は猫である": {"Han", "Hiragana"},
+        "東京": set(),
+        "བོད": {"Tibetan"},
+        "ខ្មែរ": {"Khmer"},
+    }.items():
+        rewrites, left_out = foreign_rewrites(f"a {text} b", "en")
+        assert {name for stretch in left_out for name in stretch.scripts} == scripts
+        assert bool(rewrites) == (not scripts)
+        assert is_sayable(text, "en") == (not scripts)
+    assert foreign_rewrites("ein Москва", "de") == ([], unreadable("ein Москва", "de"))
+    assert not is_sayable("Москва", "de") and is_sayable("Москва", "ru")
+
+
+def test_clauses_in_another_language() -> None:
+    text = "Bonjour, mon ami!"
+    rewrites = foreign_clauses(text, "fr-FR", "en-US")
+    assert [text[r.start : r.end] for r in rewrites] == ["Bonjour", "mon ami"]
+    assert phonemize(SourceText.of(text).rewritten(rewrites).text, "en-us") == "bɔnʒˈuːɹ, mˈɔn ɑːmˈiː!"
+    assert foreign_clauses(text, "en-GB", "en-US") == foreign_clauses(text, "fr", "de") == []
+    assert foreign_clauses(text, "xx", "en") == [], "no voice reads it"
+
+
+SENTENCES = {
+    "de": "Ich möchte zwei Brötchen über Häuser, Bach und Pfütze, schön.",
+    "fr-fr": "Le brun renard huit, un vin blanc, peur heureuse, rue, agneau, oui.",
+    "es": "El perro del señor, jueves, lluvia, agua, cabeza, dedo, chico, queso.",
+    "it": "Gli gnocchi, pizza, ragazzo, cena, ghiaccio, scena.",
+    "pt-br": "Não, coração, mãe, rua, filho, vinho, gente.",
+    "nl": "Goed huis, scheveningen, deur, uur.",
+    "pl": "Szczęście, źdźbło, chrząszcz, dzień, ćma.",
+    "ru": "Жизнь, щука, съезд, ёлка, юг, объект, быстро, цирк, хорошо, мышь.",
+    "cmn": "吃饭 女人 知道 资料 村 远 四 二 儿子 学生 日本 雨 去 说话 谢谢 上海 中国.",
+    "ja": "つなみ ふじさん しんぶん ラーメン ちゃ きょう りょこう ぎゅうにゅう ヴァイオリン",
+    "el": "ψυχή, θάλασσα, χαρά, γάτα, ευχαριστώ, δρόμος, τζάκι, αγγλία.",
+    "ar": "القاهرة حب عين ضوء غرب خبز صباح طالب قلب ظهر",
+    "he": "שלום תל אביב ירושלים חיים צהריים",
+    "th": "สวัสดี กรุงเทพ ไทย",
+    "tr": "güneş ığdır çocuk ağaç",
+    "sv": "sjuk kött hus tjugo",
+    "da": "rødgrød med fløde",
+    "vi": "xin chào Việt Nam",
+    "ko": "서울 안녕하세요",
+    "hi": "नमस्ते दिल्ली घर ठंडा",
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_every_sound_of_a_language_has_a_near_one(language: str) -> None:
+    [*rewrites] = foreign_clauses(SENTENCES[language], language, "en-US")
+    assert rewrites
+    for rewrite in rewrites:
+        [(ipa, _)] = inline_parts(rewrite.text)
+        assert set(ipa) <= ENGLISH, ipa
+
+
+@pytest.mark.parametrize(
+    ("ipa", "said"),
+    [
+        ("dʒoʊ", "dʒˈoʊ"),
+        ("ˈdʒoʊ", "dʒˈoʊ"),
+        ("d͡ʒoʊ", "dʒˈoʊ"),
+        ("təˈmɑːtoʊ", "təmˈɑːtoʊ"),
+        ("ˌɪntəˈnæʃənəl", "ˌɪntənˈæʃənəl"),
+        ("t\u0259.ˈmeɪ.toʊ", "təmˈeɪtoʊ"),
+        ("ʁɔ̃.ʒuʁ", "ɹˈɔnʒuːɹ"),
+        ("ba\u02d0x", "bˈɑːk"),
+        ("ǃa", None),
+    ],
+)
+def test_phonemes_as_people_write_them(ipa: str, said: str | None) -> None:
+    assert adapt(ipa, "en-US") == said
+    assert said is None or adapt(said, "en-US") == said
+
+
+@given(st.text("aeiouyøœɑ̃ɛɔrʁxçɲʎʲːˈˌ. tdkɡʃŋ", max_size=20))
+def test_what_is_adapted_is_english_and_stays(ipa: str) -> None:
+    said = adapt(ipa, "en")
+    assert said is not None and set(said) <= ENGLISH
+    assert adapt(said, "en") == said
+
+
+def test_phonemes_in_a_text_leak_into_nothing() -> None:
+    text = f"Call {inline('dʒoʊ')}'s house. Then call {inline('kæt')}'s."
+    assert phonemize(text, "en-us") == f"{phonemize('Call', 'en-us')} dʒˈoʊz hˈaʊs. ðˈɛn kˈɔːl kˈæts."
+    assert phonemize("One more.", "en-us") == "wˈʌn mˈɔːɹ."
+    assert phonemize(f"a{inline('b')}", "en-us").replace(" ", "").endswith("b")
+    assert phonemize("cat\ue001 \ue000dog\ue002", "en-us") == phonemize("cat dog", "en-us")
+    assert phonemize(inline("χaʊs"), "de") == "χˈaʊs"
+
+
+@given(st.text(st.sampled_from("ab 语中かカЖжЯαβאבجคไ.,!'\ue000\ue001"), max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_no_foreign_word_is_lost_silently(text: str) -> None:
+    rewrites, left_out = foreign_rewrites(text, "en")
+    spans = sorted([(r.start, r.end) for r in rewrites] + [(s.start, s.end) for s in left_out])
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
+    rest = "".join(" " if any(a <= n < b for a, b in spans) else c for n, c in enumerate(text))
+    inside = [s for s in unreadable(rest, "en") if any(c.isalnum() for c in rest[s.start : s.end])]
+    assert not inside or "\ue000" in text
