@@ -133,5 +133,5 @@ def _ipa(text: str, voice: str, language: str) -> str | None:
     elif voice in ("th", "vi", "yue"):
         ipa = _TONES.sub("", ipa).replace("ɜ", "")
     letters = "".join(c for c in ipa if c.isalpha() or unicodedata.category(c)[0] == "M" or c in "ˈˌː. ")
-    adapted = adapt(letters, language)
+    adapted = adapt(letters.replace("ɾ", "r"), language)  # the flap of English is a t
     return adapted if adapted and any(c.isalpha() and c not in "ˈˌː" for c in adapted) else None
