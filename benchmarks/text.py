@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.support import homographs
 from text.normalization import normalize
 from text.speakable import clean
 from text.utterances import split
@@ -30,7 +31,13 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     """``nemo_exact`` (of `SURE`), ``nemo_CATEGORY``, ``golden_rules_english``, ``words_lost``, ``chars_per_cpu_s``;
     ``googletn_exact`` and ``libritts_exact``, without marks."""
     data: Path = arguments.data
-    return {**nemo(data), **others(data), **golden_rules(data), **whole_texts(data)}
+    return {
+        **nemo(data),
+        **others(data),
+        **homographs.measure(data / "textnorm"),
+        **golden_rules(data),
+        **whole_texts(data),
+    }
 
 
 def nemo(data: Path) -> dict[str, float]:
