@@ -69,7 +69,7 @@ def _money_with_code(m: Match) -> str:
     rf"(?:(?P<code>{CODE})(?!\w)|(?P<sign>[€£₹₽₺₴₪₫₱฿₿$])(?!\d))"
 )
 def _money_behind(m: Match) -> str | None:
-    if m["sign"] == "$" and " " in m[0]:
+    if m["sign"] == "$" and " " in m[0] and not re.match(r"\s?[.,;:!?)]|\s*$", after(m)):
         return None
     sign = m["code"] or m["sign"]
     amount = (
