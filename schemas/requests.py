@@ -213,7 +213,7 @@ WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")
 
 
 LexiconId = Annotated[str, StringConstraints(pattern=f"^{ids.LEXICON.pattern}$")]
-LexiconVersion = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
+LexiconVersion = Annotated[int, Strict(), Field(ge=1, le=999_999_999), BeforeValidator(_whole)]
 
 
 class LexiconInput(BaseModel):

@@ -60,7 +60,7 @@ DOWNLOAD = (
 )
 IF_MATCH = _header("If-Match", "An ETag: change the lexicon only if this is still its latest version")
 LEXICON_VERSION = _query(
-    "version", "This version instead of the latest", {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+    "version", "This version instead of the latest", {"type": "integer", "minimum": 1, "maximum": 999_999_999}
 )
 LAST_EVENT_ID = _header(
     "Last-Event-ID",

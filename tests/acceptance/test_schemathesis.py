@@ -55,9 +55,11 @@ def test_every_example_works_as_it_is(access: StackAccess) -> None:
     ended = access.run({"pipeline": "voice_match", "text": "Ready?", "reference": example_reference(document)})
     assert ended["state"] == "succeeded", ended["error"]
     wait_for_voice(access, voice)
+    lexicon = access.http.post("/v1/lexicons", json=example_of(document, "/v1/lexicons")).json()["id"]
     names = set()
     for method, path, name, value in examples(document):
-        address = path.format(job_id=f"example-{name}", voice_id="tone" if "preview" in path else voice)
+        voice_id = "tone" if "preview" in path else voice
+        address = path.format(job_id=f"example-{name}", voice_id=voice_id, lexicon_id=lexicon)
         answer = access.http.request(method, address, json=value)
         assert answer.is_success, (method, path, name, answer.text)
         made = answer.json()
