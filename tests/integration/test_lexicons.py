@@ -349,6 +349,21 @@ def test_an_entry_renders_anew_what_it_changes_and_nothing_else(client: FlaskCli
     assert artifacts(line, spelled) == names["say"]
 
 
+def test_phonemes_are_said_as_espeak_says_the_word(client: FlaskClient, line: CpuLine) -> None:
+    """Words of no meaning get the phonemes that espeak-ng gives to others: the same is rendered."""
+    entries = [{"word": "Zxq", "ipa": "dʒˈoʊ"}, {"word": "Qvx", "ipa": "dʒˈæk"}, {"word": "gzz", "ipa": "gˈoʊ"}]
+    found = {}
+    for text, lexicons in (
+        ("Zxq came, and Zxq's hat. Qvx's hat, gzz! Nothing else.", [create(client, *entries)["id"]]),
+        ("Joe came, and Joe's hat. Jack's hat, go! Nothing else.", []),
+    ):
+        made = submit(client, *lexicons, text=text, options={"seed": 7})["id"]
+        line.run(1)
+        found[text] = artifacts(line, made)
+    one, other = found.values()
+    assert len(one) == 3 and one == other
+
+
 def test_a_job_keeps_the_version_that_it_began_with(client: FlaskClient, line: CpuLine) -> None:
     path = f"/v1/lexicons/{(lexicon := create(client)['id'])}"
     text = {"text": "Joe is here.", "options": {"seed": 7}}
