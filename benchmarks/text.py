@@ -14,7 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.support import homographs
+from text.cleaning import clean_up
+from text.marks import MarkedText
 from text.normalization import normalize
+from text.reading import Manner, read_portion, said
+from text.source import SourceText
 from text.speakable import clean
 from text.utterances import split
 
@@ -73,20 +77,33 @@ def golden_rules(data: Path) -> dict[str, float]:
 
 
 def whole_texts(data: Path) -> dict[str, float | int]:
-    """Words of whole books that are in no utterance, and how fast a book is made ready."""
+    """Words of whole books that are in no utterance, and how fast a book is made ready: all but the phonemes."""
     lost, characters, cpu = 0, 0, 0.0
     for path in sorted((data / "texts").glob("*.txt")):
         text = path.read_text(encoding="utf-8")
         began = time.process_time()
-        cleaned = clean(text)
-        utterances = split(cleaned, LANGUAGE, LIMIT)
-        said = [normalize(utterance.text, LANGUAGE) for utterance in utterances]
+        written, said_words = read(text)
         cpu += time.process_time() - began
         characters += len(text)
-        kept = Counter(word for utterance in utterances for word in words(utterance.text))
-        lost += sum((Counter(words(cleaned)) - kept).values())
-        lost += sum(not words(line) for line in said)
+        kept = Counter(word for line in written for word in words(line))
+        lost += sum((Counter(words(clean_up(SourceText.of(text), LANGUAGE).text)) - kept).values())
+        lost += sum(not words(line) for line in said_words)
     return {"words_lost": lost, "chars_per_cpu_s": characters / cpu}
+
+
+def read(text: str) -> tuple[list[str], list[str]]:
+    """The utterances of a text as they are written and as they are said, portion by portion."""
+    chapter, manner = MarkedText(SourceText.of(text)), Manner(language=LANGUAGE, limit=LIMIT)
+    written: list[str] = []
+    spoken: list[str] = []
+    start: int | None = 0
+    while start is not None:
+        portion = read_portion(chapter, start, manner)
+        for one in portion.utterances:
+            written.append(one.written.text)
+            spoken.append(said(one.written, manner).text)
+        start = portion.next
+    return written, spoken
 
 
 def pairs(path: Path) -> Iterator[dict[str, str]]:

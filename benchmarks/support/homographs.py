@@ -31,7 +31,10 @@ def measure(folder: Path) -> dict[str, float]:
         # espeak-ng joins some words, so that the place is not exact
         near = spoken[max(0, place - 3) : place + 4]
         said = min(near, key=lambda word: min(_distance(word, one) / len(one) for one in known.values()))
-        decided = next((inline_parts(one.text)[0][0] for one in homographs(sentence) if one.start == start), said)
+        end = int(row["end"])
+        decided = next(
+            (inline_parts(one.text)[0][0].split()[-1] for one in homographs(sentence) if one.end == end), said
+        )
         count += 1
         alone += _nearest(said, known) == row["wordid"]
         ours += _nearest(decided, known) == row["wordid"]

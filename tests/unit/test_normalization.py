@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.shared_data import data_path
+from text.marks import inline
 from text.normalization import normalize, rewrites
 from text.normalization.numbers import cardinal, decimal, ordinal, roman, to_roman, year
 
@@ -35,6 +36,12 @@ def test_the_region_decides_which_is_the_month() -> None:
 
 def test_other_languages_are_left_alone() -> None:
     assert normalize("Kapitel IV: 500 €", "de") == "Kapitel IV: 500 €"
+
+
+def test_words_that_are_spelled_alike_get_their_reading() -> None:
+    assert [r.text for r in rewrites("She read it.", "en", readings=True)] == [inline("ɹˈɛd")]
+    assert [r.text for r in rewrites("Vitamin A is good.", "en", readings=True)] == [f"Vitamin {inline('ˈeɪ')}"]
+    assert normalize("She read it.", "en") == "She read it."
 
 
 def test_numbers() -> None:
@@ -64,7 +71,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=150)
 def test_any_text_keeps_its_words(text: str, language: str) -> None:
     """Rewrites are in order and apart; letters outside of them stay, and no digit is left to be read by chance."""
-    found = rewrites(text, language)
+    found = rewrites(text, language, readings=True)
     at = 0
     for rewrite in found:
         assert at <= rewrite.start < rewrite.end <= len(text)

@@ -199,6 +199,9 @@ SPELLED_PLURAL = SPELLED | frozenset(
 #: Words in capitals that are read, though they look as if they were not.
 READ = frozenset(words("JSON JPEG MPEG CMOS NGINX SCSI TSAR"))
 
+#: Words after which A is a letter.
+LETTER_A_AFTER = words("vitamin grade plan type hepatitis section group team schedule class appendix exhibit option")
+
 #: Kinds of streets, after a name.
 STREETS = table("""
 st = Street

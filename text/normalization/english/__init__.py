@@ -12,6 +12,7 @@ from text.normalization.english import (
     codes,
     dates,
     electronic,
+    homographs,
     leftovers,
     maths,
     measures,
@@ -39,18 +40,22 @@ RULES = [
     *leftovers.rule,
 ]
 
+#: Also those that give phonemes instead of words.
+READINGS = [*acronyms.letters, *RULES]
 
-def rewrites(text: str, region: str = "US") -> list[Rewrite]:
+
+def rewrites(text: str, region: str = "US", *, readings: bool = False) -> list[Rewrite]:
     """The replacements for ``text``, in order.
 
     ``region`` (ISO 3166) decides how to read 12/05: in the US the month comes first.
+    ``readings``: also the inline phonemes of words that are spelled alike.
     """
     present = frozenset(text)
     if not text.isascii() and any(map(str.isdecimal, present)):
         present |= frozenset(DIGITS)
     taken = bytearray(len(text))
     found: list[Rewrite] = []
-    for needs, pattern, say in RULES:
+    for needs, pattern, say in READINGS if readings else RULES:
         if needs and needs.isdisjoint(present):
             continue
         for match in pattern.finditer(text):
@@ -61,4 +66,6 @@ def rewrites(text: str, region: str = "US") -> list[Rewrite]:
             if spoken is not None:
                 taken[start:end] = b"\1" * (end - start)
                 found.append(Rewrite(start, end, spoken))
+    if readings:
+        found += (one for one in homographs.homographs(text) if taken.find(1, one.start, one.end) < 0)
     return sorted(found, key=lambda rewrite: rewrite.start)

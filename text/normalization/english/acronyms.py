@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 
+from text.marks import inline
 from text.normalization import tables
 from text.normalization.english.rules import Match, Rules, after
 
 rule = Rules(needs="ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+#: Single letters, as phonemes.
+letters = Rules(needs="A")
 
 #: How English words begin. A word in capitals that begins otherwise is no word.
 _ONSET = re.compile(
@@ -61,3 +65,9 @@ def _shouted(m: Match) -> bool:
     before = re.search(r"([A-Za-z]+)\W*$", m.string[max(0, m.start() - 24) : m.start()])
     behind = re.match(r"\W*([A-Za-z]+)", after(m))
     return any(word is not None and len(word[1]) > 4 and word[1].isupper() for word in (before, behind))
+
+
+@letters(rf"(?<![\w.])(?P<kind>(?i:{'|'.join(tables.LETTER_A_AFTER)})\s)A(?=\s[a-z])(?!\s[a-z]+\s[A-Z])")
+def _letter_a(m: Match) -> str:
+    """Vitamin A is: the letter, not the article."""
+    return f"{m['kind']}{inline('ˈeɪ')}"

@@ -435,13 +435,28 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
 _ANY = frozenset(_TABLE) | frozenset(_SPECIAL)
 
 
+#: Words that espeak-ng stresses where a text ends with them, as one does before inline phonemes.
+_WEAK = {"a": "ɐ", "to": "tə", "can": "kæn", "have": "hæv", "has": "hɐz", "had": "hæd", "will": "wɪl", "i": "aɪ",
+         "his": "hɪz", "that": "ðæt", "they": "ðeɪ", "this": "ðɪs", "those": "ðoʊz"}  # fmt: skip
+
+
 def homographs(text: str) -> list[Rewrite]:
-    """The homographs of ``text`` whose reading the words around them decide, as inline phonemes."""
+    """The homographs of ``text`` whose reading the words around them decide, as inline phonemes. Takes linear time."""
     found = list(_WORD.finditer(text))
-    rewrites = []
+    rewrites: list[Rewrite] = []
     for number, word in enumerate(found):
-        if word[0].lower() in _ANY:
-            reading = _reading(_Around(text, found, number))
-            if reading is not None:
-                rewrites.append(Rewrite(word.start(), word.end(), inline(reading)))
+        if word[0].lower() not in _ANY:
+            continue
+        reading = _reading(_Around(text, found, number))
+        if reading is None:
+            continue
+        start = word.start()
+        weak = _WEAK.get(found[number - 1][0].lower()) if number else None
+        if weak and text[found[number - 1].end() : start] == " " and found[number - 1].start() >= _end(rewrites):
+            start, reading = found[number - 1].start(), f"{weak} {reading}"
+        rewrites.append(Rewrite(start, word.end(), inline(reading)))
     return rewrites
+
+
+def _end(rewrites: list[Rewrite]) -> int:
+    return rewrites[-1].end if rewrites else 0
