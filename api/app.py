@@ -57,12 +57,13 @@ def _add_routes(app: Flask) -> None:
         jobs,
         lexicons,
         sync,
+        text,
         uploads,
         voices,
         webhooks,
     )
 
-    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, uploads)
+    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads)
     for module in (*speaking, webhooks, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

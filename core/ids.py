@@ -43,6 +43,7 @@ WEBHOOK = IdKind("we_")
 UPLOAD = IdKind("up_")
 DELIVERY = IdKind("de_")
 LEXICON = IdKind("le_")
+PREVIEW = IdKind("pv_")
 
 #: An event's id: of its job, the job's generation, and its number in that.
 EVENT_ID = rf"{JOB.pattern}:[0-9]{{1,16}}:[0-9]{{1,9}}"

@@ -35,6 +35,7 @@ class Role(StrEnum):
 
     EXPAND = "expand"  #: CPU: a batch's items to jobs
     ENROL = "enrol"  #: CPU: keep an embedding with the voice that it is of
+    PREVIEW = "preview"  #: CPU: what would be spoken of a text
     PREPARE = "prepare"  #: CPU: decode and resample recordings, text to utterances
     VAD = "vad"  #: recording to segments of speech
     EMBED = "embed"  #: recording and segments to a speaker embedding

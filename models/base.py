@@ -207,6 +207,11 @@ class Frontend(ABC):
         """The approximate duration of the speech for these inputs and options; 0 if not needed."""
         return 0.0
 
+    def phonemes(self, text: str, voice: str, language: str) -> str | None:
+        """How one utterance is pronounced, as people read it: IPA, or the model's own spelling of sounds; None if the
+        model takes no phonemes. Only asked for a text that has just had `inputs`, for which it is worked out once."""
+        return None
+
 
 class Model(ABC):
     """One model on one device. ``run`` is called from one thread at a time.

@@ -37,6 +37,7 @@ class PlanRequest:
     vad: VadMode = VadMode.SILERO
     models: Mapping[Role, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    assumed: frozenset[StepData] = frozenset()  #: inputs that count as given where they are needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def plan_job(request: PlanRequest, catalog: Catalog) -> PlannedJob:
     Raises `Unroutable` naming inputs that are missing or unused, or `InvalidRequest` with the code ``unknown_model``,
     ``unknown_language``, ``unknown_voice``, ``unknown_option`` or ``invalid_option``.
     """
-    needed = needed_steps(request.pipeline, _given(request))
+    needed = needed_steps(request.pipeline, _given(request), request.assumed)
     _check_use(request, needed)
     models = [_choose(step, request, catalog) for step in needed]
     voice = next((v for v in (m[1] for m in models) if v), None)
@@ -123,8 +124,10 @@ def _given(request: PlanRequest) -> frozenset[StepData]:
     return frozenset(given)
 
 
-def needed_steps(pipeline: Pipeline, given: frozenset[StepData]) -> list[PipelineStep]:
-    """The steps that lead from ``given`` to the pipeline's result. Raises `Unroutable`."""
+def needed_steps(
+    pipeline: Pipeline, given: frozenset[StepData], assumed: frozenset[StepData] = frozenset()
+) -> list[PipelineStep]:
+    """The steps that lead from ``given`` and what is ``assumed`` to the pipeline's result. Raises `Unroutable`."""
     wanted, chosen = {pipeline.gives}, []
     for step in reversed(pipeline.steps):
         if step.gives not in wanted or step.gives in given:
@@ -136,7 +139,7 @@ def needed_steps(pipeline: Pipeline, given: frozenset[StepData]) -> list[Pipelin
             f"There is nothing to do: the request already contains the result, {pipeline.gives.value}.",
             code="nothing_to_do",
         )
-    missing = sorted(wanted - given - SAID)
+    missing = sorted(wanted - given - SAID - assumed)
     if missing:
         fields = [FieldError(g.value, f"missing_{g.value}", f"{g.value} is missing.") for g in missing]
         names = " and ".join(g.value for g in missing)

@@ -95,13 +95,18 @@ class Submitter:
         job_id: str | None = None,
         ceiling: int | None = None,
         batch: ItemRef | None = None,
+        *,
+        text_only: bool = False,
     ) -> NewJob:
-        """The job for `create`: validated, planned, its recordings stored. Raises `RequestError`."""
+        """The job for `create`: validated, planned, its recordings stored. Raises `RequestError`.
+
+        ``text_only``: planned as if all that it needs beside its text were given.
+        """
         files, settings = files or {}, self.connections.settings
         text = text_of(body, settings.max_text_characters)
         body = _with_stored_voice(body)
         _check_pipeline(body, files)
-        planned = self._plan(body, files)
+        planned = self._plan(body, files, frozenset(StepData) - {StepData.TEXT} if text_only else frozenset())
         text.check_language(planned.language)
         text.check_voices(self._speaking(planned))
         self._check_output(body)
@@ -186,7 +191,7 @@ class Submitter:
         if body.output.destination is not None:
             find_destination(self.connections.settings.destinations, body.output.destination)
 
-    def _plan(self, body: JobRequest, files: Files) -> PlannedJob:
+    def _plan(self, body: JobRequest, files: Files, assumed: frozenset[StepData]) -> PlannedJob:
         request = PlanRequest(
             pipeline=get_pipeline(body.pipeline or "", self.connections.pipelines),
             given=_given(body, files),
@@ -196,6 +201,7 @@ class Submitter:
             vad=body.vad,
             models=body.models,
             options=body.options,
+            assumed=assumed,
         )
         return plan_job(request, self.connections.catalog)
 

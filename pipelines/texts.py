@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.errors import FieldError, InvalidRequest, InvalidText
 from models.base import ModelSpec
 from models.catalog import resolve_voice
-from schemas.requests import JobRequest
+from schemas.requests import TextRequest
 from text.marks import MarkedText
 from text.markup import parse
 from text.sounds.foreign import is_sayable
@@ -55,7 +55,7 @@ class JobText:
                 )
 
 
-def text_of(body: JobRequest, limit: int) -> JobText:
+def text_of(body: TextRequest, limit: int) -> JobText:
     """The text of a request, of at most ``limit`` characters, its markup included.
 
     Raises `InvalidText`: ``two_texts``, ``text_too_long``, ``invalid_markup``, ``empty_text`` or ``no_words``."""
@@ -78,7 +78,7 @@ def text_of(body: JobRequest, limit: int) -> JobText:
     return found
 
 
-def _marked(text: JobText, body: JobRequest) -> list[MarkedText]:
+def _marked(text: JobText, body: TextRequest) -> list[MarkedText]:
     marked: list[MarkedText] = []
     for number, chapter in enumerate(text.chapters):
         try:

@@ -329,3 +329,7 @@ class PreviewRequest(BaseModel):
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     pipeline: Name | None = None
     output: Output = Output()
+
+
+class TextPreviewRequest(TextRequest):
+    """A text to preview: the fields of a job that concern its text."""

@@ -12,10 +12,13 @@ AGAIN = 5
 
 
 class Places:
-    """The places of this process for one kind of answer, ``what`` (in the plural). Safe to share between threads."""
+    """The places of this process for one kind of answer, ``what`` (in the plural). Safe to share between threads.
 
-    def __init__(self, what: str) -> None:
+    ``again``: seconds after which a refused request may try again."""
+
+    def __init__(self, what: str, again: float = AGAIN) -> None:
         self._what = what
+        self._again = again
         self._lock = threading.Lock()
         self._owners: Counter[str] = Counter()
         self.open = 0
@@ -32,7 +35,7 @@ class Places:
         return Place(self, owner)
 
     def _refusal(self, detail: str) -> Overloaded:
-        return Overloaded(detail, code=f"too_many_{self._what}", retry_after=AGAIN)
+        return Overloaded(detail, code=f"too_many_{self._what.replace(' ', '_')}", retry_after=self._again)
 
     def give_back(self, owner: str) -> None:
         """Frees a place of ``owner``'s."""

@@ -7,49 +7,53 @@ further requests are answered at once, which the preference allows. So ``/health
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections import Counter
 
 from flask import request
 
-from api.context import context
+from api.context import context, owner
+from api.http.capacity import Place, Places
+from core.errors import Overloaded
 from storage.ledger.records import Job
 
 #: Seconds that an answer waits at most.
 LONGEST = 60.0
 
+#: Seconds between two looks at a job: the first ones, and the longest.
+_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
-_lock = threading.Lock()
-_waiting = 0
-_owners: Counter[str] = Counter()
+
+PLACES = Places("waiting requests", again=1)
 
 
 def wait_for_end(job: Job, default: float = 0.0) -> Job:
     """Return the job when it has ended, or after the request's waiting time, ``default`` seconds if it names none."""
-    global _waiting
     match = _WAIT.search(request.headers.get("Prefer", ""))
     timeout = min(float(match[1]), LONGEST) if match else default
     if not timeout or job.state.ended:
         return job
-    threads = context().settings.api_threads
-    with _lock:
-        if _waiting >= threads // 2 or _owners[job.owner] >= max(1, threads // 4):
-            return job
-        _waiting += 1
-        _owners[job.owner] += 1
     try:
-        return _poll(job, time.monotonic() + timeout)
+        place = waiting_place()
+    except Overloaded:
+        return job
+    try:
+        return look_until_end(job, timeout)
     finally:
-        with _lock:
-            _waiting -= 1
-            _owners[job.owner] -= 1
+        place.leave()
 
 
-def _poll(job: Job, end: float) -> Job:
-    pause = 0.05
+def waiting_place() -> Place:
+    """A place for the present request to wait. Raises `Overloaded` (``too_many_waiting_requests``)."""
+    threads = context().settings.api_threads
+    return PLACES.take(owner(), threads // 2, max(1, threads // 4))
+
+
+def look_until_end(job: Job, seconds: float, pause: float = _PAUSE, longest: float = _LONGEST_PAUSE) -> Job:
+    """The job when it has ended, or after some seconds; ``pause``: those between two looks at it, at first."""
+    end = time.monotonic() + seconds
     while not job.state.ended and time.monotonic() < end:
         time.sleep(min(pause, max(0.0, end - time.monotonic())))
-        pause = min(0.5, pause * 1.3)
+        pause = min(longest, pause * 1.3)
         job = context().ledger.get(job.id) or job
     return job

@@ -24,7 +24,8 @@ from pipelines.candidates import models_by_role
 from pipelines.definitions import PER_UTTERANCE, Pipeline, StepData
 from pipelines.enrolment import takes_stored_voices
 from pipelines.plan import SEED
-from schemas.requests import MAX_RECORDINGS, exactly_one
+from pipelines.previews import MAX_CHARACTERS
+from schemas.requests import MAX_RECORDINGS, TextRequest, exactly_one
 from storage.objects.destinations import destinations
 
 Schema: TypeAlias = dict[str, Any]
@@ -92,6 +93,7 @@ class RequestSchemas:
             "VoiceRequest": self._voice_request(),
             "VoiceForm": self._voice_form(),
             "PreviewRequest": self._preview(),
+            "TextPreviewRequest": self._text_preview(),
         }
 
     def examples(self) -> dict[str, dict[str, Any]]:
@@ -119,6 +121,9 @@ class RequestSchemas:
         found["LexiconChange"] = {"entries": {"entries": entries[:1]}}
         found["VoiceChange"] = {"name": {"name": "Ann, close to the microphone"}}
         found["PreviewRequest"] = {"sentence": {"text": "Hello."}}
+        if speaking:
+            text = "On 3/4/2025 Dr. Smith paid $5.50 [pause 1s] to St. John's Church."
+            found["TextPreviewRequest"] = {"sentence": {**speaking, "text": text, "markup": "light"}}
         return found
 
     # -- jobs
@@ -246,6 +251,22 @@ class RequestSchemas:
         names = [name for name, pipeline in self.pipelines.items() if _takes(pipeline, StepData.TEXT)]
         about = "Default: the first pipeline that supports this voice"
         return self._narrowed("PreviewRequest", {"pipeline": _nullable(_enum(names), about=about)})
+
+    def _text_preview(self) -> Schema:
+        """For each pipeline that speaks a text, the fields of its jobs that concern the text."""
+        speaking = [pipeline for pipeline in self.pipelines.values() if _takes(pipeline, StepData.TEXT)]
+        return {
+            "description": self.declared["TextPreviewRequest"]["description"],
+            "oneOf": [self._text_preview_of(pipeline) for pipeline in speaking],
+        }
+
+    def _text_preview_of(self, pipeline: Pipeline) -> Schema:
+        job = self._job(pipeline)
+        properties = {name: schema for name, schema in job["properties"].items() if name in TextRequest.model_fields}
+        ways: list[Schema] = [{**way, "maxLength": MAX_CHARACTERS} for way in properties["text"]["anyOf"]]
+        properties["text"] = {**properties["text"], "anyOf": ways}
+        way = {"allOf": [{"oneOf": exactly_one("text", "chapters")}]}
+        return {**job, "title": f"Preview of {pipeline.name}", "properties": properties, **way}
 
     # -- forms
 

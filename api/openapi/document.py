@@ -45,6 +45,7 @@ TAGS = {
         "Submit, poll, stream, cancel, retry and delete jobs.",
         ("jobs", "job_list", "job_streams"),
     ),
+    "Texts": ("What would be spoken of a text.", ("text",)),
     "Recordings": ("Process a recording in one call.", ("sync",)),
     "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),
     "Voices": ("Model voices, and stored voices made from recordings.", ("voices",)),

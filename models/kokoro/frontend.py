@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,9 @@ from core.errors import InvalidRequest, InvalidText, WeightsError
 from models.base import Frontend
 from models.kokoro import MAX_TOKENS, parse_voice, written_voice
 from text.phonemes import is_sound, phonemize, unheard
+
+#: What the voices take, on average: seconds for each utterance, and for each of its tokens.
+UTTERANCE_SECONDS, TOKEN_SECONDS = 0.75, 0.066
 
 #: espeak-ng's symbols to those that Kokoro was trained on (hexgrad/misaki, Apache-2.0, ``espeak.py``), longer
 #: ones first.
@@ -50,6 +55,7 @@ class KokoroFrontend(Frontend):
     """Phonemes of espeak-ng in Kokoro's spelling, as ids; the pads at both ends are the model's to add."""
 
     max_characters = 300
+    max_seconds = math.inf  # `MAX_TOKENS` is what bounds an utterance
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
@@ -69,7 +75,7 @@ class KokoroFrontend(Frontend):
         weights = parse_voice(voice, self.spec.voices)
         if not language.lower().replace("_", "-").startswith("en"):
             raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}.", code="unknown_language")
-        spelled = kokoro_phonemes(phonemize(text, "en-us"))
+        spelled = self._spelled(text)
         tokens = [self.vocabulary[symbol] for symbol in spelled if symbol in self.vocabulary]
         if not any(is_sound(symbol) for symbol in spelled if symbol in self.vocabulary):
             raise InvalidText("The text contains nothing that the voice can speak.")
@@ -80,6 +86,19 @@ class KokoroFrontend(Frontend):
                 f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
             )
         return {"tokens": tokens, "voice": written_voice(weights)}
+
+    def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
+        """By the tokens and ``speed``; some voices take a tenth more or less."""
+        return (UTTERANCE_SECONDS + TOKEN_SECONDS * len(inputs["tokens"])) / float(options.get("speed", 1.0))
+
+    def phonemes(self, text: str, voice: str, language: str) -> str | None:
+        """The symbols of Kokoro's vocabulary, in its spelling of American English."""
+        return "".join(symbol for symbol in self._spelled(text) if symbol in self.vocabulary)
+
+    @cached_property
+    def _spelled(self) -> Callable[[str], str]:
+        """The phonemes of a text in Kokoro's spelling; those of the last one are kept."""
+        return lru_cache(maxsize=1)(lambda text: kokoro_phonemes(phonemize(text, "en-us")))
 
 
 def kokoro_phonemes(ipa: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import Any
 
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
@@ -48,7 +48,7 @@ class PiperFrontend(Frontend):
         ids = self.config.phoneme_id_map
         pad = ids.get(_PAD, (0,))
         tokens = [*ids.get(_START, ()), *pad]
-        phonemes = list(self._phonemes(text))
+        phonemes = self._phonemes(text)
         for phoneme in phonemes:
             if known := ids.get(phoneme):
                 tokens += [*known, *pad]
@@ -70,7 +70,19 @@ class PiperFrontend(Frontend):
         pace = TOKENS_PER_SECOND * float(options.get("speed", 1.0)) / own.length_scale
         return len(inputs["tokens"]) / pace * drawl
 
-    def _phonemes(self, text: str) -> Iterator[str]:
+    def phonemes(self, text: str, voice: str, language: str) -> str | None:
+        """The IPA of espeak-ng, as far as the voice has its phonemes; None for a voice that reads letters."""
+        if not self.takes_phonemes:
+            return None
+        known = (phoneme for phoneme in self._phonemes(text) if phoneme in self.config.phoneme_id_map)
+        return unicodedata.normalize("NFC", "".join(known))
+
+    @cached_property
+    def _phonemes(self) -> Callable[[str], tuple[str, ...]]:
+        """The phonemes of a text; those of the last one are kept."""
+        return lru_cache(maxsize=1)(lambda text: tuple(self._spelled(text)))
+
+    def _spelled(self, text: str) -> Iterator[str]:
         """The phonemes of ``text``, one code point each, less those of Piper's control symbols."""
         if self.config.phoneme_type == "text":
             spelled = plain_letters(text, self.config.espeak.voice).casefold()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from core.errors import InvalidText
 from models.base import Frontend
+
+#: Of tone.
+SECONDS_PER_TOKEN = 0.01
 
 
 class SimulatedFrontend(Frontend):
@@ -15,3 +19,6 @@ class SimulatedFrontend(Frontend):
         if not text.strip():
             raise InvalidText
         return {"tokens": list(text.encode()[:500]), "voice": voice}
+
+    def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
+        return SECONDS_PER_TOKEN * len(inputs["tokens"])

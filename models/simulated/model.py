@@ -11,10 +11,9 @@ import numpy as np
 
 from core.errors import ChorusError, ModelFailed
 from models.base import Item, Model, Output, Speech
+from models.simulated.frontend import SECONDS_PER_TOKEN
 
-#: Sample rate in Hz, and seconds of tone per character.
-RATE = 8_000
-SECONDS_PER_TOKEN = 0.01
+RATE = 8_000  #: Hz
 
 
 class SimulatedModel(Model):

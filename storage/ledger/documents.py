@@ -80,7 +80,7 @@ class EnrolmentDocument:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDocument:
     """What the steps of a job need to know. For a batch, ``items`` describes its items; for the enrolment of a stored
-    voice, ``enrolment`` names the voice."""
+    voice, ``enrolment`` names the voice; for the preview of a text, ``synthesizer`` names the model."""
 
     owner: str
     pipeline: str
@@ -106,6 +106,7 @@ class JobDocument:
     asked: str | None = None  #: fingerprint of the request that made it, under the client's own id
     items: ItemsDocument | None = None
     enrolment: EnrolmentDocument | None = None
+    synthesizer: str | None = None
 
     def objects(self) -> list[str]:
         """The objects that the job needs: recordings, embeddings and lexicons."""

@@ -191,6 +191,15 @@ def test_what_does_not_fit_is_refused(access: StackAccess) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (422, "unknown_voice")
 
 
+def test_a_preview_takes_the_reference_as_given(access: StackAccess) -> None:
+    for pipeline, model, voice in (("mimic", "mimic", None), ("hum_shift", "hum", "low"), ("hum", "hum", "low")):
+        answer = access.http.post("/v1/text/preview", json={"pipeline": pipeline, "text": TEXT})
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert (found["model"], found["voice"]) == (model, voice)
+        assert " ".join(one["spoken"] for one in found["utterances"]) == TEXT
+
+
 def test_the_description_knows_the_pipelines(access: StackAccess) -> None:
     document = access.http.get("/openapi.json").json()
     schemas = document["components"]["schemas"]

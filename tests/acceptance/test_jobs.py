@@ -164,6 +164,28 @@ def test_a_repeated_job_does_no_synthesis(access: StackAccess) -> None:
     assert rendered(access) == before + 3
 
 
+def test_a_preview_answers_at_once_and_leaves_nothing(access: StackAccess) -> None:
+    access.wait_for_all(60)
+    text = "On 3/4/2025 Dr. Smith paid $5.50."
+    before = access.metrics()
+    seconds = []
+    for number in range(12):  # the first ones start espeak-ng in the CPU worker's processes
+        began = time.perf_counter()
+        answer = access.http.post(
+            "/v1/text/preview", json={"pipeline": "piper", "text": text, "options": {"speed": 1.5}}
+        )
+        seconds.append(time.perf_counter() - began)
+        assert answer.status_code == 200, (number, answer.text)
+        [utterance] = answer.json()["utterances"]
+        assert utterance["spoken"].startswith("On March fourth") and utterance["phonemes"]
+    assert sorted(seconds)[6] < 0.3, seconds
+    job = speak(access, text, options={"speed": 1.5})
+    assert answer.json()["seconds"] == pytest.approx(job["result"]["audio"]["duration"], rel=0.2)
+    name = 'chorus_jobs_created_total{pipeline="piper"}'
+    assert access.metrics()[name] == before.get(name, 0.0) + 1  # the job alone
+    assert not list(access.redis.scan_iter("*pv_*"))
+
+
 def test_a_canceled_job_ends_at_once_and_a_retry_renders_what_is_missing(access: StackAccess) -> None:
     sentences = harvard(120)[80:]
     before = rendered(access)

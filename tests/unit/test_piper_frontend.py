@@ -17,6 +17,7 @@ from models.piper import FAMILY
 from models.piper.config import read_config
 from models.piper.frontend import PiperFrontend
 from tests.shared_data import ROOT
+from text.phonemes import phonemize
 
 #: a few phonemes of Piper's own map
 IDS = {"_": [0], "^": [1], "$": [2], " ": [3], "!": [4], ",": [8], ".": [10], "h": [20], "ə": [59], "l": [24]}
@@ -62,6 +63,23 @@ def test_unknown_phonemes_are_left_out(tmp_path: Path) -> None:
 def test_marks_that_no_voice_has_heard_become_those_it_has(tmp_path: Path) -> None:
     plain = frontend(tmp_path).inputs("hello, hello.", "one", "en-US")
     assert frontend(tmp_path).inputs("“hello— «hello»…", "one", "en-US") == plain
+
+
+def test_phonemes_are_shown_as_the_voice_gets_them_and_worked_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(text: str, voice: str) -> str:
+        asked.append(text)
+        return phonemize(text, voice)
+
+    monkeypatch.setattr("models.piper.frontend.phonemize", counted)
+    voice = frontend(tmp_path)
+    voice.inputs("Hello, sky!", "one", "en-US")
+    assert voice.phonemes("Hello, sky!", "one", "en-US") == "həlˈoʊ, ˈa!"
+    assert asked == ["Hello, sky!"]
+    assert frontend(tmp_path, phoneme_type="text").phonemes("Hello", "one", "en-US") is None
 
 
 def test_phonemes_are_decomposed(tmp_path: Path) -> None:

@@ -149,6 +149,21 @@ def test_steps_whose_output_is_given_are_skipped() -> None:
     assert code_of(found) == "missing_reference"
 
 
+def test_what_is_assumed_is_not_missing_and_not_used_by_itself() -> None:
+    given, assumed = frozenset({StepData.TEXT}), frozenset(StepData) - {StepData.TEXT}
+    request = wish(pipeline=load_pipelines()["voice_match"], given=given, assumed=assumed)
+    planned = plan_job(request, load_catalog())
+    roles = [step.role for step in planned.plan.steps]
+    assert roles == [*map(Role, ("prepare", "vad", "embed", "match", "open", "synthesize", "assemble"))]
+    assert planned.voice == "joe"
+    with pytest.raises(Unroutable) as found:
+        plan_job(replace(request, given=frozenset()), load_catalog())
+    assert code_of(found) == "missing_text"
+    with pytest.raises(InvalidRequest) as refused:
+        plan_job(replace(request, pipeline=load_pipelines()["vad"]), load_catalog())
+    assert code_of(refused) == "unused_input"
+
+
 def read(tmp_path: Path, *steps: str) -> Pipeline:
     file = tmp_path / "pipelines.yaml"
     file.write_text("pipelines:\n  mine:\n    steps:\n" + "".join(f"      - {{{step}}}\n" for step in steps))

@@ -24,8 +24,8 @@ from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from storage.objects.manifest import manifest_name, pack_manifest
+from workers.artifacts import read_speech
 from workers.retry import retry_until_available
-from workers.steps.artifacts import read_speech
 
 
 def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:

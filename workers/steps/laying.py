@@ -102,9 +102,9 @@ def lay_down(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
 
 
 def reader_of(connections: Connections, work: Work) -> Reader:
-    """What reads the job's text for the model of its first stage."""
-    step = work.plan.stages[0]
-    frontend = connections.frontend(connections.catalog.get(step.station))
+    """What reads the job's text for the model of its first stage, or for the one that its document names."""
+    model = work.document.synthesizer or work.plan.stages[0].station
+    frontend = connections.frontend(connections.catalog.get(model))
     lexicon = lexicon_of(connections, work.document)
     voice = work.outputs.voice or work.document.voice or ""
     return Reader(work.document, voice, frontend, lexicon.rewrites if lexicon else None)

@@ -15,6 +15,7 @@ from workers.steps.expand import expand
 from workers.steps.listen import EmbedStep, TranscribeStep, VadStep
 from workers.steps.match import MatchStep
 from workers.steps.prepare import open_utterances, prepare
+from workers.steps.preview import preview
 from workers.steps.speech import ConvertStep, SynthesizeStep
 
 CpuStep = Callable[[Connections, ItemRef, Work], Outcome]
@@ -26,6 +27,7 @@ CPU_STEPS: Mapping[Role, CpuStep] = {
     Role.ASSEMBLE: assemble,
     Role.EXPAND: expand,
     Role.ENROL: enrol,
+    Role.PREVIEW: preview,
 }
 
 #: The step class for the models of each role.

@@ -13,7 +13,7 @@ from models.base import Item, ModelSpec, Output, Speech
 from pipelines.connections import Connections
 from storage.ledger.records import Work
 from storage.objects.embeddings import unpack_embedding
-from workers.steps.artifacts import read_speech
+from workers.artifacts import read_speech
 from workers.steps.base import ModelStep, SourceMissing, Stored
 
 #: Speaker embeddings cached by a worker, for the jobs whose utterances it renders.

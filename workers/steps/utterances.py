@@ -27,6 +27,8 @@ MAX_SCRIPTS = 3
 #: Where words are left out, in characters of the chapter as it was sent, and their scripts.
 LeftOut: TypeAlias = tuple[int, int, Sequence[str]]
 
+_UNWRITTEN = SourceText.of("")
+
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
@@ -40,6 +42,8 @@ class Spoken:
     source: tuple[int, int] = (0, 0)  #: its place in the chapter as it was sent, in characters
     words: str = ""  #: as they are spoken
     options: Mapping[str, Any] = field(default_factory=dict)  #: its own, beside those of the job
+    written: SourceText = _UNWRITTEN
+    phonemes: str | None = None  #: of a `Reader` that is ``phonetic``
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Reader:
     voice: str
     frontend: Frontend
     lexicon: Rewriter | None = None
+    phonetic: bool = False  #: whether it also gives the phonemes
 
     @property
     def language(self) -> str:
@@ -110,7 +115,8 @@ class Reader:
 
     def _fitting(self, read: ReadUtterance, manner: Manner, chapter: int, left_out: list[LeftOut]) -> Iterator[Spoken]:
         """The utterance, or its parts if the model cannot process it whole; parts without words are dropped."""
-        readable, silent = self._readable(read.written, read.style)
+        written = read.written
+        readable, silent = self._readable(written, read.style)
         words = said(readable, manner)
         options = self._options(read.style)
         inputs = self._inputs(words.text, read.style) if has_word(readable.text) else None
@@ -130,6 +136,8 @@ class Reader:
             source=read.source,
             words="" if failed else words.text,
             options=options,
+            written=written,
+            phonemes=None if failed or not self.phonetic else self._phonemes(words.text, read.style),
         )
 
     def _readable(self, written: SourceText, style: Style | None) -> tuple[SourceText, list[LeftOut]]:
@@ -158,12 +166,17 @@ class Reader:
         if inline_spans(text) and not self.frontend.takes_phonemes:
             detail = "The model does not take phonemes, which markup or a lexicon gives."
             return InvalidText(detail, code="no_phonemes", step=Role.PREPARE.value)
-        voice = self.voice if style is None or style.voice is None else style.voice
         try:
-            return self.frontend.inputs(text, voice, self.language)
+            return self.frontend.inputs(text, self._voice(style), self.language)
         except InvalidText as error:
             error.step = Role.PREPARE.value
             return error
+
+    def _phonemes(self, text: str, style: Style | None) -> str | None:
+        return self.frontend.phonemes(text, self._voice(style), self.language)
+
+    def _voice(self, style: Style | None) -> str:
+        return self.voice if style is None or style.voice is None else style.voice
 
     def _too_long(self, inputs: dict[str, Any] | InvalidText, options: Mapping[str, Any]) -> bool:
         if isinstance(inputs, InvalidText):

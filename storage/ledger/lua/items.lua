@@ -107,7 +107,7 @@ end
 
 local function is_batch(job) return string.sub(job, 1, 3) == 'ba_' end
 
--- Whether it is a job for clients, and not a batch or the enrolment of a voice.
+-- Whether it is a job for clients, and not a batch, the enrolment of a voice or the preview of a text.
 local function is_job(job) return string.sub(job, 1, 4) == 'job_' end
 
 -- The key of the owner's list of this kind of job.

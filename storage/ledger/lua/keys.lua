@@ -1,6 +1,7 @@
 -- Names of keys. Prepended to every script, as are items.lua, deliveries.lua, jobs.lua and uploads.lua, in this order.
 --
--- A batch (ba_...) and the enrolment of a voice (vo_...) are jobs too: the same records, the same stations.
+-- A batch (ba_...), the enrolment of a voice (vo_...) and the preview of a text (pv_...) are jobs too: the same records,
+-- the same stations.
 --
 -- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k}, log ...
 --                                laid: utterances laid down; opening: the step that goes on laying them down
