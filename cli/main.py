@@ -14,6 +14,7 @@ COMMANDS = {
     "up": ("cli.commands.up:up", "Run all of Chorus on this machine."),
     "demo": ("cli.commands.demo:demo", "Synthesize a few sentences on a temporary stack."),
     "submit": ("cli.commands.submit:submit", "Submit a job, wait for it, and save its result."),
+    "say": ("cli.commands.say:say", "Speak a text to a file, or show what would be spoken."),
     "status": ("cli.commands.jobs:status", "Show a job."),
     "jobs": ("cli.commands.jobs:jobs", "List, follow, cancel, retry and delete jobs."),
     "batch": ("cli.commands.batches:batch", "Submit and follow many jobs as one batch."),
@@ -56,7 +57,7 @@ def chorus() -> None:
     \b
     Start here:
       chorus up                                     run everything
-      chorus submit --text "Hello." -o hello.wav    in a second terminal
+      chorus say "Hello." -o hello.wav              in a second terminal
 
     Settings are environment variables named CHORUS_*. docs/settings.md lists them.
     """

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.commands.jobs import client, follow, key_option, reported, url_option
-from cli.files import OutputFile, encoding_option, read_text, text_of
-from core.names import AudioFormat, Clean, Emoji, Markup
+from cli.files import OutputFile, encoding_option, read_text
+from cli.text_options import given_text, text_options
+from core.names import AudioFormat
 
 #: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
@@ -37,26 +38,7 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
     "--reference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Recording of a voice to match."
 )
 @click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Recording to process.")
-@click.option("--pipeline", default="piper", show_default=True, help="Pipeline to run.")
-@click.option("--voice", help="Voice; 'chorus voices list' lists them.")
-@click.option("--language", help="Language (BCP 47), such as en or en-US.")
-@click.option(
-    "--clean",
-    type=click.Choice([one.value for one in Clean]),
-    help="none: speak marks of Markdown, HTML and footnotes.",
-)
-@click.option("--emoji", type=click.Choice([one.value for one in Emoji]), help="named: speak emoji by their names.")
-@click.option(
-    "--markup",
-    type=click.Choice([one.value for one in Markup]),
-    help="Markup that the text contains (default: none; docs/text.md describes light and ssml).",
-)
-@click.option(
-    "--lexicon", "lexicons", multiple=True, metavar="ID[:VERSION]", help="Lexicon to use; later ones override earlier."
-)
-@click.option(
-    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the pipeline; can be repeated."
-)
+@text_options
 @click.option(
     "--format",
     "format_",
@@ -74,14 +56,7 @@ def submit(
     encoding: str | None,
     reference: Path | None,
     recording: Path | None,
-    pipeline: str,
-    voice: str | None,
-    language: str | None,
-    markup: str | None,
-    clean: str | None,
-    emoji: str | None,
-    lexicons: tuple[str, ...],
-    options: tuple[str, ...],
+    fields: dict[str, Any],
     format_: str | None,
     loudness: float | None,
     output: Path | None,
@@ -101,28 +76,21 @@ def submit(
     if no_wait and output:
         raise click.UsageError("--output cannot be used with --no-wait. Use --format instead.")
     body: dict[str, Any] = {
-        "pipeline": pipeline,
+        **fields,
         "text": _text(text, file, encoding, recording),
-        "voice": voice,
-        "language": language,
-        "markup": markup,
-        "clean": clean,
-        "emoji": emoji,
-        "lexicons": list(map(_lexicon, lexicons)) or None,
         "reference": reference,
         "recording": recording,
-        "options": dict(map(_option, options)),
     }
     shape = {"format": format_, "loudness": loudness}
     with reported(), client(url, api_key) as chorus:
         if output:
-            shape["format"] = format_ or _format(output, chorus, pipeline)
+            shape["format"] = format_ or _format(output, chorus, fields["pipeline"])
         body["output"] = {name: value for name, value in shape.items() if value is not None} or None
         job = chorus.create(**body)
         click.echo(job.id)
         if not no_wait:
             console = Console(stderr=True)
-            _finish(chorus, follow(chorus, job.id, console), output, console)
+            finish(chorus, follow(chorus, job.id, console), output, console)
 
 
 def _text(text: str | None, file: Path | None, encoding: str | None, recording: Path | None) -> str | None:
@@ -131,15 +99,7 @@ def _text(text: str | None, file: Path | None, encoding: str | None, recording: 
         raise click.UsageError("Use exactly one of --text and --file, or use --recording.")
     if file is not None:
         return read_text(file, encoding)
-    if text == "-":
-        return text_of(sys.stdin.buffer.read(), "standard input", encoding)
-    if encoding is not None:
-        raise click.UsageError("--encoding applies only to --file and to standard input.")
-    try:
-        (text or "").encode()
-    except UnicodeEncodeError as error:
-        raise click.UsageError("--text is not valid UTF-8.") from error
-    return text
+    return None if text is None and encoding is None else given_text(text or "", "--text", encoding)
 
 
 def _format(output: Path, chorus: Client, pipeline: str) -> str | None:
@@ -154,13 +114,19 @@ def _format(output: Path, chorus: Client, pipeline: str) -> str | None:
             names = " or ".join(fitting)
             raise click.UsageError(f"{output}: pipeline {pipeline!r} returns {gives}, not audio. Use {names}.")
         return None
-    if ending and ending[1:] not in list(AudioFormat):
+    return audio_format(output, ", or set --format") if ending else None
+
+
+def audio_format(output: Path, alternative: str = "") -> str:
+    """The audio format of a file's extension. Raises `click.UsageError` if there is none of that name."""
+    ending = output.suffix.lower()
+    if ending[1:] not in list(AudioFormat):
         names = ", ".join(f".{one.value}" for one in AudioFormat)
-        raise click.UsageError(f"{output}: use one of the extensions {names}, or set --format.")
-    return ending[1:] or None
+        raise click.UsageError(f"{output}: use one of the extensions {names}{alternative}.")
+    return ending[1:]
 
 
-def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> None:
+def finish(chorus: Client, job: Job, output: Path | None, console: Console) -> None:
     """Save a job's audio, or save or print its other result."""
     if job.state != "succeeded" or job.result is None:
         console.print(f"[red]{job.state}[/]: {escape(job.error.message) if job.error else ''}")
@@ -177,22 +143,3 @@ def _finish(chorus: Client, job: Job, output: Path | None, console: Console) -> 
         return
     output.write_text(f"{found['transcript']['text'] if output.suffix.lower() == '.txt' else written}\n", "utf-8")
     console.print(escape(str(output)), soft_wrap=True)
-
-
-def _lexicon(given: str) -> str | dict[str, Any]:
-    name, colon, version = given.partition(":")
-    if not colon:
-        return name
-    if not version.isascii() or not version.isdigit():
-        raise click.UsageError(f"--lexicon must be ID or ID:VERSION, not {given!r}.")
-    return {"id": name, "version": int(version)}
-
-
-def _option(pair: str) -> tuple[str, Any]:
-    name, equals, value = pair.partition("=")
-    if not equals:
-        raise click.UsageError(f"--option must be NAME=VALUE, not {pair!r}.")
-    try:
-        return name, json.loads(value, parse_constant=str)  # NaN is not a number in JSON
-    except ValueError:
-        return name, value

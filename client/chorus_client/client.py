@@ -16,7 +16,7 @@ import httpx
 from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
 from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
-from chorus_client.models import Batch, Event, Job, Lexicon, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.models import Batch, Event, Job, Lexicon, Page, TextPreview, Upload, Voice, WebhookEndpoint
 from chorus_client.operations import Entries, Operations, Recording
 from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries
 from chorus_client.transfers import Download, arriving, events_in
@@ -117,6 +117,11 @@ class Client:
     def vad(self, recording: Recording, **job: Any) -> Job:
         """Find the speech in a recording: see ``result.segments``. Raises `JobFailed`."""
         return self._run(self._operations.sync_endpoint("vad", recording, job))
+
+    def preview_text(self, text: str | None = None, *, pipeline: str = "piper", **fields: Any) -> TextPreview:
+        """What would be spoken of a text, without rendering it. ``fields``: ``voice``, ``language``, ``options`` … of a
+        job, and ``chapters`` instead of ``text``."""
+        return self._run(self._operations.preview_text({"pipeline": pipeline, "text": text, **fields}))
 
     def create_batch(
         self,

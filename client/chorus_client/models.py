@@ -256,6 +256,52 @@ class Lexicon:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewedUtterance:
+    """An utterance as it would be spoken: ``text`` as it is written, ``spoken`` its words, ``phonemes`` as the model
+    gets them. ``start`` and ``end`` are characters of its chapter."""
+
+    text: str
+    spoken: str = ""
+    phonemes: str | None = None
+    chapter: int = 0
+    start: int = 0
+    end: int = 0
+    pause: float = 0.0
+    seconds: float = 0.0
+    error: Problem | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(**{**_known(cls, data), "error": Problem.of(data.get("error"))})
+
+
+@dataclass(frozen=True, slots=True)
+class TextPreview:
+    """What would be spoken of a text; ``seconds`` are expected ones, with pauses."""
+
+    pipeline: str
+    model: str
+    voice: str | None = None
+    language: str | None = None
+    characters: int = 0
+    seconds: float = 0.0
+    utterances: tuple[PreviewedUtterance, ...] = ()
+    warnings: tuple[TextWarning, ...] = ()
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(
+            **{
+                **_known(cls, data),
+                "utterances": tuple(map(PreviewedUtterance.of, data.get("utterances", ()))),
+                "warnings": tuple(TextWarning(**_known(TextWarning, w)) for w in data.get("warnings", ())),
+                "raw": data,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """An upload. Anyone who has ``url`` and ``fields`` may be able to write to it."""
 

@@ -15,7 +15,18 @@ from urllib.parse import quote, urlsplit
 
 from chorus_client.contents import Content, is_file, source_of
 from chorus_client.errors import ApiError, ChorusError, JobFailed, VoiceFailed
-from chorus_client.models import Audio, Batch, Job, Lexicon, LexiconEntry, Page, Upload, Voice, WebhookEndpoint
+from chorus_client.models import (
+    Audio,
+    Batch,
+    Job,
+    Lexicon,
+    LexiconEntry,
+    Page,
+    TextPreview,
+    Upload,
+    Voice,
+    WebhookEndpoint,
+)
 from chorus_client.protocol import Call, Operation, Reply, Retry, once, sent, settled, until
 
 #: A recording: a path, an open binary file, its bytes, or one of the API's own forms, such as {"upload": "up_…"} or
@@ -206,6 +217,10 @@ class Operations:
         call = once(Call("POST", f"/v1/{name}", json=body, timeout=120.0))
         job = Job.of(_document((yield from self._sent(call))))
         return (yield from self.ended_well(job, None, None)) if not job.done else _well(job)
+
+    def preview_text(self, body: Mapping[str, Any]) -> Operation[TextPreview]:
+        """What would be spoken of a text."""
+        return TextPreview.of((yield from self._json("POST", "/v1/text/preview", json=_given(body))))
 
     # -- batches
 

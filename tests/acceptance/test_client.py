@@ -656,3 +656,31 @@ def test_lexicons_on_the_command_line(stack: Stack, tmp_path: Path) -> None:
         assert chorus.get(job).lexicons == ({"id": made, "version": 3}, {"id": made, "version": 1})
         run("lexicons", "delete", made)
         assert chorus.wait(job, timeout=60).state == "succeeded"
+
+
+def test_say_speaks_to_a_file_or_shows_what_it_would_say(stack: Stack, tmp_path: Path) -> None:
+    def say(*arguments: str, **more: Any) -> tuple[int, str, str]:
+        asked = ["say", *arguments, "--url", stack.url, "--api-key", stack.api_key]
+        told = CliRunner().invoke(commands, asked, env={"COLUMNS": "80"}, **more)
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        return told.exit_code, told.stdout, told.stderr
+
+    text = "Dr. Smith paid $5.50."
+    code, shown, _ = say(text, "--dry-run")
+    assert code == 0 and "Doctor Smith paid five" in shown and "smˈɪθ" in shown and "piper-joe, joe" in shown
+    code, shown, _ = say("-", "--dry-run", "--json", "--normalize", "none", input=text)
+    [utterance] = json.loads(shown)["utterances"]
+    assert utterance["spoken"] == text
+    target = tmp_path / "said.flac"
+    assert say(text, "-o", str(target))[0] == 0
+    assert target.read_bytes()[:4] == b"fLaC" and 1 < seconds(target.read_bytes()) < 5
+    before = target.stat().st_mtime_ns
+    code, _, told = say(text, "-o", str(target))
+    assert code == 2 and "--force" in told and target.stat().st_mtime_ns == before
+    assert say("Hello.", "-o", str(target), "--force")[0] == 0 and seconds(target.read_bytes()) < 1.5
+    code, _, told = say("?!", "--dry-run")
+    assert code == 1 and "no_words" in told
+    with Client(stack.url, stack.api_key) as chorus:
+        assert chorus.preview_text(chapters=[{"text": text}, {"text": "Two."}]).utterances[1].chapter == 1
+        newest = chorus.page(limit=1).data[0]
+        assert newest.raw["priority"] == "interactive"

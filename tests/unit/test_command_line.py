@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 import pytest
-from chorus_client import Job
+from chorus_client import Job, TextPreview
 from click.testing import CliRunner
 from rich.console import Console
 
 from cli.commands.jobs import job_rows, step_rows
+from cli.commands.say import preview_rows, say
 from cli.commands.submit import submit
 from cli.commands.up import speaking_pipeline
 from cli.commands.weights import weights
@@ -153,6 +154,57 @@ def test_mistakes_are_told_before_anything_is_sent(
     told = CliRunner().invoke(submit, [*arguments, "--url", "http://127.0.0.1:1", "--api-key", "k"])
     assert told.exit_code == 2 and isinstance(told.exception, SystemExit), told.exception
     assert said in told.output and "Traceback" not in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Hi.", "-o", "no/such/x.wav"], "The folder no/such does not exist."),
+        (["Hi.", "-o", "x.ogg"], "use one of the extensions .wav, .flac"),
+        (["Hi.", "-o", "x"], "use one of the extensions"),
+        (["Hi.", "-o", "here.wav"], "here.wav exists. Use --force"),
+        (["Hi.", "--dry-run", "-o", "x.wav"], "--dry-run writes no file."),
+        (["Hi.", "--json"], "--json applies only to --dry-run."),
+        (["caf\udce9"], "TEXT is not valid UTF-8."),
+        (["Hi.", "--encoding", "cp1252"], "standard input"),
+        (["Hi.", "--option", "speed", "--dry-run"], "NAME=VALUE"),
+        (["Hi.", "--lexicon", "le_1:x", "--dry-run"], "ID:VERSION"),
+        (["Hi.", "--markup", "html"], "--markup"),
+        ([], "Missing argument 'TEXT'."),
+    ],
+)
+def test_say_tells_mistakes_before_anything_is_sent(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.wav").write_text("here")
+    told = CliRunner().invoke(say, [*arguments, "--url", "http://127.0.0.1:1", "--api-key", "k"])
+    assert told.exit_code == 2 and isinstance(told.exception, SystemExit), told.exception
+    assert said in " ".join(told.output.split()) and "Traceback" not in told.output
+    assert (tmp_path / "here.wav").read_text() == "here"
+
+
+def test_the_file_that_say_writes_without_a_name_is_not_overwritten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "speech.wav").touch()
+    told = CliRunner().invoke(say, ["Hi.", "--url", "http://127.0.0.1:1", "--api-key", "k"])
+    assert told.exit_code == 2 and "speech.wav exists" in told.output
+
+
+def test_a_preview_is_a_table_of_80_columns() -> None:
+    long = "and so it goes on " * 9
+    utterances = [
+        {"text": "[b]Hi.", "spoken": "[b]Hi.", "phonemes": "hˈaɪ.", "seconds": 0.5, "pause": 0.25},
+        {"text": long, "spoken": long, "phonemes": None, "seconds": 9.25},
+        {"text": "?", "error": {"code": "invalid_text", "message": "The voice has no sound for '[x]'."}},
+    ]
+    found = TextPreview.of({"pipeline": "piper", "model": "piper-joe", "utterances": utterances})
+    lines = printed(listing(("seconds", "spoken", "phonemes"), preview_rows(found)))
+    assert lines[1].split() == ["0.50", "[b]Hi.", "hˈaɪ."]
+    assert lines[2].startswith("9.25") and all(len(line) <= 80 for line in lines)
+    assert "invalid_text" in lines[-1] + lines[-2]
 
 
 def test_an_output_lies_in_a_folder_that_is_there(tmp_path: Path) -> None:

@@ -196,6 +196,8 @@ def test_the_client_knows_what_responses_hold(document: dict[str, Any]) -> None:
         models.Audio: ["Audio"],
         models.Result: ["Result"],
         models.TextWarning: ["TextWarning"],
+        models.TextPreview: ["TextPreview"],
+        models.PreviewedUtterance: ["PreviewedUtterance"],
         models.Problem: ["Failure", "UtteranceFailure", "ItemFailure"],
         models.Batch: ["Batch"],
         models.Counts: ["BatchCounts"],
