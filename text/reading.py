@@ -20,7 +20,7 @@ from text.marks import Break, MarkedText, Reading, Style, inline_spans
 from text.normalization import rewrites
 from text.portions import portion_end
 from text.source import Rewrite, SourceText
-from text.utterances import CHAPTER_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE, Utterance, split
+from text.utterances import CHAPTER_PAUSE, NO_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE, Utterance, at_ellipses, split
 
 _SPACES = re.compile(r"\s{2,}|[^\S ]")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]]*\s*$")
@@ -131,10 +131,11 @@ def _utterances(
     waiting: ReadUtterance | None = None  # until the pause behind it is known
     asked: float | None = None  #: its pause, if markup has set it
     for run in _runs(chapter, text, begin, until):
-        for utterance in split(run.text.text, manner.language, manner.limit):
-            if waiting is not None:
-                yield waiting
-            waiting, asked = ReadUtterance(run.text, utterance, run.style), None
+        for sentence in split(run.text.text, manner.language, manner.limit):
+            for utterance in at_ellipses(run.text.text, sentence):
+                if waiting is not None:
+                    yield waiting
+                waiting, asked = ReadUtterance(run.text, utterance, run.style), None
         if waiting is None:
             continue
         if run.breaks is not None:

@@ -22,6 +22,7 @@ SENTENCE_PAUSE = 0.25
 PARAGRAPH_PAUSE = 0.6
 CHAPTER_PAUSE = 1.2
 LINE_PAUSE = 0.45  #: after a line that was ended on purpose, such as a heading or one of a list
+ELLIPSIS_PAUSE = 0.4  #: after an ellipsis inside a sentence
 CLAUSE_PAUSE = 0.1  #: after a clause, where a sentence had to be cut
 NO_PAUSE = 0.0  #: inside a clause, and after the last utterance
 
@@ -32,6 +33,8 @@ _LINE = r"(?:\r\n|\r(?!\n)|\n)"
 _BLANK_LINES = re.compile(rf"{_LINE}(?:[^\S\r\n]*{_LINE})+")
 _CLAUSE_END = re.compile(r"[,;:،؛—–…][\"'”’»)\]]*(?=\s)|—|[、，；：][”’」』）]*")
 _SPACE = re.compile(r"\s+")
+_ELLIPSIS = re.compile(r"(?:…|\.{3,})[\"'”’»)\]]*\s+")
+_CLAUSE = 8  #: characters at least on both sides of an ellipsis that parts an utterance
 _QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»「」『』', " "))
 _OPENING = re.compile(r"(?<=\s)[\"“„«「『]+\s*$")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?![A-Za-z])")
@@ -88,6 +91,22 @@ def split_chapters(chapters: Sequence[str], language: str, limit: int) -> list[l
     for utterances in spoken[:-1]:
         utterances[-1] = replace(utterances[-1], pause=CHAPTER_PAUSE)
     return found
+
+
+def at_ellipses(text: str, utterance: Utterance) -> list[Utterance]:
+    """One utterance of ``text`` parted at its ellipses, where a voice would hardly pause by itself. The last part keeps
+    the pause."""
+    cuts = [utterance.start]
+    for found in _ELLIPSIS.finditer(text, utterance.start, utterance.end):
+        cut = found.end()
+        if min(cut - cuts[-1], utterance.end - cut) >= _CLAUSE and has_word(text[cuts[-1] : cut]):
+            cuts.append(cut)
+    if len(cuts) == 1 or not has_word(text[cuts[-1] : utterance.end]):
+        return [utterance]
+    spans = [_trim(text, *span) for span in zip(cuts, [*cuts[1:], utterance.end], strict=True)]
+    pieces = [_Piece(*span, ELLIPSIS_PAUSE) for span in spans]
+    pieces[-1].pause = utterance.pause
+    return [_spoken(text, piece) for piece in pieces]
 
 
 def divide(text: str, utterance: Utterance) -> list[Utterance]:

@@ -98,6 +98,19 @@ def test_pauses_are_as_long_as_they_are_asked_for(piper: PiperModel, read: Calla
     assert quiet(say(piper, read(ssml, markup=Markup.SSML))) - plain == pytest.approx(0.8 - 0.25, abs=0.02)
 
 
+def test_a_dash_and_an_ellipsis_are_heard(piper: PiperModel, read: Callable[..., list[Spoken]]) -> None:
+    def longest(text: str) -> float:
+        """Seconds of the longest stretch below a hundredth of full scale, without the ends."""
+        samples = np.abs(say(piper, read(text)))
+        loud = np.flatnonzero(samples > 0.01)
+        return float(np.diff(loud).max() / RATE)
+
+    pairs = [("It was cold", "but nobody cared about it."), ("She opened the door", "there was nothing inside.")]
+    for first, second in pairs:
+        assert longest(f"{first} — {second}") > longest(f"{first} {second}") + 0.1
+        assert longest(f"{first}... {second}") > 0.5
+
+
 def test_a_stretch_is_spoken_at_its_speed(piper: PiperModel, read: Callable[..., list[Spoken]]) -> None:
     sentence = "The birch canoe slid on the smooth planks."
     whole = len(say(piper, read(sentence)))

@@ -19,7 +19,7 @@ from text.portions import FIRST, PORTION, portion_end
 from text.reading import Manner, ReadUtterance, read_portion, said
 from text.source import Rewrite, SourceText
 from text.speakable import clean
-from text.utterances import CHAPTER_PAUSE, CLAUSE_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
+from text.utterances import CHAPTER_PAUSE, CLAUSE_PAUSE, ELLIPSIS_PAUSE, PARAGRAPH_PAUSE, SENTENCE_PAUSE
 
 MANNER = Manner(language="en-US", limit=300, clean=Clean.NONE)
 
@@ -155,6 +155,22 @@ def test_a_lexicon_is_applied_before_sentences_are_found() -> None:
     [one] = read("See Dr. No today.", manner=Manner(language="en", limit=300, lexicon=lexicon))
     assert one.written.text == "See Doctor No today."
     assert one.source == (0, 17)
+
+
+def test_an_ellipsis_has_a_pause_of_its_own() -> None:
+    def parts(text: str) -> list[tuple[str, float]]:
+        return [(one.written.text, one.utterance.pause) for one in read(text)]
+
+    text = 'He waited at the door... and "then… he" left… at last. No... Wait. 3... 2'
+    assert parts(text) == [
+        ("He waited at the door...", ELLIPSIS_PAUSE),
+        ('and "then…', ELLIPSIS_PAUSE),
+        ('he" left…', ELLIPSIS_PAUSE),
+        ("at last.", SENTENCE_PAUSE),
+        ("No...", SENTENCE_PAUSE),
+        ("Wait.", SENTENCE_PAUSE),
+        ("3... 2", CHAPTER_PAUSE),
+    ]
 
 
 def test_a_cut_clause_keeps_its_short_pause() -> None:
