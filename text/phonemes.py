@@ -27,7 +27,7 @@ from typing import Any
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from text.abbreviations import without_stops
 from text.letters import plain_letters
-from text.marks import inline_parts
+from text.marks import inline, inline_parts
 from text.sounds.nearest import adapt, is_english
 from text.speakable import has_word
 
@@ -41,11 +41,24 @@ _WORD_CHARACTERS, _WORD_BYTES, _WORD_SIGNS = 50, 100, 5
 _CLAUSE_WORDS, _CLAUSE_BYTES = 50, 400
 
 #: Marks that are kept. espeak-ng reads a full stop, comma or colon inside a word or number (3.5, e.g., 10:30).
-_MARKS = re.compile(r"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{}])")
+_INLINE = inline("")[0]  #: in place of inline phonemes, which espeak-ng does not receive
+_MARKS = re.compile(rf"([.,:](?![^\W_])|[;!?…—¡¿«»“”„\"()\[\]{{}}{_INLINE}])")
+#: Spoken in place of inline phonemes, so that "a" and "to" before them sound as before a word.
+_STAND_IN = "Bob"
 _RARE = 0x180  #: the first letter beyond Latin-1 and Latin Extended-A
 _HEARD = frozenset("⅓⅔")
 _SPELLINGS = str.maketrans("–―。、،؛؟।", "——.,,;?.")
-_POSSESSIVE = re.compile(r"['’]s(?![^\W_])")
+#: English endings that are written behind a word without a space, and their sounds: usually, behind the sounds of the
+#: first letters, behind those of the second ones (``Joe's``, ``Pete's``, ``Max's``). espeak-ng would spell them.
+_ENDING = re.compile(r"(?:['’](?:s|d|m|ll|re|ve)|s)(?![^\W_])", re.IGNORECASE)
+_ENDINGS = {
+    "s": ("z", "pftkθ", "s", "szʃʒ", "ᵻz"),
+    "d": ("d", "", "", "td", "ᵻd"),
+    "m": ("m", "", "", "", ""),
+    "ll": ("əl", "", "", "", ""),
+    "re": ("ɚ", "", "", "", ""),
+    "ve": ("əv", "", "", "", ""),
+}
 _ELLIPSIS = re.compile(r"\.(?:\s*\.)+")
 _REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
 
@@ -64,18 +77,41 @@ def phonemize(text: str, voice: str) -> str:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidText(f"At most {MAX_CHARACTERS} characters can be phonemized at once.", code="text_too_long")
+    words, given = _apart(text)
     name = voice.strip().casefold().replace("_", "-")
+    cleaned = _clean(words, name)
+    pieces = _MARKS.split(cleaned)  # marks and inline phonemes are the odd ones
+    inlined = {i for i in range(1, len(pieces), 2) if pieces[i] == _INLINE}
+    for i, phonemes in zip(sorted(inlined), given, strict=True):
+        ipa = _adapted(phonemes, name)
+        ending, pieces[i + 1] = _ending(ipa, pieces[i + 1], name)
+        pieces[i] = ipa + ending
+    clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
+    followed = [i for i, found in clauses.items() if found and i + 1 in inlined and pieces[i].endswith(" ")]
+    flat = [clause for found in clauses.values() for clause in found]
+    spoken = iter(_speak(flat, name))
+    before = dict(zip(followed, _speak_before([clauses[i][-1] for i in followed], name), strict=True))
+    for i, found in clauses.items():
+        if found:
+            ipas = [next(spoken) for _ in found]
+            ipas[-1] = before.get(i) or ipas[-1]
+            start = " " if pieces[i][0].isspace() else ""
+            end = " " if pieces[i][-1].isspace() else ""
+            pieces[i] = f"{start}{' '.join(ipas)}{end}"
+        else:
+            pieces[i] = " " if pieces[i] else ""
+    _check_heard(cleaned.replace(_INLINE, " "), name)
+    return " ".join("".join(pieces).split())
+
+
+def _apart(text: str) -> tuple[str, list[str]]:
+    """The text with a sign for each of its inline phonemes, and these."""
     parts = inline_parts(text)
-    if not any(is_ipa for _, is_ipa in parts):
-        return " ".join(_phonemes(text, name).split())
-    spoken = (
-        _inline(part, name) if is_ipa else _behind(parts, n, name) or _phonemes(part, name)
-        for n, (part, is_ipa) in enumerate(parts)
-    )
-    return " ".join("".join(spoken).split())
+    words = "".join(_INLINE if is_ipa else part for part, is_ipa in parts)
+    return words, [part for part, is_ipa in parts if is_ipa]
 
 
-def _inline(ipa: str, voice: str) -> str:
+def _adapted(ipa: str, voice: str) -> str:
     """Phonemes that are written into the text, as the voice can speak them."""
     adapted = adapt(ipa, voice)
     if adapted is None:
@@ -83,34 +119,23 @@ def _inline(ipa: str, voice: str) -> str:
     return adapted
 
 
-def _behind(parts: list[tuple[str, bool]], number: int, voice: str) -> str | None:
-    """A part that begins with an English ``'s`` behind inline phonemes; espeak-ng would spell it."""
-    found = _POSSESSIVE.match(parts[number][0])
-    if not (found and number and parts[number - 1][1] and is_english(voice)):
-        return None
-    last = parts[number - 1][0].rstrip("ˈˌː ")[-1:]
-    ending = "ᵻz" if last in "szʃʒ" else "s" if last in "ptkfθ" else "z"
-    return ending + _phonemes(parts[number][0][found.end() :], voice)
+def _ending(ipa: str, words: str, voice: str) -> tuple[str, str]:
+    """The sounds of the ending that an English word given in ``ipa`` has at the start of ``words``, and the rest."""
+    found = _ENDING.match(words) if ipa and is_english(voice) else None
+    if not found:
+        return "", words
+    usual, first, behind_first, second, behind_second = _ENDINGS[found[0].lstrip("'’").casefold()]
+    last = ipa.rstrip("ːˑ")[-1:]
+    sounds = behind_first if last in first else behind_second if last in second else usual
+    return sounds, words[found.end() :]
 
 
-def _phonemes(text: str, name: str) -> str:
-    """The phonemes of a text without inline ones; white space at its ends is kept as one space."""
-    cleaned = _clean(text, name)
-    cleaned = f"{' ' * text[:1].isspace()}{cleaned}{' ' * text[-1:].isspace()}"
-    pieces = _MARKS.split(cleaned)  # marks are the odd ones
-    clauses = {i: _clauses(pieces[i]) for i in range(0, len(pieces), 2)}
-    flat = [clause for found in clauses.values() for clause in found]
-    spoken = iter(_speak(flat, name))
-    for i, found in clauses.items():
-        if found:
-            ipa = " ".join(next(spoken) for _ in found)
-            before = " " if pieces[i][0].isspace() else ""
-            after = " " if pieces[i][-1].isspace() else ""
-            pieces[i] = f"{before}{ipa}{after}"
-        else:
-            pieces[i] = " " if pieces[i] else ""
-    _check_heard(cleaned, name)
-    return "".join(pieces)
+def _speak_before(clauses: list[str], voice: str) -> list[str]:
+    """IPA per clause as it sounds before a word; empty where that cannot be told from the word's."""
+    if not clauses:
+        return []
+    *spoken, word = _speak([*(f"{clause} {_STAND_IN}" for clause in clauses), _STAND_IN], voice)
+    return [ipa.removesuffix(word).rstrip() if word and ipa.endswith(f" {word}") else "" for ipa in spoken]
 
 
 def _check_heard(text: str, voice: str) -> None:
@@ -139,7 +164,7 @@ def is_sound(phoneme: str) -> bool:
 def _clean(text: str, language: str) -> str:
     """Composed (NFC), in plain letters, without what cannot be read, without stops that end no sentence, with one
     spelling of each mark and one space between words."""
-    readable = "".join(c if unicodedata.category(c)[0] != "C" else _instead(c) for c in text)
+    readable = "".join(c if unicodedata.category(c)[0] != "C" or c == _INLINE else _instead(c) for c in text)
     composed = plain_letters(unicodedata.normalize("NFC", readable), language).translate(_SPELLINGS)
     once = _REPEATED.sub(r"\1", _ELLIPSIS.sub("…", composed))
     return " ".join(without_stops(once, language).split())

@@ -11,6 +11,7 @@ from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from models.base import Frontend
 from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
 from text.letters import plain_letters
+from text.marks import inline_spans
 from text.phonemes import is_sound, phonemize, unheard
 
 #: As fast as a voice speaks with a ``length_scale`` of 1, pads counted.
@@ -85,6 +86,8 @@ class PiperFrontend(Frontend):
     def _spelled(self, text: str) -> Iterator[str]:
         """The phonemes of ``text``, one code point each, less those of Piper's control symbols."""
         if self.config.phoneme_type == "text":
+            if inline_spans(text):
+                raise InvalidText("The voice reads letters: it does not take phonemes.", code="no_phonemes")
             spelled = plain_letters(text, self.config.espeak.voice).casefold()
         else:
             spelled = phonemize(text, self.config.espeak.voice).translate(_MARKS)

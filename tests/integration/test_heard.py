@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import soxr
 
@@ -16,12 +18,14 @@ from audio.samples import Samples
 from core.names import Markup
 from core.settings import settings
 from models.base import Frontend, Item, Speech, Transcript
-from models.catalog import frontend_class, load_catalog, model_class
+from models.catalog import load_catalog, model_class
+from models.piper.frontend import PiperFrontend
 from models.piper.model import PiperModel
 from models.weights import WeightsCache, files_of
 from storage.ledger.documents import JobDocument
 from text.lexicon.entries import Entry
 from text.lexicon.matching import Lexicon
+from text.sounds.learned import learned
 from workers.steps.utterances import Reader, Spoken, spoken
 
 RATE = 22_050
@@ -34,9 +38,9 @@ def cache() -> WeightsCache:
 
 
 @pytest.fixture(scope="module")
-def frontend(cache: WeightsCache) -> Frontend:
+def frontend(cache: WeightsCache) -> PiperFrontend:
     spec = load_catalog().get("piper-joe")
-    return frontend_class(spec)(spec, files_of(spec, cache))
+    return PiperFrontend(spec, files_of(spec, cache))
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +131,14 @@ def test_an_inline_phoneme_is_heard_and_leaks_into_nothing(
     assert "xqz" not in hear(say(piper, [first])) and "weather is fine" in hear(say(piper, [second]))
 
 
+def test_a_sound_that_the_voice_has_not_learned_is_heard_as_a_near_one(
+    piper: PiperModel, read: Callable[..., list[Spoken]], hear: Callable[[Samples], str]
+) -> None:
+    """British phonemes in an American voice, whose own ``ɒ`` is noise."""
+    said = hear(say(piper, read("My favorite word is [[Xqz|lɒks]].", markup=Markup.LIGHT)))
+    assert "locks" in said or "lox" in said, said
+
+
 def test_an_entry_of_a_lexicon_is_heard(
     piper: PiperModel, read: Callable[..., list[Spoken]], hear: Callable[[Samples], str]
 ) -> None:
@@ -156,6 +168,25 @@ def test_a_foreign_word_is_heard(
     said = hear(samples)
     assert "letter" not in said
     assert any(part in said for part in HEARD[word]), said
+
+
+@pytest.mark.parametrize("word", ["田中", "東京タワー", "שלום", "ไทย", "Київ"])
+def test_a_foreign_word_takes_its_time(piper: PiperModel, read: Callable[..., list[Spoken]], word: str) -> None:
+    with_word, without = (say(piper, read(text)) for text in (f"We saw {word} again.", "We saw again."))
+    assert 0.1 < (len(with_word) - len(without)) / RATE < 1.5
+
+
+def test_the_sounds_of_a_voice_are_those_that_it_has_learned(cache: WeightsCache, frontend: PiperFrontend) -> None:
+    """A phoneme that was in no training text has the vector that it was made with, which is smaller."""
+    spec = load_catalog().get("piper-joe")
+    graph = onnx.load(str(files_of(spec, cache)("model"))).graph
+    ids = frontend.config.phoneme_id_map
+    tables = (onnx.numpy_helper.to_array(t) for t in graph.initializer if list(t.dims) == [256, 192])
+    spread = next(tables).std(axis=1)
+    used = {letter for sound in learned("en-us") or () for letter in unicodedata.normalize("NFD", sound)}
+    assert used <= set(ids)
+    assert min(spread[ids[letter][0]] for letter in used) > 0.05
+    assert max(spread[ids[letter][0]] for letter in "ɒɕɣħøœyɨɯʁʂʐχrq") < 0.035
 
 
 def test_a_stretch_in_another_language_is_heard(

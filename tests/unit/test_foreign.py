@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from text.marks import inline, inline_parts
 from text.phonemes import phonemize
 from text.scripts import unreadable
 from text.sounds.foreign import foreign_clauses, foreign_rewrites, is_sayable
+from text.sounds.learned import INVENTORIES, learned
 from text.sounds.nearest import adapt
 from text.source import SourceText
 
@@ -48,7 +50,7 @@ def test_what_is_around_them_stays() -> None:
     assert not left_out
     assert [text[r.start : r.end] for r in rewrites] == ["田中", "Москва", "Αθήνα"]
     said = SourceText.of(text).rewritten(rewrites).text
-    assert phonemize(said, "en-us").startswith("aɪ mˈɛt tˈiːɛn dʒˈoʊŋ ˈɪn mʌskvˈɑ, nˈɑːt ɑːθˈiːnɑː; ˈælfə")
+    assert phonemize(said, "en-us").startswith("aɪ mˈɛt tˈiːɛn dʒˈoʊŋ ɪn mʌskvˈɑ, nˌɑːt ɑːθˈiːnɑː; ˈælfə")
     assert foreign_rewrites(said, "en") == ([], []), "phonemes are not read again"
 
 
@@ -63,8 +65,8 @@ def test_what_nobody_reads_is_left_out() -> None:
         assert {name for stretch in left_out for name in stretch.scripts} == scripts
         assert bool(rewrites) == (not scripts)
         assert is_sayable(text, "en") == (not scripts)
-    assert foreign_rewrites("ein Москва", "de") == ([], unreadable("ein Москва", "de"))
-    assert not is_sayable("Москва", "de") and is_sayable("Москва", "ru")
+    assert foreign_rewrites("yek Москва", "yo") == ([], unreadable("yek Москва", "yo")), "its sounds are not known"
+    assert not is_sayable("Москва", "yo") and is_sayable("Москва", "ru")
 
 
 def test_clauses_in_another_language() -> None:
@@ -72,7 +74,7 @@ def test_clauses_in_another_language() -> None:
     rewrites = foreign_clauses(text, "fr-FR", "en-US")
     assert [text[r.start : r.end] for r in rewrites] == ["Bonjour", "mon ami"]
     assert phonemize(SourceText.of(text).rewritten(rewrites).text, "en-us") == "bɔnʒˈuːɹ, mˈɔn ɑːmˈiː!"
-    assert foreign_clauses(text, "en-GB", "en-US") == foreign_clauses(text, "fr", "de") == []
+    assert foreign_clauses(text, "en-GB", "en-US") == foreign_clauses(text, "fr", "yo") == []
     assert foreign_clauses(text, "xx", "en") == [], "no voice reads it"
 
 
@@ -141,7 +143,78 @@ def test_phonemes_in_a_text_leak_into_nothing() -> None:
     assert phonemize("One more.", "en-us") == "wˈʌn mˈɔːɹ."
     assert phonemize(f"a{inline('b')}", "en-us").replace(" ", "").endswith("b")
     assert phonemize("cat\ue001 \ue000dog\ue002", "en-us") == phonemize("cat dog", "en-us")
-    assert phonemize(inline("χaʊs"), "de") == "χˈaʊs"
+    assert phonemize(inline("χaʊs"), "de") == "xˈaʊs"
+    assert phonemize(inline("χaʊs"), "yo") == "χˈaʊs", "its sounds are not known"
+
+
+@pytest.mark.parametrize(
+    ("text", "ipa"),
+    [
+        ("I saw a {joe} and we went to {joe}.", "aɪ sˈɔː ɐ dʒˈoʊ ænd wiː wɛnt tə dʒˈoʊ."),
+        ("Mr. {joe} met J. {joe}.", "mˈɪstɚ dʒˈoʊ mˈɛt dʒˈeɪ dʒˈoʊ."),
+        ("{joe}'ll go, {joe}’s, {joe}d", "dʒˈoʊəl ɡˈoʊ, dʒˈoʊz, dʒˈoʊdˈiː"),
+        ("({joe}) {joe}{joe}!", "(dʒˈoʊ) dʒˈoʊdʒˈoʊ!"),
+        ("Go to", "ɡˈoʊ tuː"),
+    ],
+)
+def test_words_beside_phonemes_are_read_as_beside_a_word(text: str, ipa: str) -> None:
+    assert phonemize(text.format(joe=inline("dʒoʊ")), "en-us") == ipa
+
+
+def test_one_word_tells_the_language_of_its_neighbours() -> None:
+    [glory, _], _ = foreign_rewrites("Слава Україні", "en-US")
+    assert inline_parts(glory.text)[0][0] == adapt(phonemize("Слава", "uk"), "en-US")
+    for text in ("Слава. And Україні", "Слава"):
+        assert foreign_rewrites(text, "en-US")[0][0].text == inline(adapt(phonemize("Слава", "ru"), "en-US") or "")
+    [iran], _ = foreign_rewrites("ایران", "en-US")
+    assert iran.text == inline("ˈiːɹɑn"), "and not the names of its letters"
+
+
+def test_other_voices_say_foreign_words_with_their_own_sounds() -> None:
+    """What espeak-ng gives for the languages of `SENTENCES` has a near sound in each language that is known."""
+    spoken = {ipa for voice, text in SENTENCES.items() for ipa in phonemize(text, voice).split()}
+    for voice in INVENTORIES:
+        sounds = frozenset("".join(learned(voice) or ()))
+        for word in spoken:
+            letters = "".join(c for c in word if c.isalpha() or unicodedata.category(c)[0] == "M" or c in "ˈˌː")
+            said = adapt(letters, voice)
+            assert said is not None, (voice, word)
+            assert set(unicodedata.normalize("NFD", said).replace("c\u0327", "ç")) <= sounds | {"ˈ"}, (
+                voice,
+                word,
+                said,
+            )
+            assert adapt(said, voice) == said, (voice, word)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("de-DE", "Москва", "maskvˈɑ"),
+        ("fr-FR", "Αθήνα", "asˈina"),
+        ("es", "すし", "sˈuʃi"),
+        ("en-GB", "Αθήνα", "ɑːθˈiːnɑː"),
+    ],
+)
+def test_words_in_other_scripts_in_other_voices(language: str, text: str, said: str) -> None:
+    [rewrite], left_out = foreign_rewrites(text, language)
+    assert not left_out and rewrite.text == inline(said)
+    assert foreign_clauses("one", "en", language)[:1] or language == "en-GB"
+
+
+@pytest.mark.parametrize(
+    ("ipa", "voice", "said"), [("lɒt", "en-us", "lˈɑːt"), ("bɛtɚ", "en-gb", "bˈɛtə"), ("lɒt", "en", "lˈɒt")]
+)
+def test_a_variety_of_english_has_its_own_sounds(ipa: str, voice: str, said: str) -> None:
+    assert adapt(ipa, voice) == said
+
+
+@given(
+    st.text("aeiouyøœɑ̃ɛɔrʁxçɲʎʲʷːˈˌ. tdkɡʃŋɒɚʔħ1", max_size=20), st.sampled_from(["de", "fr-fr", "es", "ru", "en-us"])
+)
+def test_what_is_adapted_stays_in_every_voice(ipa: str, voice: str) -> None:
+    said = adapt(ipa, voice)
+    assert said is not None and adapt(said, voice) == said
 
 
 @given(st.text(st.sampled_from("ab 语中かカЖжЯαβאבجคไ.,!'\ue000\ue001"), max_size=30))

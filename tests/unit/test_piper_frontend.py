@@ -17,6 +17,7 @@ from models.piper import FAMILY
 from models.piper.config import read_config
 from models.piper.frontend import PiperFrontend
 from tests.shared_data import ROOT
+from text.marks import inline
 from text.phonemes import phonemize
 
 #: a few phonemes of Piper's own map
@@ -89,6 +90,13 @@ def test_phonemes_are_decomposed(tmp_path: Path) -> None:
 def test_a_voice_of_text(tmp_path: Path) -> None:
     built = frontend(tmp_path, phoneme_type="text")
     assert built.inputs("HÄ ab^_$", "one", "en-US")["tokens"] == [1, 0, 20, 0, 14, 0, 3, 0, 14, 0, 15, 0, 2]
+
+
+def test_a_voice_of_text_takes_no_phonemes(tmp_path: Path) -> None:
+    built = frontend(tmp_path, phoneme_type="text")
+    with pytest.raises(InvalidText) as caught:
+        built.inputs(f"h {inline('ab')}", "one", "en-US")
+    assert caught.value.code == "no_phonemes" and not built.takes_phonemes
 
 
 def test_the_map_of_phonemes(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from core.errors import InvalidRequest, InvalidText
 from text.marks import inline, inline_spans
 from text.phonemes import phonemize
 from text.scripts import Stretch, is_readable, script_of, unreadable
-from text.sounds.nearest import adapt, is_english
+from text.sounds.nearest import adapt, adapts, is_english
 from text.source import Rewrite
 
 #: espeak-ng's voice for a script.
@@ -26,7 +26,7 @@ _VOICES = {
 #: Another one, where a word has letters that only its language uses.
 _BY_LETTERS = {
     "ўЎ": "be", "іїєґІЇЄҐ": "uk", "љњћђџјЉЊЋЂЏЈ": "sr", "ѓќѕЃЌЅ": "mk", "әғқңөұүһӘҒҚҢӨҰҮҺ": "kk", "ٹڈڑےںھ": "ur",
-    "پچژگک": "fa",
+    "پچژگکی": "fa",
 }  # fmt: skip
 
 #: Scripts that can be said in a voice that does not read them.
@@ -45,48 +45,52 @@ _MANDARIN = {
 }  # fmt: skip
 _MANDARIN_SOUND = re.compile("|".join(map(re.escape, sorted(_MANDARIN, key=len, reverse=True))))
 _TONES = re.compile(r"[0-9]")
+_ASPIRATED = re.compile("([ptk])h")
 
 
 def is_sayable(text: str, language: str) -> bool:
     """Whether a voice of ``language`` can say a word of ``text``: one that it reads, or one in a script of another
     language that espeak-ng reads."""
-    return is_readable(text, language) or any(sayable for *_, sayable in _foreign_words(text, language))
+    return is_readable(text, language) or any(sayable for _, _, _, sayable, _ in _foreign_words(text, language))
 
 
 def foreign_rewrites(text: str, language: str) -> tuple[list[Rewrite], list[Stretch]]:
     """What becomes of the words of ``text`` that a voice of ``language`` does not read: those that can be said, as
-    inline phonemes, and the stretches that cannot. Only voices of English say them so far. Takes linear time.
+    inline phonemes, and the stretches that cannot. A voice whose sounds are unknown says none. Takes linear time.
     """
     masked = text
     for start, end in inline_spans(text):
         masked = f"{masked[:start]}{'a' * (end - start)}{masked[end:]}"
-    if not is_english(language):
+    if not adapts(language):
         return [], unreadable(masked, language)
     said: list[Rewrite] = []
     left_out: list[Stretch] = []
-    for start, end, script, sayable in _foreign_words(masked, language):
-        if ipa := _said(masked[start:end], script, language) if sayable else None:
+    for start, end, script, sayable, voice in _foreign_words(masked, language):
+        if ipa := _ipa(masked[start:end], voice, language) if sayable else None:
             said.append(Rewrite(start, end, inline(ipa)))
         else:
             left_out.append(Stretch(start, end, (_NAMES.get(script, script.capitalize()),)))
     return said, left_out
 
 
-def _foreign_words(text: str, language: str) -> Iterator[tuple[int, int, str, bool]]:
-    """The words that a voice of ``language`` does not read: start, end, script, and whether espeak-ng reads them."""
+def _foreign_words(text: str, language: str) -> Iterator[tuple[int, int, str, bool, str]]:
+    """The words that a voice of ``language`` does not read: start, end, script, whether espeak-ng reads them, and in
+    which voice. Letters that only one language uses tell it for all words of their script in the stretch."""
     for stretch in unreadable(text, language):
+        voices = _voices(text[stretch.start : stretch.end])
         for word in _WORD.finditer(text, stretch.start, stretch.end):
             scripts = {script_of(character) for character in word[0]}
             for start, end, script in _scripts(text, *word.span()):
                 # Han beside kana is Japanese, which espeak-ng reads in kana only: endings without their words.
                 lost = "CJK" in scripts and (("HIRAGANA" in scripts) or (script == "CJK" and bool(scripts & _KANA)))
-                yield start, end, script, script in SAYABLE and not lost and is_english(language)
+                sayable = script in SAYABLE and not lost and adapts(language)
+                yield start, end, script, sayable, voices.get(script, "")
 
 
 def foreign_clauses(text: str, spoken: str, language: str) -> list[Rewrite]:
     """``text``, marked as being in the language ``spoken``, as inline phonemes for a voice of ``language``. Clauses
-    that cannot be said stay as they are. Only voices of English say other languages so far. Never raises."""
-    if not is_english(language) or is_english(spoken):
+    that cannot be said stay as they are, as do all for a voice whose sounds are unknown. Never raises."""
+    if not adapts(language) or _primary(spoken) == _primary(language):
         return []
     found = []
     for clause in _CLAUSE.finditer(text):
@@ -95,6 +99,10 @@ def foreign_clauses(text: str, spoken: str, language: str) -> list[Rewrite]:
             start = clause.start() + len(clause[0]) - len(clause[0].lstrip())
             found.append(Rewrite(start, start + len(words), inline(ipa)))
     return found
+
+
+def _primary(language: str) -> str:
+    return language.replace("_", "-").casefold().partition("-")[0]
 
 
 def _voice(language: str) -> str:
@@ -115,9 +123,10 @@ def _scripts(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     yield at, end, script
 
 
-def _said(word: str, script: str, language: str) -> str | None:
-    voice = next((name for letters, name in _BY_LETTERS.items() if any(c in letters for c in word)), _VOICES[script])
-    return _ipa(word, voice, language)
+def _voices(stretch: str) -> dict[str, str]:
+    """espeak-ng's voice for each script, in a stretch of foreign words."""
+    letters = frozenset(stretch)
+    return _VOICES | {script_of(own[0]): name for own, name in reversed(_BY_LETTERS.items()) if letters & set(own)}
 
 
 @lru_cache(maxsize=2_000)
@@ -131,7 +140,9 @@ def _ipa(text: str, voice: str, language: str) -> str | None:
     if voice.startswith("cmn"):
         ipa = _MANDARIN_SOUND.sub(lambda found: _MANDARIN[found[0]], _TONES.sub("", ipa))
     elif voice in ("th", "vi", "yue"):
-        ipa = _TONES.sub("", ipa).replace("ɜ", "")
+        ipa = _ASPIRATED.sub(r"\1", _TONES.sub("", ipa).replace("ɜ", ""))
     letters = "".join(c for c in ipa if c.isalpha() or unicodedata.category(c)[0] == "M" or c in "ˈˌː. ")
-    adapted = adapt(letters.replace("ɾ", "r"), language)  # the flap of English is a t
+    if is_english(language):
+        letters = letters.replace("ɾ", "r")  # the flap of English is a t
+    adapted = adapt(letters, language)
     return adapted if adapted and any(c.isalpha() and c not in "ˈˌː" for c in adapted) else None

@@ -11,6 +11,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from text.sounds.learned import learned
+from text.sounds.substitutes import substituted
+
 #: espeak-ng's phonemes of English: each is kept.
 _ENGLISH = """
 aɪɚ aɪə aʊɚ aʊə aɪ aʊ eɪ oʊ əʊ ɔɪ oːɹ ɔːɹ ɑːɹ ɛɹ ɪɹ ʊɹ eə ɪə ʊə iə iː uː ɑː ɔː ɜː ɚ ə ɐ æ ɛ ɪ i ʊ ʌ ɑ ɔ ᵻ ɒ
@@ -31,6 +34,8 @@ _NEAREST = {
 }  # fmt: skip
 
 _VOWELS = frozenset("aeiouyøœæɐɑɒɔəɚɛɜɝɞɘɤɨɪɯɵɶʉʊʌʏᵻ")
+#: What takes the place of a sound may make a group with its neighbour: until nothing changes, so often at most.
+_PASSES = 6
 _NASAL = "\u0303"
 _SYLLABIC = "\u0329"
 _STRESS = frozenset("ˈˌ")
@@ -45,20 +50,36 @@ def is_english(language: str) -> bool:
     return language.casefold().replace("_", "-").partition("-")[0] == "en"
 
 
+def adapts(language: str) -> bool:
+    """Whether the sounds of a language (BCP 47, or espeak-ng's name of a voice) are known, so that `adapt` keeps to
+    them."""
+    return is_english(language) or learned(language) is not None
+
+
 def adapt(ipa: str, language: str) -> str | None:
     """IPA as a voice of ``language`` can speak it, with stress before the vowel as espeak-ng writes it.
 
-    For English, sounds that it lacks become the nearest that it has; None if one has no near sound. For other
-    languages the sounds stay as they are. Idempotent.
+    Sounds that the language lacks become the nearest that it has; None if one has no near sound. For a language whose
+    sounds are not known they stay as they are. ``en`` without a region has the sounds of all its varieties. Idempotent.
     """
     plain = unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç").replace("\u0361", "").replace("\u035c", "")
-    words = [_stressed(word) for word in plain.split()]
-    if is_english(language):
-        adapted = [_english(word) for word in words]
-        if any(word is None for word in adapted):
+    for _ in range(_PASSES):
+        words = [_replaced(_stressed(word), language) for word in plain.split()]
+        if any(word is None for word in words):
             return None
-        words = [word for word in adapted if word]
-    return unicodedata.normalize("NFC", " ".join(words))
+        before, plain = plain, " ".join(word for word in words if word)
+        if plain == before:
+            break
+    return unicodedata.normalize("NFC", plain)
+
+
+def _replaced(word: str, language: str) -> str | None:
+    """A word in the sounds of a language."""
+    said = _english(word) if is_english(language) else word
+    sounds = learned(language)
+    if said is None or sounds is None or language.casefold() == "en":
+        return said
+    return substituted(said, sounds)
 
 
 def _stressed(word: str) -> str:
