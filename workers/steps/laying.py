@@ -23,7 +23,8 @@ from workers.retry import retry_until_available
 from workers.steps.naming import stages_of, utterance_work
 from workers.steps.utterances import MAX_WARNINGS, Place, Reader, Spoken
 
-#: Characters of text after which a run ends, if it has found an utterance: in the first run, and in the others.
+#: Characters of text after which a run ends: the first run, and the others. One that has found no utterance goes on for
+#: ten times as long.
 FIRST_RUN = 2_000
 RUN = 40_000
 
@@ -115,8 +116,8 @@ def _read_on(reader: Reader, chapters: Sequence[str], before: Prepared) -> tuple
     found: list[Spoken] = []
     begun, warnings = list(before.begun), list(before.warnings)
     place: Place | None = before.place
-    characters = 0
-    while place is not None and not (found and characters >= (RUN if before.runs else FIRST_RUN)):
+    characters, most = 0, RUN if before.runs else FIRST_RUN
+    while place is not None and characters < (most if found else 10 * most):
         if len(begun) <= place.chapter:
             begun.append(before.utterances + len(found))
         portion = reader.read(chapters, place)
