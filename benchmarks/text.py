@@ -6,6 +6,8 @@ import argparse
 import csv
 import json
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.support import homographs
+from benchmarks.support import homographs, normalizers
 from text.cleaning import clean_up
 from text.marks import MarkedText
 from text.normalization import normalize
@@ -24,6 +26,9 @@ from text.utterances import split
 
 LANGUAGE = "en-US"
 
+#: Texts that people complain about in public trackers.
+COMPLAINTS = Path(__file__).parents[1] / "tests" / "spoken_cases.tsv"
+
 #: Categories of the NeMo cases whose readings are not a matter of taste.
 SURE = ("cardinal", "decimal", "ordinal", "money", "date", "time", "measure")
 
@@ -31,10 +36,24 @@ SURE = ("cardinal", "decimal", "ordinal", "money", "date", "time", "measure")
 LIMIT = 300
 
 
+#: Categories for which the packages are compared, and the tables of whole sentences.
+TABLES = ("googletn", "libritts")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark alone."""
+    parser.add_argument("--others", action="store_true", help="ask the packages that --python has on the same cases")
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PATH", help="the Python that has them (default: this one)"
+    )
+
+
 def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     """``nemo_exact`` (of `SURE`), ``nemo_CATEGORY``, ``golden_rules_english``, ``words_lost``, ``chars_per_cpu_s``;
-    ``googletn_exact`` and ``libritts_exact``, without marks."""
+    ``googletn_exact`` and ``libritts_exact``, without marks; ``homographs_right``. With ``--others``: `packages`."""
     data: Path = arguments.data
+    if arguments.others:
+        return packages(data, arguments.python)
     return {
         **nemo(data),
         **others(data),
@@ -63,6 +82,42 @@ def others(data: Path) -> dict[str, float]:
         right = [words(plain(normalize(row["written"], LANGUAGE))) == words(plain(row["spoken"])) for row in rows]
         found[f"{name}_exact"] = float(np.mean(right))
     return found
+
+
+def packages(data: Path, python: str) -> dict[str, float | int | str]:
+    """``PACKAGE_nemo_exact`` (of `SURE`) and so on, of ours and of the packages that the interpreter ``python`` has.
+
+    By the words alone. A package that answers in phonemes is right where it gives the same for the text as it is said.
+    """
+    sets = {
+        "nemo_exact": [row for row in pairs(data / "textnorm" / "nemo_en.tsv") if row["category"] in SURE],
+        **{f"{name}_exact": list(pairs(data / "textnorm" / f"{name}_subset.tsv")) for name in TABLES},
+        "complaints_exact": [{"written": row["written"], "spoken": row["said"]} for row in pairs(COMPLAINTS)],
+    }
+    rows = [row for found in sets.values() for row in found]
+    texts = {key: [row[key] for row in rows] for key in ("written", "spoken")}
+    script = Path(__file__).parent / "support" / "normalizers.py"
+    command = [python, "-P", str(script)]
+    asked = subprocess.run(command, input=json.dumps(texts), stdout=subprocess.PIPE, text=True, check=True)
+    answers: dict[str, list[str]] = {"ours": [normalize(text, LANGUAGE) for text in texts["written"]]}
+    answers |= json.loads(asked.stdout)
+    figures: dict[str, float | int | str] = {}
+    for name, said_by in answers.items():
+        at = 0
+        phonemes = name in normalizers.PHONEMES
+        for key, found in sets.items():
+            right = 0
+            for place in range(at, at + len(found)):
+                expected = said_by[len(rows) + place] if phonemes else rows[place]["spoken"]
+                right += letters(said_by[place]) == letters(expected)
+            figures[f"{name}_{key}"] = right / len(found)
+            at += len(found)
+    return figures
+
+
+def letters(text: str) -> str:
+    """The words without marks, spaces and letter case: packages part initials and compounds differently."""
+    return "".join(words(plain(text).replace("'", "").replace("_", "")))
 
 
 def golden_rules(data: Path) -> dict[str, float]:

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         30.0, ge=1, description="Seconds after which the items of an unresponsive worker run elsewhere"
     )
 
+    normalizer: Literal["builtin", "wetext", "nemo"] = Field(
+        "builtin",
+        description="What normalizes English: 'builtin', or the package wetext or nemo_text_processing ('nemo')",
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one object per line")
 
