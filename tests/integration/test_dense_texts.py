@@ -143,7 +143,7 @@ def test_the_longest_of_them_are_spoken(model: str, count: int) -> None:
     found.sort(key=lambda f: len(f.inputs["tokens"]))
     loaded = model_class(spec)(spec, files(model))
     loaded.load("cpu")
-    for part in (found[0], *found[-2:]):
+    for part in (found[0], found[-1]):
         [outcome] = loaded.run([Item(part.inputs, seed=1)])
         assert isinstance(outcome, Speech), (part, outcome)
         assert 0.05 < len(outcome.samples) / outcome.rate < 60
