@@ -26,6 +26,10 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackAccess]:
             yield found
 
 
+#: Of "Hello." in its text, in characters.
+PLACE = {"chapter": 0, "start": 0, "end": 6}
+
+
 def test_a_job_whose_model_fails_ends_with_code_step_and_message(access: StackAccess) -> None:
     job = access.run({"pipeline": "sim", "text": "Hello.", "options": {"fail": "error"}})
     assert job["state"] == "failed"
@@ -34,8 +38,9 @@ def test_a_job_whose_model_fails_ends_with_code_step_and_message(access: StackAc
         "message": "The simulated model failed on this item.",
         "step": "synthesize",
         "retryable": False,
+        **PLACE,
     }
-    assert [e["utterance"] for e in job["errors"]] == [0]
+    assert job["errors"] == [{"utterance": 0, **job["error"]}]
     assert job["result"] is None
 
 
