@@ -100,7 +100,8 @@ def packages(data: Path, python: str) -> dict[str, float | int | str]:
     command = [python, "-P", str(script)]
     asked = subprocess.run(command, input=json.dumps(texts), stdout=subprocess.PIPE, text=True, check=True)
     answers: dict[str, list[str]] = {"ours": [normalize(text, LANGUAGE) for text in texts["written"]]}
-    answers |= json.loads(asked.stdout)
+    for line in asked.stdout.splitlines():
+        answers |= json.loads(line)
     figures: dict[str, float | int | str] = {}
     for name, said_by in answers.items():
         at = 0

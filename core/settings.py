@@ -128,9 +128,9 @@ class Settings(BaseSettings):
         30.0, ge=1, description="Seconds after which the items of an unresponsive worker run elsewhere"
     )
 
-    normalizer: Literal["builtin", "wetext", "nemo"] = Field(
+    normalizer: Literal["builtin", "wetext", "nemo", "kitten"] = Field(
         "builtin",
-        description="What normalizes English: 'builtin', or the package wetext or nemo_text_processing ('nemo')",
+        description="What normalizes English: 'builtin', or a package: 'wetext', 'nemo' or 'kitten' (-text-processing)",
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")

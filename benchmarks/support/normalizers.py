@@ -1,8 +1,8 @@
 """The program that asks other packages to normalize, run by the Python that has them.
 
 Imports nothing of Chorus. Reads ``{"written": [text, ...], "spoken": [text, ...]}`` (JSON) from standard input, writes
-``{"package": [answer, ...]}``: the written texts in words; for packages that go to phonemes at once, the phonemes of
-the written texts and of the spoken ones. Packages that are not installed are left out.
+one line ``{"package": [answer, ...]}`` for each: the written texts in words; for packages that go to phonemes at once,
+the phonemes of the written texts and of the spoken ones. Packages that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ def kitten_text_processing() -> Ask:
 
 def kokorog2p() -> Ask:
     # Without its lexicon, which it downloads: espeak-ng gives its phonemes then.
-    from kokorog2p import phonemize
+    from kokorog2p import get_g2p, phonemize
 
-    return lambda text: str(phonemize(text, language="en-us", lexicons=[]).phonemes)
+    g2p = get_g2p("en-us", lexicons=[])
+    return lambda text: str(phonemize(text, language="en-us", g2p=g2p).phonemes)
 
 
 def misaki() -> Ask:
@@ -84,7 +85,6 @@ PHONEMES = ("kokorog2p", "misaki")
 
 def main() -> None:
     given = json.load(sys.stdin)
-    answers: dict[str, list[str]] = {}
     out, sys.stdout = sys.stdout, sys.stderr  # what packages print
     for name, make in PACKAGES.items():
         try:
@@ -94,9 +94,10 @@ def main() -> None:
             continue
         began = time.monotonic()
         texts = given["written"] + (given["spoken"] if name in PHONEMES else [])
-        answers[name] = [_answer(ask, text) for text in texts]
+        answers = [_answer(ask, text) for text in texts]
+        out.write(json.dumps({name: answers}) + "\n")
+        out.flush()
         sys.stderr.write(f"{name}: {len(texts)} texts in {time.monotonic() - began:.1f} s\n")
-    json.dump(answers, out)
 
 
 def _answer(ask: Ask, text: str) -> str:

@@ -26,7 +26,9 @@ def fresh() -> Iterator[None]:
     external.engine.cache_clear()
 
 
-@pytest.mark.parametrize(("name", "package"), [("wetext", "wetext"), ("nemo", "nemo_text_processing")])
+@pytest.mark.parametrize(
+    ("name", "package"), [("wetext", "wetext"), ("nemo", "nemo_text_processing"), ("kitten", "kitten_text_processing")]
+)
 def test_a_missing_package_is_told(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, cast(Any, None))
     monkeypatch.setenv("CHORUS_NORMALIZER", name)

@@ -37,9 +37,16 @@ def _nemo() -> Ask:
     return lambda text: str(normalizer.normalize(text, punct_post_process=True))
 
 
+def _kitten() -> Ask:
+    from kitten_text_processing import normalize_text
+
+    return lambda text: str(normalize_text(text))
+
+
 _ENGINES: dict[str, tuple[Callable[[], Ask], str]] = {
     "wetext": (_wetext, "wetext"),
     "nemo": (_nemo, "nemo_text_processing"),
+    "kitten": (_kitten, "kitten_text_processing"),
 }
 
 
