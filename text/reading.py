@@ -42,6 +42,7 @@ class Manner:
     clean: Clean = Clean.AUTO
     emoji: Emoji = Emoji.SILENT
     lexicon: Rewriter | None = None
+    readings: bool = False  #: phonemes for words that are spelled alike: the front end takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def said(text: SourceText, manner: Manner) -> SourceText:
     if manner.normalize is Normalize.NONE:
         return text
     fixed = inline_spans(text.text)
-    found = rewrites(text.text, manner.language)
+    found = rewrites(text.text, manner.language, readings=manner.readings)
     if fixed:
         starts = [span[0] for span in fixed]
         found = [rewrite for rewrite in found if not _overlaps(rewrite, fixed, starts)]

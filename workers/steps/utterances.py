@@ -90,6 +90,7 @@ class Reader:
             clean=document.clean,
             emoji=document.emoji,
             lexicon=self.lexicon,
+            readings=self.frontend.takes_phonemes,
         )
 
     def read(self, chapters: Sequence[str], place: Place) -> SpokenPortion:
