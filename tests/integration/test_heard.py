@@ -142,10 +142,10 @@ def test_a_sound_that_the_voice_has_not_learned_is_heard_as_a_near_one(
 def test_an_entry_of_a_lexicon_is_heard(
     piper: PiperModel, read: Callable[..., list[Spoken]], hear: Callable[[Samples], str]
 ) -> None:
-    lexicon = Lexicon([Entry("SQL", say="sequel"), Entry("Brzl", ipa="bənˈænə")])
-    text = "I would like to read the SQL and eat one Brzl."
+    lexicon = Lexicon([Entry("SQL", say="sunflower"), Entry("Brzl", ipa="bənˈænə")])
+    text = "We planted one SQL and ate one Brzl."
     heard = hear(say(piper, read(text, lexicon)))
-    assert "sequel" in heard and "banana" in heard
+    assert "sunflower" in heard and "banana" in heard
     assert "banana" not in hear(say(piper, read(text)))
 
 
