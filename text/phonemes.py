@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ _ENDINGS = {
     "ve": ("əv", "", "", "", ""),
 }
 _ELLIPSIS = re.compile(r"\.(?:\s*\.)+")
+#: NFC puts the sign of a doubled Arabic consonant behind the vowel that follows it; espeak-ng reads it before.
+_DOUBLED = re.compile("([\u064b-\u0650])\u0651")
 _REPEATED = re.compile(r"([.,:;!?…—¡¿«»“”„\"()\[\]{}])(?:\s*\1)+")
 
 
@@ -102,6 +104,12 @@ def phonemize(text: str, voice: str) -> str:
             pieces[i] = " " if pieces[i] else ""
     _check_heard(cleaned.replace(_INLINE, " "), name)
     return " ".join("".join(pieces).split())
+
+
+def names(characters: Sequence[str], voice: str) -> list[str]:
+    """What espeak-ng's ``voice`` says for each of ``characters`` by itself: the name of a letter, or "letter" and its
+    code point. Raises as `phonemize` does."""
+    return _speak(list(characters), voice)
 
 
 def _apart(text: str) -> tuple[str, list[str]]:
@@ -166,6 +174,7 @@ def _clean(text: str, language: str) -> str:
     spelling of each mark and one space between words."""
     readable = "".join(c if unicodedata.category(c)[0] != "C" or c == _INLINE else _instead(c) for c in text)
     composed = plain_letters(unicodedata.normalize("NFC", readable), language).translate(_SPELLINGS)
+    composed = _DOUBLED.sub("\u0651\\1", composed)
     once = _REPEATED.sub(r"\1", _ELLIPSIS.sub("…", composed))
     return " ".join(without_stops(once, language).split())
 

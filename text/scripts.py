@@ -13,17 +13,29 @@ from functools import lru_cache
 
 from text.letters import plain_letters
 
-#: Scripts that espeak-ng reads in a voice of any language, by going over to their own language for a word.
-_BORROWED = frozenset(
+#: Scripts that espeak-ng reads in a voice of any language, by going over to their own language for a word: with that
+#: language's sounds, which the voice may not have learned.
+BORROWED = frozenset(
     {
-        *("LATIN", "ARMENIAN", "BENGALI", "DEVANAGARI", "GEORGIAN", "GUJARATI", "GURMUKHI", "HANGUL", "KANNADA"),
+        *("ARMENIAN", "BENGALI", "DEVANAGARI", "GEORGIAN", "GUJARATI", "GURMUKHI", "HANGUL", "KANNADA"),
         *("MALAYALAM", "SINHALA", "TAMIL"),
     }
 )
 
-#: Scripts of languages beyond these, by the first word of their letters' names in Unicode.
+#: The languages of each script but Latin, which all voices read; by the first word of its letters' names in Unicode.
 _OWN = {
     "ARABIC": "ar fa ku ps sd ug ur",
+    "ARMENIAN": "hy",
+    "BENGALI": "as bn bpy",
+    "DEVANAGARI": "bho hi kok mai mr ne sa",
+    "GEORGIAN": "ka",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "HANGUL": "ko",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "SINHALA": "si",
+    "TAMIL": "ta",
     "CJK": "cmn ja ko yue zh",
     "BOPOMOFO": "cmn zh",
     "CYRILLIC": "ba be bg cv kk ky mk mn ru sr tt uk",
@@ -65,11 +77,12 @@ class Stretch:
     scripts: tuple[str, ...]
 
 
-def unreadable(text: str, language: str) -> list[Stretch]:
-    """Where ``text`` is in scripts that a voice of ``language`` (BCP 47) does not read; linear in time."""
+def unreadable(text: str, language: str, *, borrowed: bool = True) -> list[Stretch]:
+    """Where ``text`` is in scripts that a voice of ``language`` (BCP 47) does not read; linear in time. ``borrowed``:
+    it reads those of `BORROWED`."""
     if text.isascii():
         return []
-    signs = text.translate(_signs(_code(language)))
+    signs = text.translate(_signs(_code(language), borrowed))
     return [_stretch(text, found.start(), found.end()) for found in _STRETCH.finditer(signs)]
 
 
@@ -111,9 +124,10 @@ def script_of(character: str) -> str:
 class _Signs(dict[int, str]):
     """The sign of each character, worked out once for each that is met."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, borrowed: bool) -> None:
         super().__init__()
-        self._read = _BORROWED | {script for script, languages in _OWN.items() if language in languages.split()}
+        own = {script for script, languages in _OWN.items() if language in languages.split()}
+        self._read = {"LATIN"} | own | (BORROWED if borrowed else set())
 
     def __missing__(self, code: int) -> str:
         self[code] = self._sign(chr(code))
@@ -132,5 +146,5 @@ class _Signs(dict[int, str]):
 
 
 @lru_cache(maxsize=64)
-def _signs(language: str) -> _Signs:
-    return _Signs(language)
+def _signs(language: str, borrowed: bool = True) -> _Signs:
+    return _Signs(language, borrowed)

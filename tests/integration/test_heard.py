@@ -154,6 +154,10 @@ HEARD = {
     "Αθήνα": ("athen", "athin", "afin", "a thin", "atheen"),
     "すし": ("sushi",),
     "タワー": ("tow", "ta"),
+    "서울": ("soul", "seoul"),
+    "తెలుగు": ("telugu", "teloogoo"),
+    "שָׁלוֹם": ("shalom",),
+    "مُحَمَّد": ("muham", "moham"),
 }
 
 

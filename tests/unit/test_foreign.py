@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from text.scripts import unreadable
 from text.sounds.foreign import foreign_clauses, foreign_rewrites, is_sayable
 from text.sounds.learned import INVENTORIES, learned
 from text.sounds.nearest import adapt
-from text.source import SourceText
+from text.source import Rewrite, SourceText
 
 #: Every symbol of espeak-ng's American and British English.
 ENGLISH = frozenset("aeiouæɐɑɒɔəɚɛɜɪʊʌᵻpbtdkɡfvθðszʃʒhmnŋlɹjwɾʔˈˌː ")
@@ -33,6 +34,19 @@ WORDS = """
 すし | sˈuːʃi
 שלום | ʃɑːlˈoʊm
 السلام | ʔɑːssɑːlˈɑːm
+مُحَمَّد | muːhˈɑːmmɑːd
+שָׁלוֹם | ʃɑːlˈoʊm
+България | bˌəlɡɑːɹˈiːɐ
+объект | ʌbjjˈɛkt
+తెలుగు | tˈɛluːɡuː
+ଓଡ଼ିଆ | ˈoʊɹɔˌiɑː
+한국어 | hˈɐnkuːkˌʌ
+नमस्ते | nəmˈʌsteɪ
+ગુજરાતી | ɡˌuːdʒɹˈɑːti
+Երևան | jˌɛɹɛvˈɑːn
+熊猫 | ʃˈiːoʊŋ mˈaʊ
+花儿 | hwˈɑ ˈəɹ
+人々 | ɹˈən ɹˈən
 """
 
 
@@ -67,6 +81,47 @@ def test_what_nobody_reads_is_left_out() -> None:
         assert is_sayable(text, "en") == (not scripts)
     assert foreign_rewrites("yek Москва", "yo") == ([], unreadable("yek Москва", "yo")), "its sounds are not known"
     assert not is_sayable("Москва", "yo") and is_sayable("Москва", "ru")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("ខ្មែរ", " "),
+        ("a မြန်မာ b", "a   b"),
+        ("བོད་ཡིག", " ་ "),
+        ("𠮷野家", " jˈiːɛ dʒˈiːɑ"),
+        ("関ヶ原", "   "),
+        ("ー", " "),
+        ("хлѣбъ, ѣ", " ,  "),
+        ("ᏣᎳᎩ", " "),
+    ],
+)
+def test_no_character_is_spelled(text: str, kept: str) -> None:
+    """Vowel signs go with their letters; no name or code point of a character is said."""
+    rewrites, left_out = foreign_rewrites(text, "en-US")
+    blanks = [Rewrite(stretch.start, stretch.end, " ") for stretch in left_out]
+    said = SourceText.of(text).rewritten(sorted([*rewrites, *blanks], key=lambda rewrite: rewrite.start)).text
+    assert "".join(part for part, _ in inline_parts(said)) == kept
+
+
+def test_a_script_that_every_voice_borrows_keeps_to_the_sounds_of_the_voice() -> None:
+    sounds = {letter for sound in learned("en-us") or () for letter in unicodedata.normalize("NFD", sound)}
+    for word in ("한국어 서울", "नमस्ते दिल्ली", "ქართული", "Հայաստան", "தமிழ்", "বাংলা", "ਪੰਜਾਬੀ", "ಕನ್ನಡ", "മലയാളം", "සිංහල"):
+        rewrites, left_out = foreign_rewrites(word, "en-US")
+        ipa = "".join(inline_parts(rewrite.text)[0][0] for rewrite in rewrites)
+        assert ipa and not left_out and set(unicodedata.normalize("NFD", ipa)) <= sounds | {" "}, ipa
+    assert foreign_rewrites("नमस्ते", "hi") == foreign_rewrites("서울", "ko") == ([], []), "their own"
+    assert foreign_rewrites("नमस्ते", "yo") == ([], []), "read with the sounds of Hindi"
+    assert foreign_rewrites("\ua960", "en") == ([], []), "no sound of a script that is read: the utterance fails"
+
+
+@pytest.mark.parametrize("words", ["Ж ", "ខ ", "食べ ", "中"])
+def test_whether_a_text_can_be_said_is_known_soon(words: str) -> None:
+    text = words * (1_000_000 // len(words))
+    began = time.process_time()
+    for language in ("en", "yo"):
+        is_sayable(text, language)
+    assert time.process_time() - began < 2.0
 
 
 def test_clauses_in_another_language() -> None:
@@ -122,6 +177,7 @@ def test_every_sound_of_a_language_has_a_near_one(language: str) -> None:
         ("t\u0259.ˈmeɪ.toʊ", "təmˈeɪtoʊ"),
         ("ʁɔ̃.ʒuʁ", "ɹˈɔnʒuːɹ"),
         ("ba\u02d0x", "bˈɑːk"),
+        ("beːtoːfən", "bˈeɪtoʊfən"),
         ("ǃa", None),
     ],
 )
@@ -217,7 +273,7 @@ def test_what_is_adapted_stays_in_every_voice(ipa: str, voice: str) -> None:
     assert said is not None and adapt(said, voice) == said
 
 
-@given(st.text(st.sampled_from("ab 语中かカЖжЯαβאבجคไ.,!'\ue000\ue001"), max_size=30))
+@given(st.text(st.sampled_from("ab 语中々かカЖжѣЯαβאבجคไខ្한म्တ.,!'\ue000\ue001"), max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_no_foreign_word_is_lost_silently(text: str) -> None:
     rewrites, left_out = foreign_rewrites(text, "en")

@@ -9,25 +9,28 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import groupby
 
-from core.errors import InvalidRequest, InvalidText
 from text.marks import inline, inline_spans
-from text.phonemes import phonemize
-from text.scripts import Stretch, is_readable, script_of, unreadable
-from text.sounds.nearest import adapt, adapts, is_english
+from text.scripts import BORROWED, Stretch, is_readable, script_of, unreadable
+from text.sounds.nearest import adapts
+from text.sounds.readings import reading
 from text.source import Rewrite
 
 #: espeak-ng's voice for a script.
 _VOICES = {
     "CYRILLIC": "ru", "GREEK": "el", "CJK": "cmn", "BOPOMOFO": "cmn", "HIRAGANA": "ja", "KATAKANA": "ja",
-    "ARABIC": "ar", "HEBREW": "he", "THAI": "th", "ETHIOPIC": "am", "TELUGU": "te", "ORIYA": "or", "CHEROKEE": "chr",
+    "ARABIC": "ar", "HEBREW": "he", "THAI": "th", "ETHIOPIC": "am", "TELUGU": "te", "ORIYA": "or", "ARMENIAN": "hy",
+    "BENGALI": "bn", "DEVANAGARI": "hi", "GEORGIAN": "ka", "GUJARATI": "gu", "GURMUKHI": "pa", "HANGUL": "ko",
+    "KANNADA": "kn", "MALAYALAM": "ml", "SINHALA": "si", "TAMIL": "ta",
 }  # fmt: skip
 #: Another one, where a word has letters that only its language uses.
 _BY_LETTERS = {
     "ўЎ": "be", "іїєґІЇЄҐ": "uk", "љњћђџјЉЊЋЂЏЈ": "sr", "ѓќѕЃЌЅ": "mk", "әғқңөұүһӘҒҚҢӨҰҮҺ": "kk", "ٹڈڑےںھ": "ur",
     "پچژگکی": "fa",
 }  # fmt: skip
+#: In Bulgarian it is a vowel; in Russian it stands before one of a few.
+_BULGARIAN = re.compile("[ъЪ](?![еёюяЕЁЮЯ])")
 
 #: Scripts that can be said in a voice that does not read them.
 SAYABLE = frozenset(_VOICES)
@@ -35,23 +38,21 @@ SAYABLE = frozenset(_VOICES)
 _NAMES = {"CJK": "Han"}
 _WITH_REGION = frozenset({"pt-br", "es-419", "en-us", "en-gb", "fr-be", "fr-ch"})
 _KANA = frozenset({"HIRAGANA", "KATAKANA"})
-_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0e31-\u0e4e\u200c\u200d\u30fc'’])*")
+_OF_JAPANESE = _KANA | {"CJK"}
+_DECIDING = 100_000  #: characters of a Japanese text that decide whether it can be said
+_IN_WORDS = frozenset("\u200c\u200d\u30fc'’")
 _CLAUSE = re.compile(r"[^.,;:!?…()\[\]\"“”«»—\ue000-\ue002]+")
-
-#: Mandarin as espeak-ng writes it: what English hears in its stops and affricates, and where letters are tones.
-_MANDARIN = {
-    "ts.h": "tʃ", "ts.": "dʒ", "tɕh": "tʃ", "tɕ": "dʒ", "tsh": "ts", "ts": "dz", "s.": "ʃ", "ph": "p", "th": "t",
-    "kh": "k", "p": "b", "t": "d", "k": "ɡ", "nɡ": "ŋ", "ʐ": "ɹ", "i.": "ɜː", "i̪": "ɜː", "ɜ": "",
-}  # fmt: skip
-_MANDARIN_SOUND = re.compile("|".join(map(re.escape, sorted(_MANDARIN, key=len, reverse=True))))
-_TONES = re.compile(r"[0-9]")
-_ASPIRATED = re.compile("([ptk])h")
 
 
 def is_sayable(text: str, language: str) -> bool:
     """Whether a voice of ``language`` can say a word of ``text``: one that it reads, or one in a script of another
-    language that espeak-ng reads."""
-    return is_readable(text, language) or any(sayable for _, _, _, sayable, _ in _foreign_words(text, language))
+    language that espeak-ng reads. Decides by the scripts, not by the words."""
+    if is_readable(text, language) or not adapts(language):
+        return is_readable(text, language)
+    scripts = SAYABLE.intersection(map(script_of, set(text)))
+    if scripts - _OF_JAPANESE:
+        return True
+    return bool(scripts) and any(sayable for *_, sayable in _foreign_words(text[:_DECIDING], language))
 
 
 def foreign_rewrites(text: str, language: str) -> tuple[list[Rewrite], list[Stretch]]:
@@ -65,26 +66,53 @@ def foreign_rewrites(text: str, language: str) -> tuple[list[Rewrite], list[Stre
         return [], unreadable(masked, language)
     said: list[Rewrite] = []
     left_out: list[Stretch] = []
-    for start, end, script, sayable, voice in _foreign_words(masked, language):
-        if ipa := _ipa(masked[start:end], voice, language) if sayable else None:
-            said.append(Rewrite(start, end, inline(ipa)))
-        else:
-            left_out.append(Stretch(start, end, (_NAMES.get(script, script.capitalize()),)))
+    for start, end, script, voice, sayable in _foreign_words(masked, language):
+        for begin, stop, ipa in _readings(masked, start, end, voice, language) if sayable else [(start, end, None)]:
+            if ipa:
+                said.append(Rewrite(begin, stop, inline(ipa)))
+            elif ipa is not None or script not in BORROWED:  # else the voice reads it, or fails, by itself
+                left_out.append(Stretch(begin, stop, (_NAMES.get(script, script.capitalize()),)))
     return said, left_out
 
 
-def _foreign_words(text: str, language: str) -> Iterator[tuple[int, int, str, bool, str]]:
-    """The words that a voice of ``language`` does not read: start, end, script, whether espeak-ng reads them, and in
-    which voice. Letters that only one language uses tell it for all words of their script in the stretch."""
-    for stretch in unreadable(text, language):
+def _readings(text: str, start: int, end: int, voice: str, language: str) -> Iterator[tuple[int, int, str | None]]:
+    """A word, or parts of it, with the reading of each. A word in Han is read character by character if it must be."""
+    ipa = reading(text[start:end], voice, language)
+    if ipa or voice != "cmn" or end - start == 1:
+        yield start, end, ipa
+        return
+    for _, places in groupby(range(start, end), lambda place: not reading(text[place], voice, language)):
+        run = [*places]
+        parts = [reading(text[place], voice, language) or "" for place in run]
+        yield run[0], run[-1] + 1, " ".join(parts).strip()
+
+
+def _foreign_words(text: str, language: str) -> Iterator[tuple[int, int, str, str, bool]]:
+    """The words that a voice of ``language`` does not read, or only with sounds that it has not learned: start, end,
+    script, espeak-ng's voice, and whether that reads them. Letters that only one language uses tell it for all words
+    of their script in the stretch."""
+    for stretch in unreadable(text, language, borrowed=not adapts(language)):
         voices = _voices(text[stretch.start : stretch.end])
-        for word in _WORD.finditer(text, stretch.start, stretch.end):
-            scripts = {script_of(character) for character in word[0]}
-            for start, end, script in _scripts(text, *word.span()):
+        for word_start, word_end in _words(text, stretch):
+            scripts = {script_of(character) for character in text[word_start:word_end]}
+            for start, end, script in _scripts(text, word_start, word_end):
                 # Han beside kana is Japanese, which espeak-ng reads in kana only: endings without their words.
                 lost = "CJK" in scripts and (("HIRAGANA" in scripts) or (script == "CJK" and bool(scripts & _KANA)))
-                sayable = script in SAYABLE and not lost and adapts(language)
-                yield start, end, script, sayable, voices.get(script, "")
+                yield start, end, script, voices.get(script, ""), script in SAYABLE and not lost and adapts(language)
+
+
+def _words(text: str, stretch: Stretch) -> Iterator[tuple[int, int]]:
+    """Letters and numbers with the marks among and behind them: in many scripts these are vowels."""
+    start = -1
+    for at in range(stretch.start, stretch.end):
+        character = text[at]
+        if character.isalnum():
+            start = at if start < 0 else start
+        elif start >= 0 and not (character in _IN_WORDS or unicodedata.category(character)[0] == "M"):
+            yield start, at
+            start = -1
+    if start >= 0:
+        yield start, stretch.end
 
 
 def foreign_clauses(text: str, spoken: str, language: str) -> list[Rewrite]:
@@ -95,7 +123,7 @@ def foreign_clauses(text: str, spoken: str, language: str) -> list[Rewrite]:
     found = []
     for clause in _CLAUSE.finditer(text):
         words = clause[0].strip()
-        if any(c.isalnum() for c in words) and (ipa := _ipa(words, _voice(spoken), language)):
+        if any(c.isalnum() for c in words) and (ipa := reading(words, _voice(spoken), language)):
             start = clause.start() + len(clause[0]) - len(clause[0].lstrip())
             found.append(Rewrite(start, start + len(words), inline(ipa)))
     return found
@@ -126,23 +154,9 @@ def _scripts(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 def _voices(stretch: str) -> dict[str, str]:
     """espeak-ng's voice for each script, in a stretch of foreign words."""
     letters = frozenset(stretch)
-    return _VOICES | {script_of(own[0]): name for own, name in reversed(_BY_LETTERS.items()) if letters & set(own)}
-
-
-@lru_cache(maxsize=2_000)
-def _ipa(text: str, voice: str, language: str) -> str | None:
-    """``text`` as espeak-ng's ``voice`` reads it, in sounds of ``language``; None where that is not possible."""
-    try:
-        ipa = phonemize(text, voice)
-    except (InvalidText, InvalidRequest):
-        return None
-    ipa = unicodedata.normalize("NFD", ipa)
-    if voice.startswith("cmn"):
-        ipa = _MANDARIN_SOUND.sub(lambda found: _MANDARIN[found[0]], _TONES.sub("", ipa))
-    elif voice in ("th", "vi", "yue"):
-        ipa = _ASPIRATED.sub(r"\1", _TONES.sub("", ipa).replace("ɜ", ""))
-    letters = "".join(c for c in ipa if c.isalpha() or unicodedata.category(c)[0] == "M" or c in "ˈˌː. ")
-    if is_english(language):
-        letters = letters.replace("ɾ", "r")  # the flap of English is a t
-    adapted = adapt(letters, language)
-    return adapted if adapted and any(c.isalpha() and c not in "ˈˌː" for c in adapted) else None
+    bulgarian = {"CYRILLIC": "bg"} if _BULGARIAN.search(stretch) else {}
+    return (
+        _VOICES
+        | bulgarian
+        | {script_of(own[0]): name for own, name in reversed(_BY_LETTERS.items()) if letters & set(own)}
+    )
