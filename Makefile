@@ -48,8 +48,8 @@ test-quick: $(STAMP) ## Run the unit and integration tests
 # Whole stacks: those that bound no time narrowly three at once, since they wait as long as they work; all others alone.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
 ifeq ($(ARGS),)
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not proof" -n 3 --dist loadfile --no-loadscope-reorder
-	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "not patient and not proof"
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "patient and not alone and not proof" -n 3 --dist loadfile --no-loadscope-reorder
+	$(TEST_ENV) $(BIN)/python -m pytest tests/acceptance -m "(not patient or alone) and not proof"
 else
 	$(TEST_ENV) $(BIN)/python -m pytest $(ARGS)
 endif
