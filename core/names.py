@@ -60,6 +60,7 @@ class Precision(StrEnum):
     """Of a model's weights and sums."""
 
     FLOAT32 = "float32"
+    TF32 = "tf32"  #: float32 whose products are rounded to 10 bits, on a GPU; on a CPU it is float32
     FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
 

@@ -1,8 +1,8 @@
 """What every model family provides: a `Frontend` for the CPU worker, a `Model` for the device.
 
 A *family* is one folder in ``models/`` (or in a folder of ``CHORUS_FAMILIES``), which `models.families` finds.
-Its ``__init__.py`` is light (no torch, no onnxruntime) and exposes ``FAMILY: Family``; heavy imports happen in
-`Model.load`.
+Its ``__init__.py`` is light (no torch, no onnxruntime) and exposes ``FAMILY: Family``, or ``FAMILIES`` if several types
+share their code; heavy imports happen in `Model.load`.
 """
 
 from __future__ import annotations
@@ -84,18 +84,30 @@ class ModelSpec:
     per_core: bool = False  #: on a CPU best served by one process per core
     licence: str = ""
     device: str | None = None  #: auto, cpu, cuda or cuda:N; None for the device of the process
-    precision: Precision = Precision.FLOAT32
+    #: by kind of device: cpu, cuda; float32 on those that are not named
+    precision: Mapping[str, Precision] = field(default_factory=dict)
+    runtime: Runtime | None = None  #: None for the family's own on the device
 
     def bounds(self, device: str) -> Bounds:
         """The bounds for ``device`` (``cpu``, ``cuda``, ``cuda:1``)."""
         return self.batch.get(device.split(":", maxsplit=1)[0]) or self.batch["cpu"]
 
+    def precision_on(self, device: str) -> Precision:
+        """The precision on ``device`` (``cpu``, ``cuda``, ``cuda:1``)."""
+        return self.precision.get(device.split(":", maxsplit=1)[0], Precision.FLOAT32)
+
     def fingerprint(self) -> str:
-        """The weights and the precision, as one string: part of every artifact's name."""
+        """The weights and the precision, as one string: part of every artifact's name.
+
+        Which device will render an artifact is not known when it is named, so the name has the precision of each."""
         parts = [f.sha256[:16] for _, f in sorted(self.weights.items())]
-        if self.precision is not Precision.FLOAT32:  # which was the only one once: names stay as they were
-            parts.append(self.precision.value)
-        return "-".join(parts)
+        exact = (Precision.FLOAT32, Precision.TF32)  # on a CPU they are one
+        lowered = [
+            (kind, precision)
+            for kind, precision in sorted(self.precision.items())
+            if precision is not Precision.FLOAT32 and not (kind == "cpu" and precision in exact)
+        ]
+        return "-".join(parts + [f"{kind}-{precision.value}" for kind, precision in lowered])
 
 
 class Recording(Protocol):
@@ -254,6 +266,8 @@ class Family:
     #: ``module:function`` (spec, name) -> Voice | None, if a voice's name can be more than a name of the catalog
     voice: str | None = None
     weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give
+    more_weights: tuple[str, ...] = ()  #: names of those that it may give; ``source_*`` for any that begins so
     runtime: Runtime | None = None  #: None runs on the CPU alone
+    cuda_runtime: Runtime | None = None  #: the runtime on a GPU, where it is another
     precisions: tuple[Precision, ...] = (Precision.FLOAT32,)  #: those that an entry may ask for
     code_version: int = 1  #: raised when the same weights would sound different

@@ -6,14 +6,15 @@ import importlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ConfigurationError, InvalidRequest
-from core.names import Precision, Role
+from core.names import Precision, Role, Runtime
 from core.settings import settings
 from core.work import Plan
 from core.yamlfile import YamlFile
@@ -68,7 +69,8 @@ class _ModelEntry(BaseModel):
     per_core: bool = False
     licence: str = ""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")] | None = None
-    precision: Precision = Precision.FLOAT32
+    precision: Precision | dict[Literal["cpu", "cuda"], Precision] = Precision.FLOAT32
+    runtime: Runtime | None = None
 
 
 class _File(BaseModel):
@@ -147,7 +149,7 @@ def _check_weights(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family
             raise yaml.error((*where, "weights"), f"models.{name}: a {entry.type} needs weights {needed!r}")
     for key, weights in entry.weights.items():
         at = (*where, "weights", key)
-        if key not in family.weights:
+        if not any(fnmatchcase(key, known) for known in (*family.weights, *family.more_weights)):
             raise yaml.error(at, f"models.{name}: a {entry.type} has no weights {key!r}")
         if bool(weights.parts) == bool(weights.source and weights.file):
             raise yaml.error(at, f"models.{name}: weights {key!r} need either source and file, or parts")
@@ -176,14 +178,30 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
         raise yaml.error((*where, "voice_match"), f"models.{name} has no voices to match")
 
 
+def _precision(entry: _ModelEntry) -> dict[str, Precision]:
+    """The precision by kind of device: the entry's one is that of both."""
+    asked = entry.precision
+    return dict(asked) if isinstance(asked, dict) else {kind: asked for kind in ("cpu", "cuda")}
+
+
+def _check_runtime(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:
+    where = ("models", name)
+    for precision in _precision(entry).values():
+        if precision not in family.precisions:
+            there = ", ".join(family.precisions)
+            raise yaml.error((*where, "precision"), f"models.{name}: a {entry.type} runs in {there}, not {precision}")
+    runtimes = [one for one in (family.runtime, family.cuda_runtime) if one]
+    if entry.runtime is not None and entry.runtime not in runtimes:
+        there = " or ".join(runtimes) or "no runtime that can be chosen"
+        raise yaml.error((*where, "runtime"), f"models.{name}: a {entry.type} runs on {there}, not {entry.runtime}")
+
+
 def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
     where = ("models", name)
     family = family_at(yaml, (*where, "type"), entry.type)
     _check_weights(yaml, name, entry, family)
     _check_voices_and_bounds(yaml, name, entry, family)
-    if entry.precision not in family.precisions:
-        there = ", ".join(family.precisions)
-        raise yaml.error((*where, "precision"), f"models.{name}: a {entry.type} runs in {there}, not {entry.precision}")
+    _check_runtime(yaml, name, entry, family)
     return ModelSpec(
         name=name,
         type=entry.type,
@@ -202,7 +220,8 @@ def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
         per_core=entry.per_core,
         licence=entry.licence,
         device=entry.device,
-        precision=entry.precision,
+        precision=_precision(entry),
+        runtime=entry.runtime,
     )
 
 

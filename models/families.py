@@ -1,6 +1,6 @@
 """The model families: found by folder, checked when a process starts.
 
-A family is a folder with an ``__init__.py`` that exposes ``FAMILY``. The folders of models/ are searched, then those
+A family is a folder with an ``__init__.py`` that exposes ``FAMILY`` (or ``FAMILIES``, a tuple). The folders of models/ are searched, then those
 of ``CHORUS_FAMILIES``. The latter are imported as ``models.NAME`` too, so a family can move into models/ unchanged.
 """
 
@@ -31,14 +31,12 @@ def read_families(folders: Sequence[Path] = ()) -> Mapping[str, Family]:
     where: dict[str, Path] = {}
     for folder in (FOLDER, *folders):
         for path in _packages(folder):
-            family = _import(path)
-            if family is None:
-                continue
-            if family.type in found:
-                raise ConfigurationError(
-                    f"Two families have the type {family.type!r}: {where[family.type]} and {path}."
-                )
-            found[family.type], where[family.type] = family, path
+            for family in _import(path):
+                if family.type in found:
+                    raise ConfigurationError(
+                        f"Two families have the type {family.type!r}: {where[family.type]} and {path}."
+                    )
+                found[family.type], where[family.type] = family, path
     return found
 
 
@@ -75,8 +73,8 @@ def _packages(folder: Path) -> Iterator[Path]:
     yield from (path for path in inside if path.name.isidentifier() and (path / "__init__.py").is_file())
 
 
-def _import(path: Path) -> Family | None:
-    """Import the family of a folder; None if it exposes no ``FAMILY``."""
+def _import(path: Path) -> tuple[Family, ...]:
+    """Import the families of a folder: ``FAMILY`` or ``FAMILIES``, or none if it exposes neither."""
     try:
         module = importlib.import_module(f"models.{path.name}")
     except Exception as error:  # whatever a module raises
@@ -86,4 +84,7 @@ def _import(path: Path) -> Family | None:
     family = getattr(module, "FAMILY", None)
     if family is not None and not isinstance(family, Family):
         raise ConfigurationError(f"The family {path}: FAMILY is not a models.base.Family.")
-    return family
+    several = getattr(module, "FAMILIES", ())
+    if not isinstance(several, tuple) or not all(isinstance(one, Family) for one in several):
+        raise ConfigurationError(f"The family {path}: FAMILIES is not a tuple of models.base.Family.")
+    return (*((family,) if family else ()), *several)

@@ -120,7 +120,8 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
             raise ConfigurationError(f"No worker implements the step {spec.role.value!r} of {spec.name}.")
     placements = [place(spec, device) for spec in specs]
     for spec, placement in zip(specs, placements, strict=True):
-        precision = "" if spec.precision is Precision.FLOAT32 else f" in {spec.precision}"
+        chosen = spec.precision_on(placement.device)
+        precision = "" if chosen is Precision.FLOAT32 else f" in {chosen}"
         log.info("%s runs on %s%s: %s", spec.name, placement.device, precision, placement.reason)
     models = []
     for spec, placement in zip(specs, placements, strict=True):

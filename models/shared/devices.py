@@ -26,10 +26,11 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The device of a model (``cpu``, ``cuda``, ``cuda:1``), and why it is that one."""
+    """The device of a model (``cpu``, ``cuda``, ``cuda:1``), why it is that one, and what runs the model there."""
 
     device: str
     reason: str
+    runtime: Runtime | None = None
 
 
 def parse(device: str) -> tuple[str, int]:
@@ -46,21 +47,27 @@ def place(spec: ModelSpec, process: str) -> Placement:
 
     Raises `core.errors.ConfigurationError` if a CUDA device is requested by name and cannot be used."""
     asked, who = (spec.device, "models.yaml") if spec.device else (process, "CHORUS_DEVICE")
-    runtime = family_of(spec.type).runtime
+    runtime = runtime_on(spec, "cuda")
     if asked == "cpu":
-        return Placement("cpu", f"{who} says cpu")
+        return Placement("cpu", f"{who} says cpu", runtime_on(spec, "cpu"))
     if runtime is None:
         return Placement("cpu", f"models of type {spec.type} use no GPU")
     if asked == "auto":
         # Without a device no runtime needs to be imported to ask it.
         if not cuda_devices() or not usable(runtime):
-            return Placement("cpu", _lack(runtime))
-        return Placement("cuda", f"{_NAMES[runtime][0]} can use a CUDA device")
+            return Placement("cpu", _lack(runtime), runtime_on(spec, "cpu"))
+        return Placement("cuda", f"{_NAMES[runtime][0]} can use a CUDA device", runtime)
     _, number = parse(asked)
     if (count := usable(runtime)) <= number:
         reason = f"{_NAMES[runtime][0]} sees {count} CUDA devices" if count else _lack(runtime)
         raise ConfigurationError(f"{spec.name} cannot run on {asked}, as {who} says: {reason}")
-    return Placement(asked, f"{who} says {asked}")
+    return Placement(asked, f"{who} says {asked}", runtime)
+
+
+def runtime_on(spec: ModelSpec, device: str) -> Runtime | None:
+    """The runtime of a model on ``device``: its entry's, else its family's. None if the family has none."""
+    family = family_of(spec.type)
+    return spec.runtime or (family.cuda_runtime if parse(device)[0] == "cuda" else None) or family.runtime
 
 
 def cuda_devices() -> int:

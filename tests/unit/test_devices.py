@@ -282,4 +282,4 @@ def test_an_entry_says_device_and_precision(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text(MODELS_FILE)
     first, second = read_catalog(tmp_path / "models.yaml").models.values()
     assert (first.device, second.device) == (None, "cpu")
-    assert first.precision is Precision.FLOAT32
+    assert first.precision_on("cpu") is first.precision_on("cuda:1") is Precision.FLOAT32

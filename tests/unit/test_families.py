@@ -133,7 +133,7 @@ def test_a_process_runs_a_family_of_a_folder_outside(tmp_path: Path) -> None:
         "from models.base import Item\nfrom models.catalog import load_catalog, model_class\n"
         "spec = load_catalog().get('hum-1')\nmodel = model_class(spec)(spec, None)\n"
         "[speech] = model.run([Item({'samples': 7})])\n"
-        "print(type(model).__module__, len(speech.samples), spec.device, spec.precision)"
+        "print(type(model).__module__, len(speech.samples), spec.device, spec.precision_on('cuda:1'))"
     )
     env = {
         **os.environ,
@@ -174,6 +174,16 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_families([tmp_path / "nowhere"])
 
 
+def test_a_folder_can_have_several_families(tmp_path: Path) -> None:
+    text = (
+        "from core.names import Role\nfrom models.base import Family\n"
+        "FAMILIES = tuple(Family(type=t, role=Role.EMBED, model='models.pair:M') for t in ('left', 'right'))"
+    )
+    assert set(read_families([family(tmp_path, "pair", text=text)])) == {*TYPES, "left", "right"}
+    with pytest.raises(ConfigurationError, match="FAMILIES is not a tuple"):
+        read_families([family(tmp_path / "other", "list_of", text="FAMILIES = ['left']")])
+
+
 def test_what_is_no_family_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "README.md").touch()
@@ -202,8 +212,9 @@ def test_the_precision_is_part_of_the_weights_name() -> None:
     spec = load_catalog().get("ge2e")
     plain = spec.fingerprint()
     assert plain == spec.weights["model"].sha256[:16], "artifacts made before keep their names"
-    names = {dataclasses.replace(spec, precision=precision).fingerprint() for precision in Precision}
-    assert names == {plain, f"{plain}-float16", f"{plain}-bfloat16"}
+    names = {dataclasses.replace(spec, precision={"cuda": precision}).fingerprint() for precision in Precision}
+    assert names == {plain, f"{plain}-cuda-tf32", f"{plain}-cuda-float16", f"{plain}-cuda-bfloat16"}
+    assert dataclasses.replace(spec, precision={"cpu": Precision.TF32}).fingerprint() == plain, "a CPU has no TF32"
     assert dataclasses.replace(spec, device="cuda:1").fingerprint() == plain
 
 
@@ -212,6 +223,10 @@ def test_the_precision_is_part_of_the_weights_name() -> None:
     [
         ("precision: float16", r"precision: .*float32.*|runs in float32, not float16"),
         ("precision: float64", "precision"),
+        ("precision: {cuda: float16}", "runs in float32, not float16"),
+        ("precision: {gpu: float32}", "precision"),
+        ("runtime: torch", "no runtime that can be chosen, not torch"),
+        ("runtime: tensorrt", "runtime"),
         ("device: gpu", "device"),
         ("device: 'cuda:'", "device"),
     ],
