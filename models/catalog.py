@@ -181,7 +181,7 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
 def _precision(entry: _ModelEntry) -> dict[str, Precision]:
     """The precision by kind of device: the entry's one is that of both."""
     asked = entry.precision
-    return dict(asked) if isinstance(asked, dict) else {kind: asked for kind in ("cpu", "cuda")}
+    return {**asked} if isinstance(asked, dict) else dict.fromkeys(("cpu", "cuda"), asked)
 
 
 def _check_runtime(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:
