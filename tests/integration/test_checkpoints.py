@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.checkpoints import parity
 from tests.checkpoints.mms import CHARACTERS, mms
 from tests.checkpoints.openvoice import openvoice_base, openvoice_converter, source_embedding
-from tests.checkpoints.parity import mms_reference
 from tests.checkpoints.tensors import digest
 
 #: of the small checkpoints with seed 0: another digest makes `openvoice_parity.npz` stale
@@ -75,11 +75,11 @@ def test_only_the_second_converter_zeroes_its_speaker(tmp_path: Path) -> None:
 @pytest.mark.parametrize("weight_norm", ["parametrizations", "weight_g"])
 def test_transformers_speaks_from_each_spelling(weight_norm: Any, pickled: bool, tmp_path: Path) -> None:
     tokens = [0, 6, 0, 7, 0, 21, 0, 21, 0, 22, 0]
-    expected, samples = mms_reference(mms(tmp_path / "plain", size="small"), tokens)
+    expected, samples = parity.mms_reference(mms(tmp_path / "plain", size="small"), tokens)
     assert len(expected) == len(tokens) and 1 < expected.mean() < 6
     assert samples.size == expected.sum() * 256 and 0.05 < samples.std() < 0.5
     folder = mms(tmp_path / "other", size="small", weight_norm=weight_norm, pickled=pickled)
-    durations, other = mms_reference(folder, tokens)
+    durations, other = parity.mms_reference(folder, tokens)
     assert np.array_equal(durations, expected) and np.array_equal(samples, other)
 
 
@@ -89,3 +89,23 @@ def test_the_tokenizer_is_that_of_the_hub(tmp_path: Path) -> None:
     tokens = AutoTokenizer.from_pretrained(mms(tmp_path, size="small"))("Hi, you")["input_ids"]
     assert tokens == [0, 6, 0, 18, 0, 19, 0, 3, 0, 22, 0, 4, 0]
     assert [CHARACTERS[i] for i in tokens[1::2]] == list("hi you")
+
+
+def test_the_figures_of_upstream_belong_to_these_checkpoints(tmp_path: Path) -> None:
+    figures = parity.figures()
+    assert digest(state_of(openvoice_base(tmp_path / "base"))) == figures["base_digest"]
+    for version in ("v1", "v2"):
+        converter = openvoice_converter(tmp_path / version, version=version)
+        assert digest(state_of(converter)) == figures["converter_digest"]
+
+
+def test_a_difference_is_seen_wherever_it_is() -> None:
+    figures = parity.figures()
+    whole, length = "base_0_speed1.0", int(figures["converted_v1_1_length"])
+    samples = figures[f"{whole}_samples"].copy()
+    assert parity.difference(whole, samples, figures) == 0
+    samples[4321] += 0.25
+    assert parity.difference(whole, samples, figures) == pytest.approx(0.25)
+    with pytest.raises(AssertionError, match="samples, not"):
+        parity.difference("converted_v1_1", np.zeros(length + 1, np.float32), figures)
+    assert parity.difference("converted_v1_1", np.zeros(length, np.float32), figures) > 0.5
