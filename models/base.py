@@ -225,12 +225,24 @@ class Frontend(ABC):
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsReport:
+    """What `Model.load` made of a checkpoint's tensors. One that is missing, unexpected or of the wrong shape is not in
+    a report: `Model.load` raises `core.errors.WeightsError`."""
+
+    loaded: int = 0  #: number of tensors that were loaded
+    unused: tuple[str, ...] = ()  #: names of those that are known and not needed, such as a scale of the training loss
+
+
 class Model(ABC):
     """One model on one device. ``run`` is called from one thread at a time.
 
     A ``run`` that may take long calls ``pause`` between its pieces. There ``batch_timeout`` restarts and short items
     may run first: ``run`` may be called again inside ``pause``, so it must not keep state of its items on the model.
     """
+
+    #: set by `load` of a family that reads tensors by name; None where a runtime reads its own format whole
+    report: WeightsReport | None = None
 
     def __init__(self, spec: ModelSpec, files: Callable[[str], Path]) -> None:
         self.spec = spec

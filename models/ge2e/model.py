@@ -34,6 +34,7 @@ class Ge2eModel(Model):
         self._torch = torch
         self._device = open_device(device)
         self._network = Network(read_tensors(self.files("model"), self.spec.name, "model_state"), self._device)
+        self.report = self._network.report
         with torch.inference_mode():
             self._network(torch.ones(1, 160, 40, device=self._device))
 

@@ -6,6 +6,7 @@ Imports torch: only `Model.load` may import this module.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 import torchaudio
@@ -21,6 +22,7 @@ STEP = 80  #: frames between the starts of two partials
 MIN_COVERAGE = 0.75  #: of a last partial that is filled up with silence; below, it is left out
 DIMENSIONS = 256
 
+_LOSS = ("similarity_weight", "similarity_bias")  #: the scale and shift of the loss, in the checkpoint
 _FRAME = 400  #: samples: 25 ms
 _BINS = 40
 _LOUDNESS = -30.0  #: dBFS that quieter recordings are raised to
@@ -35,9 +37,9 @@ class Network(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(_BINS, DIMENSIONS, 3, batch_first=True)
         self.linear = nn.Linear(DIMENSIONS, DIMENSIONS)
-        # The checkpoint also contains the scale and shift of the loss.
-        own = {name: w for name, w in weights.items() if name.startswith(("lstm.", "linear."))}
-        load_strictly(self, own, "GE2E")
+        unused = tuple(name for name in _LOSS if name in weights)
+        own = {name: tensor for name, tensor in weights.items() if name not in unused}
+        self.report = replace(load_strictly(self, own, "GE2E"), unused=unused)
         self.to(device, torch.float32)
         self._window = torch.hann_window(_FRAME, device=device)
         # The mel filters of librosa's defaults, which the network was trained on.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigurationError, WeightsError
+from models.base import WeightsReport
 from models.shared.devices import parse
+
+_NAMED = 10  #: tensors of one fault that a message names
 
 
 def open_device(device: str) -> torch.device:
@@ -38,12 +41,36 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
     return dict(found)
 
 
-def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> WeightsReport:
     """Load exactly these weights into ``module``, for use without gradients.
 
-    Raises `core.errors.WeightsError` if they are not those of ``kind``."""
+    Raises `core.errors.WeightsError` if they are not those of ``kind``, as `check_tensors` says."""
+    check_tensors({name: tuple(own.shape) for name, own in module.state_dict().items()}, tensors, kind)
     try:
         module.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
         raise WeightsError(f"These are not {kind} weights: {error}") from error
     module.eval().requires_grad_(False)
+    return WeightsReport(loaded=len(tensors))
+
+
+def check_tensors(expected: Mapping[str, Sequence[int]], tensors: Mapping[str, Tensor], kind: str) -> None:
+    """Compare a checkpoint with the ``expected`` shapes by name.
+
+    Raises `core.errors.WeightsError` that names what is missing, what is unexpected, what has the wrong shape and what
+    is not finite, if they are not exactly those."""
+    common = expected.keys() & tensors.keys()
+    wrong = sorted(name for name in common if tuple(tensors[name].shape) != tuple(expected[name]))
+    faults = {
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - expected.keys()),
+        "wrong shape": [f"{name} {list(tensors[name].shape)} instead of {list(expected[name])}" for name in wrong],
+        "not finite": sorted(name for name in common - set(wrong) if not torch.isfinite(tensors[name]).all()),
+    }
+    if found := [f"{fault}: {_listed(names)}" for fault, names in faults.items() if names]:
+        raise WeightsError(f"These are not {kind} weights: {'; '.join(found)}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
