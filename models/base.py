@@ -166,7 +166,7 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A speaker embedding: float32 [n], of unit length, computed by the model named ``model``."""
+    """A speaker embedding: float32 [n], computed by the model named ``model``; of unit length if `match` can use it."""
 
     vector: Samples
     model: str

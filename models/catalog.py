@@ -23,6 +23,8 @@ from models.families import family_at, family_of
 
 DEFAULT_FILE = Path(__file__).parent / "models.yaml"
 
+KINDS = ("cpu", "cuda")  #: of devices
+
 _STRICT = ConfigDict(extra="forbid")
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
@@ -162,7 +164,7 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
     if "cpu" not in entry.batch:
         raise yaml.error((*where, "batch"), f"models.{name}: batch has no bounds for cpu")
     for kind in entry.batch:
-        if kind not in ("cpu", "cuda"):
+        if kind not in KINDS:
             raise yaml.error((*where, "batch", kind), f"{kind!r} is no kind of device: cpu or cuda")
     for voice, item in entry.voices.items():
         if item.language not in entry.languages:
@@ -181,7 +183,7 @@ def _check_voices_and_bounds(yaml: YamlFile, name: str, entry: _ModelEntry, fami
 def _precision(entry: _ModelEntry) -> dict[str, Precision]:
     """The precision by kind of device: the entry's one is that of both."""
     asked = entry.precision
-    return {**asked} if isinstance(asked, dict) else dict.fromkeys(("cpu", "cuda"), asked)
+    return {str(kind): one for kind, one in asked.items()} if isinstance(asked, dict) else dict.fromkeys(KINDS, asked)
 
 
 def _check_runtime(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:

@@ -1,8 +1,8 @@
 """The model families: found by folder, checked when a process starts.
 
-A family is a folder with an ``__init__.py`` that exposes ``FAMILY`` (or ``FAMILIES``, a tuple). The folders of models/ are
-searched, then those of ``CHORUS_FAMILIES``. The latter are imported as ``models.NAME`` too, so a family can move into
-models/ unchanged.
+A family is a folder with an ``__init__.py`` that exposes ``FAMILY``, or several types in a tuple ``FAMILIES``. The
+folders of models/ are searched, then those of ``CHORUS_FAMILIES``. The latter are imported as ``models.NAME`` too, so a
+family can move into models/ unchanged.
 """
 
 from __future__ import annotations

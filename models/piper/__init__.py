@@ -1,4 +1,4 @@
-"""Piper: one small VITS voice per model, on ONNX Runtime.
+"""Piper: one small VITS voice per model, on ONNX Runtime on a CPU and on torch on a GPU.
 
 Any voice of rhasspy/piper (MIT) works: every quality, one speaker or many. An entry in ``models.yaml`` gives
 the weights ``model`` (the voice's ``.onnx``) and ``config`` (its ``.onnx.json``).
@@ -10,7 +10,7 @@ options that a job sets.
 
 from __future__ import annotations
 
-from core.names import Role, Runtime
+from core.names import Precision, Role, Runtime
 from models.base import Family, Option
 
 FAMILY = Family(
@@ -29,4 +29,6 @@ FAMILY = Family(
     },
     weights=("model", "config"),
     runtime=Runtime.ONNX,
+    cuda_runtime=Runtime.TORCH,
+    precisions=(Precision.FLOAT32, Precision.TF32, Precision.BFLOAT16),
 )

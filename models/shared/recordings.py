@@ -16,7 +16,7 @@ from audio.samples import Samples
 from core.errors import ModelFailed, NoSpeech
 from models.base import Item, Recording
 
-RATE = 16_000  #: Hz
+RATE = 16_000  #: Hz, if a model does not hear another
 
 MAX_SPEECH = 60.0  #: seconds that are heard: a voice is known long before
 MIN_SPEECH = 0.5  #: seconds below which nothing is said of a voice
@@ -26,30 +26,30 @@ SILENCE = 1e-4  #: root mean square below which there is nothing to hear: -80 dB
 MAX_SEGMENTS = 100_000
 
 
-def frames_heard(item: Item) -> int:
+def frames_heard(item: Item, rate: int = RATE) -> int:
     """The maximum number of frames of 10 ms that are used, computed without reading the recording; at least 1."""
-    return max(1, math.ceil(min(MAX_SPEECH, len(item.inputs["samples"]) / RATE) * 100))
+    return max(1, math.ceil(min(MAX_SPEECH, len(item.inputs["samples"]) / rate) * 100))
 
 
-def speech(item: Item) -> Samples:
-    """The speech of an item as float32 [n] mono at 16 kHz, between `MIN_SPEECH` and `MAX_SPEECH` seconds.
+def speech(item: Item, rate: int = RATE) -> Samples:
+    """The speech of an item as float32 [n] mono at ``rate`` Hz, between `MIN_SPEECH` and `MAX_SPEECH` seconds.
 
-    The item's ``inputs``: ``samples`` float32 [n] mono, ``rate`` 16,000 Hz and optionally ``segments``, a list of
+    The item's ``inputs``: ``samples`` float32 [n] mono, that ``rate`` and optionally ``segments``, a list of
     ``[start, end]`` in seconds in any order. Segments may overlap and exceed the recording; gaps up to `MAX_GAP` are
     kept, longer ones are cut out. Without ``segments`` the recording is used from its start.
 
     Raises `core.errors.NoSpeech` if there are no segments or only silence (``no_speech``) or less than `MIN_SPEECH`
     (``too_little_speech``), `core.errors.ModelFailed` for invalid inputs.
     """
-    samples = recording_of(item, "A speaker encoder")
+    samples = recording_of(item, "A speaker encoder", rate)
     given = item.inputs.get("segments")
-    spans = [(0, len(samples))] if given is None else _merged(_spans(given, len(samples)))
+    spans = [(0, len(samples))] if given is None else _merged(_spans(given, len(samples), rate), rate)
     if not spans:
         raise NoSpeech()
-    heard = np.concatenate([samples[start:end] for start, end in _first(spans, int(MAX_SPEECH * RATE))])
-    if len(heard) < MIN_SPEECH * RATE:
+    heard = np.concatenate([samples[start:end] for start, end in _first(spans, int(MAX_SPEECH * rate))])
+    if len(heard) < MIN_SPEECH * rate:
         raise NoSpeech(
-            f"The recording contains {len(heard) / RATE:.2f} s of speech; the minimum is {MIN_SPEECH} s.",
+            f"The recording contains {len(heard) / rate:.2f} s of speech; the minimum is {MIN_SPEECH} s.",
             code="too_little_speech",
         )
     if not np.isfinite(heard).all():
@@ -59,12 +59,12 @@ def speech(item: Item) -> Samples:
     return heard
 
 
-def recording_of(item: Item, who: str) -> Recording:
-    """The item's ``samples``. Raises `core.errors.ModelFailed` if they are not a recording at 16 kHz; ``who`` names the
-    model."""
-    rate, samples = item.inputs.get("rate"), item.inputs.get("samples")
-    if rate != RATE:
-        raise ModelFailed(f"{who} requires {RATE} Hz, not {rate}.")
+def recording_of(item: Item, who: str, rate: int = RATE) -> Recording:
+    """The item's ``samples``. Raises `core.errors.ModelFailed` if they are not a recording at ``rate`` Hz; ``who``
+    names the model."""
+    given, samples = item.inputs.get("rate"), item.inputs.get("samples")
+    if given != rate:
+        raise ModelFailed(f"{who} requires {rate} Hz, not {given}.")
     if isinstance(samples, np.ndarray | list | tuple | int | float | str | bytes | None):
         samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype != np.float32:
@@ -72,7 +72,7 @@ def recording_of(item: Item, who: str) -> Recording:
     return cast(Recording, samples)
 
 
-def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, int]]:
+def _spans(segments: Iterable[Sequence[float]], length: int, rate: int) -> list[tuple[int, int]]:
     """First and last sample of each segment within the recording, in order of time."""
     try:
         times = np.asarray(list(segments), np.float64).reshape(-1, 2)
@@ -80,15 +80,15 @@ def _spans(segments: Iterable[Sequence[float]], length: int) -> list[tuple[int, 
         raise ModelFailed("Segments must be pairs of start and end in seconds.") from error
     if len(times) > MAX_SEGMENTS or not np.isfinite(times).all():
         raise ModelFailed(f"Segments must be at most {MAX_SEGMENTS} pairs of finite seconds.")
-    limits = np.clip(np.rint(times * RATE), 0, length).astype(np.int64).tolist()
+    limits = np.clip(np.rint(times * rate), 0, length).astype(np.int64).tolist()
     return sorted((start, end) for start, end in limits if end > start)
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merged(spans: Iterable[tuple[int, int]], rate: int) -> list[tuple[int, int]]:
     """Spans in order of time, merged if they overlap or are at most `MAX_GAP` apart."""
     merged: list[tuple[int, int]] = []
     for start, end in spans:
-        if merged and start - merged[-1][1] <= MAX_GAP * RATE:
+        if merged and start - merged[-1][1] <= MAX_GAP * rate:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
             merged.append((start, end))

@@ -41,6 +41,16 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
     return dict(found)
 
 
+def read_safetensors(path: Path, model: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU. Raises `core.errors.WeightsError` if it cannot be read."""
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises classes of its own
+        raise WeightsError(f"{model}: the weights file {path.name} cannot be read.") from error
+
+
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> WeightsReport:
     """Load exactly these weights into ``module``, for use without gradients.
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -20,6 +20,7 @@ from models.base import Bounds, Item, ModelSpec, Speech
 from models.catalog import load_catalog
 from models.piper.frontend import PiperFrontend
 from models.piper.model import PiperModel
+from models.piper.onnx_voices import OnnxVoices
 from models.weights import WeightsCache, files_of
 
 TEXTS = [
@@ -190,8 +191,9 @@ class FailsInCompany:
 def test_a_failing_batch_is_done_one_by_one(files: Files, items: list[Item], message: str, code: str) -> None:
     model = load(files, padded=True)
     expected = [alone(model, item) for item in items]
-    poison = expected[2].size // model.hop
-    model._decoder = FailsInCompany(model._decoder, message, poison)
+    voices = cast(OnnxVoices, model.network)
+    poison = expected[2].size // voices.hop
+    voices._decoder = FailsInCompany(voices._decoder, message, poison)
     outcomes = model.run(items)
     assert isinstance(outcomes[2], ChorusError) and outcomes[2].code == code
     for i in (0, 1, 3):

@@ -74,7 +74,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(monkeypatch)
 
 
-PIPER, SILERO, WHISPER = (load_catalog().get(name) for name in ("piper-joe", "silero", "whisper-tiny.en"))
+PIPER, KOKORO, SILERO, WHISPER = (
+    load_catalog().get(name) for name in ("piper-joe", "kokoro", "silero", "whisper-tiny.en")
+)
 SIMULATED = next(iter(read_catalog(ROOT / "benchmarks/models.yaml").models.values()))
 
 
@@ -87,11 +89,12 @@ def on(spec: ModelSpec, device: str | None) -> ModelSpec:
     [
         # No GPU: everything on the CPU.
         (PIPER, None, "auto", {}, "cpu", "there is no CUDA device"),
-        (PIPER, None, "cpu", {"driver": 1, "onnx": 1}, "cpu", "CHORUS_DEVICE says cpu"),
+        (PIPER, None, "cpu", {"driver": 1, "torch": 1}, "cpu", "CHORUS_DEVICE says cpu"),
         # A GPU, and runtimes that are built for the CPU: each model by its own runtime.
-        (PIPER, None, "auto", {"driver": 1, "torch": 1}, "cpu", "install onnxruntime-gpu"),
+        (KOKORO, None, "auto", {"driver": 1, "torch": 1}, "cpu", "install onnxruntime-gpu"),
         (SILERO, None, "auto", {"driver": 1, "torch": 1}, "cuda", "torch can use"),
-        (PIPER, None, "auto", {"driver": 1, "onnx": 1}, "cuda", "ONNX Runtime can use"),
+        (PIPER, None, "auto", {"driver": 1, "torch": 1}, "cuda", "torch can use"),
+        (KOKORO, None, "auto", {"driver": 1, "onnx": 1}, "cuda", "ONNX Runtime can use"),
         (SILERO, None, "auto", {"driver": 1, "onnx": 1}, "cpu", "the installed torch"),
         (WHISPER, None, "auto", {"driver": 1, "ctranslate2": 1}, "cuda", "CTranslate2 can use"),
         (WHISPER, None, "auto", {"driver": 1, "torch": 1}, "cpu", "the installed CTranslate2"),
@@ -100,7 +103,7 @@ def on(spec: ModelSpec, device: str | None) -> ModelSpec:
         (SIMULATED, None, "auto", {"driver": 1, "onnx": 1, "torch": 1}, "cpu", "no GPU"),
         (SIMULATED, None, "cuda", {"driver": 1, "onnx": 1, "torch": 1}, "cpu", "no GPU"),
         # By name.
-        (PIPER, None, "cuda:1", {"driver": 2, "onnx": 2}, "cuda:1", "CHORUS_DEVICE says cuda:1"),
+        (PIPER, None, "cuda:1", {"driver": 2, "torch": 2}, "cuda:1", "CHORUS_DEVICE says cuda:1"),
         (SILERO, "cuda", "cpu", {"driver": 1, "torch": 1}, "cuda", "models.yaml says cuda"),
         (SILERO, "cuda:1", "cuda:0", {"driver": 2, "torch": 2}, "cuda:1", "models.yaml"),
         (SILERO, "cpu", "cuda", {"driver": 1, "torch": 1}, "cpu", "models.yaml says cpu"),
@@ -119,7 +122,8 @@ def test_where_a_model_runs(
 @pytest.mark.parametrize(
     ("spec", "own", "process", "machine", "reason"),
     [
-        (PIPER, None, "cuda", {"driver": 1}, "CHORUS_DEVICE says: the installed ONNX Runtime"),
+        (KOKORO, None, "cuda", {"driver": 1}, "CHORUS_DEVICE says: the installed ONNX Runtime"),
+        (PIPER, None, "cuda", {"driver": 1, "onnx": 1}, "CHORUS_DEVICE says: the installed torch"),
         (PIPER, "cuda", "cpu", {}, "models.yaml says: there is no CUDA device"),
         (SILERO, None, "cuda:2", {"driver": 2, "torch": 2}, "torch sees 2 CUDA devices"),
         (WHISPER, None, "cuda", {"driver": 1, "torch": 1}, "install ctranslate2"),
@@ -186,7 +190,7 @@ def test_a_process_is_told_of_a_device_that_is_none(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("machine", "found"), [({}, {"cpu"}), ({"driver": 1, "torch": 1}, {"cpu"}), ({"driver": 1, "onnx": 1}, {"cuda"})]
+    ("machine", "found"), [({}, {"cpu"}), ({"driver": 1, "torch": 1}, {"cuda"}), ({"driver": 1, "onnx": 1}, {"cpu"})]
 )
 def test_chorus_up_asks_where_its_models_run(host: Host, machine: dict[str, Any], found: set[str]) -> None:
     host.has(**machine)

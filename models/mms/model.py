@@ -1,0 +1,31 @@
+"""The voices of MMS-TTS."""
+
+from __future__ import annotations
+
+from models.vits.rows import Voices
+from models.vits.synthesizer import Speaking, VitsSynthesizer
+
+MAX_TOKENS = 3072  #: of an utterance, blanks counted; attention takes memory by its square
+
+
+class MmsModel(VitsSynthesizer):
+    """A checkpoint of transformers' ``VitsModel``."""
+
+    def open(self, device: str) -> tuple[Speaking, Voices]:
+        from models.mms.checkpoint import read_configuration, read_network
+        from models.shared.torch import open_device
+        from models.vits.speaking import TorchVoices
+
+        configuration = read_configuration(self.files("config"))
+        network, self.report = read_network(self.files("model"), configuration, self.spec.name)
+        voices = Voices(
+            symbols=configuration.vocab_size,
+            speakers=configuration.num_speakers,
+            max_tokens=MAX_TOKENS,
+            rate=configuration.sampling_rate,
+            length_scale=1 / configuration.speaking_rate,
+            noise_scale=configuration.noise_scale,
+            noise_w=configuration.noise_scale_duration,
+        )
+        place = open_device(device)
+        return TorchVoices(network.settle(place, self.spec.precision_on(device)), voices, place), voices

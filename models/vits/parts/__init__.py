@@ -1,0 +1,1 @@
+"""The parts of a VITS network, each a torch module."""

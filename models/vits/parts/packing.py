@@ -1,0 +1,76 @@
+"""Many sequences end to end in one row, with gaps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Packing:
+    """Where items stand in one row: ``lengths`` frames each, ``gap`` frames apart.
+
+    A convolution whose input is zero in the gaps gives each item what it would give it alone, since an item alone is
+    padded with zeros. Biases fill the gaps again, so they are cleared after each layer, which costs little: a gap is a
+    few frames. ``gap`` must be as wide as the widest convolution reaches.
+    """
+
+    def __init__(self, lengths: Sequence[int], gap: int, device: torch.device) -> None:
+        self.lengths = tuple(lengths)
+        self.gap = gap
+        self.device = device
+        steps = np.asarray(self.lengths, np.int64) + gap
+        self.starts: tuple[int, ...] = tuple((np.cumsum(steps) - steps).tolist())
+        #: frames of the row; after the last item there is no gap
+        self.total = int(steps.sum()) - gap
+        self._gaps: dict[int, Tensor] = {}
+
+    def spans(self, rate: int = 1) -> list[slice]:
+        """The place of each item, at ``rate`` samples per frame."""
+        pairs = zip(self.starts, self.lengths, strict=True)
+        return [slice(start * rate, (start + length) * rate) for start, length in pairs]
+
+    def clear(self, row: Tensor, rate: int = 1) -> Tensor:
+        """Set the gaps of ``row`` [1, channels, total x rate] to zero, in place. Returns it."""
+        if len(self.lengths) > 1:
+            row.index_fill_(2, self._columns(rate), 0.0)
+        return row
+
+    @cached_property
+    def owners(self) -> Tensor:
+        """The item of each frame, int64 [total]; a gap belongs to the item before it."""
+        numbers = np.repeat(np.arange(len(self.lengths)), np.asarray(self.lengths) + self.gap)[: self.total]
+        return to_device(numbers, self.device)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """The ``values`` [items, channels, 1] of each item at each of its frames: [1, channels, total], or
+        [1, channels, 1] for one item."""
+        if len(self.lengths) == 1:
+            return values
+        return values[:, :, 0].t().index_select(1, self.owners)[None]
+
+    def pack(self, rows: Sequence[NDArray[np.float32]]) -> Tensor:
+        """The items' own ``rows`` [channels, frames] as one row [1, channels, total] on the device."""
+        packed = np.zeros((1, rows[0].shape[0], self.total), np.float32)
+        for row, span in zip(rows, self.spans(), strict=True):
+            packed[0, :, span] = row
+        return to_device(packed, self.device)
+
+    def _columns(self, rate: int) -> Tensor:
+        if rate not in self._gaps:
+            ends = [span.stop for span in self.spans(rate)[:-1]]
+            columns = np.asarray(ends, np.int64)[:, None] + np.arange(self.gap * rate)
+            self._gaps[rate] = to_device(columns.reshape(-1), self.device)
+        return self._gaps[rate]
+
+
+def to_device(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """The array on the device. A copy to a GPU does not wait: it is made from pinned memory."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
