@@ -108,8 +108,7 @@ def read_network(path: Path, configuration: Configuration, name: str) -> tuple[N
     stochastic = configuration.use_stochastic_duration_prediction
     tensors = _translated(fold(read(path, name)), stochastic)
     network = Network(_sizes(configuration))
-    left = load_network(network, tensors, "MMS", r"enc_q\.|sdp\.post_|sdp\.flows\.1\.")
-    return network, WeightsReport(loaded=len(tensors) - len(left), unused=left)
+    return network, load_network(network, tensors, "MMS", r"enc_q\.|sdp\.post_|sdp\.flows\.1\.")
 
 
 def _translated(tensors: dict[str, Tensor], stochastic: bool) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from models.openvoice import EMBEDDING
 from models.shared.torch import read_tensors
 from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
 from models.vits.network import Network
-from models.vits.weights import fold, load_network
+from models.vits.weights import load_network
 
 _Size = Annotated[int, Field(ge=1, le=8192)]
 
@@ -92,10 +92,8 @@ def read_source(path: Path, name: str) -> Samples:
 
 
 def _read(path: Path, sizes: NetworkSizes, name: str, unused: str) -> tuple[Network, WeightsReport]:
-    tensors = fold(read_tensors(path, name, "model"))
     network = Network(sizes)
-    left = load_network(network, tensors, "OpenVoice", unused)
-    return network, WeightsReport(loaded=len(tensors) - len(left), unused=left)
+    return network, load_network(network, read_tensors(path, name, "model"), "OpenVoice", unused)
 
 
 def speaker_sizes(configuration: Configuration) -> NetworkSizes:

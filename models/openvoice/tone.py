@@ -52,9 +52,7 @@ class ToneNetwork:
         self.rate, self.hop = data.sampling_rate, network.hop
         self._fft, self._window = data.filter_length, torch.hann_window(data.win_length, device=device)
         self._margin = (data.filter_length - self.hop) // 2
-        self._shortest = (
-            self._margin + self.hop + 1
-        )  # samples that a reflection needs; silence fills up what is shorter
+        self._shortest = self._margin + self.hop + 1  # samples that a reflection needs
         self._zero_g = configuration.model.zero_g
         self.forwards = 0
 
@@ -123,6 +121,7 @@ class ToneNetwork:
         """Linear spectrograms float32 [recordings, bins, frames of the longest], and their lengths in frames.
 
         If ``whole``, a last frame that is not full is completed by the recording's reflection, else it is dropped."""
+        # Silence fills up what is too short for a reflection.
         filled = [np.pad(samples, (0, max(0, self._shortest - len(samples)))) for samples in recordings]
         lengths = [len(samples) // self.hop for samples in filled]
         if whole:

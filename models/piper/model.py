@@ -35,8 +35,8 @@ class PiperModel(VitsSynthesizer):
             from models.vits.speaking import TorchVoices
 
             place = open_device(device)
-            network = read_network(graph, self.spec.name).settle(place, self.spec.precision_on(device))
-            return TorchVoices(network, voices, place), voices
+            network, self.report = read_network(graph, self.spec.name)
+            return TorchVoices(network.settle(place, self.spec.precision_on(device)), voices, place), voices
         from models.piper.onnx_voices import OnnxVoices
 
         return OnnxVoices(graph, self.spec.name, voices, device, self.bounds), voices

@@ -18,6 +18,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from torch import Tensor
 
 from core.errors import WeightsError
+from models.base import WeightsReport
 from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
 from models.vits.network import Network
 from models.vits.weights import load_network
@@ -25,15 +26,14 @@ from models.vits.weights import load_network
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
-def read_network(model: ModelProto, name: str) -> Network:
+def read_network(model: ModelProto, name: str) -> tuple[Network, WeightsReport]:
     """The network of a voice named ``name``, with its weights. Raises `core.errors.WeightsError`."""
     voice = _Voice(model)
     try:
         network = Network(_sizes(voice))
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise WeightsError(f"{name}: the ONNX file is not that of a Piper voice: {error!r}") from error
-    load_network(network, voice.tensors, "Piper")
-    return network
+    return network, load_network(network, voice.tensors, "Piper")
 
 
 class _Voice:

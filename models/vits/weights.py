@@ -5,17 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from models.base import WeightsReport
 from models.shared.torch import load_strictly
 
 #: A regular expression, and what it becomes.
 Renaming: TypeAlias = tuple[str, str | Callable[[re.Match[str]], str]]
-
-Part = TypeVar("Part", bound=nn.Module)
 
 #: How torch's two generations of weight normalization name magnitude and direction.
 _SPELLINGS = ((".weight_g", ".weight_v"), (".parametrizations.weight.original0", ".parametrizations.weight.original1"))
@@ -44,12 +44,12 @@ def renamed(tensors: Mapping[str, Tensor], patterns: Sequence[Renaming]) -> dict
     return {new(name): tensor for name, tensor in tensors.items()}
 
 
-def load_network(network: Part, tensors: Mapping[str, Tensor], kind: str, unused: str = "") -> tuple[str, ...]:
-    """Load exactly these weights. Returns the names of those that the network has no use for: they match the regular
-    expression ``unused`` and may be missing.
+def load_network(network: nn.Module, tensors: Mapping[str, Tensor], kind: str, unused: str = "") -> WeightsReport:
+    """Load exactly these weights. The network has no use for tensors that match the regular expression ``unused``,
+    which may be missing.
 
     Raises `core.errors.WeightsError` for any other tensor that is missing or superfluous, or of another shape."""
     folded = fold(tensors)
-    left = tuple(sorted(name for name in folded if unused and re.match(unused, name)))
-    load_strictly(network, {name: tensor for name, tensor in folded.items() if name not in set(left)}, kind)
-    return left
+    left = {name for name in folded if unused and re.match(unused, name)}
+    report = load_strictly(network, {name: tensor for name, tensor in folded.items() if name not in left}, kind)
+    return replace(report, unused=tuple(sorted(left)))

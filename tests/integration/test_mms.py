@@ -51,7 +51,7 @@ def test_it_gives_what_transformers_gives(folder: Path, model: MmsModel, speed: 
 
 
 def test_it_is_the_same_in_any_company(model: MmsModel) -> None:
-    lengths = (7, 60, 23, 90, 23, 41, 12, 75)
+    lengths = (2, 24, 9, 30, 10, 16, 5, 27)
     items = [
         Item({"tokens": [0, *((i * j * 5 + j) % 37 for j in range(length)), 0]}, {"speed": 1 + 0.1 * i}, seed=i)
         for i, length in enumerate(lengths)
@@ -80,7 +80,7 @@ def test_a_broken_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
         save_file(tensors, tmp_path / "model.safetensors")
         return load(MmsModel, "mms", {**files, "model": tmp_path / "model.safetensors"}, sample_rate=16_000)
 
-    check_refusals(changed, whole, "decoder.conv_post.weight")
+    check_refusals(changed, whole, "decoder.conv_post.weight", "dec.conv_post.weight")
     (tmp_path / "model.safetensors").write_bytes(files["model"].read_bytes()[:50_000])
     with pytest.raises(WeightsError, match="cannot be read"):
         load(MmsModel, "mms", {**files, "model": tmp_path / "model.safetensors"}, sample_rate=16_000)
