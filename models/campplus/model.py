@@ -54,6 +54,7 @@ class CampplusModel(Model):
         self._torch = torch
         self._device = open_device(device)
         self._network = Network(read_tensors(self.files("model"), self.spec.name), self._device)
+        self.report = self._network.report
         warm = self.run([Item({"samples": _hum(), "rate": recordings.RATE})])[0]
         if not isinstance(warm, Embedding):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")

@@ -21,13 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.errors import WeightsError
+from models.base import WeightsReport
+from models.campplus.checkpoint import BINS, BLOCKS, CHANNELS, COUNTER, shapes
+from models.shared.torch import check_tensors
 
-BINS = 80
-DIMENSIONS = 192
-
-_CHANNELS = 32  #: of the front end, and what each dense layer adds
-_BLOCKS = ((12, 1), (24, 2), (16, 2))  #: layers and dilation
 _POOLED = 100  #: frames of one segment of a context-aware mask
 _GAP = 2  #: frames between recordings: what a kernel of 3 with dilation 2 sees
 _EPSILON = 1e-5  #: of the batch normalisations
@@ -113,14 +110,13 @@ class Network:
 
     def __init__(self, weights: Mapping[str, Tensor], device: torch.device) -> None:
         self._device = device
-        self._weights = {name: tensor.to(device, torch.float32) for name, tensor in weights.items()}
-        try:
-            self._read()
-        except (KeyError, RuntimeError, IndexError) as error:
-            raise WeightsError(f"These are not CAM++ weights: {error}") from error
+        unused = tuple(name for name in weights if name.endswith(COUNTER))
+        own = {name: tensor for name, tensor in weights.items() if name not in unused}
+        check_tensors(shapes(), own, "CAM++")
+        self._weights = {name: tensor.to(device, torch.float32) for name, tensor in own.items()}
+        self.report = WeightsReport(loaded=len(own), unused=unused)
+        self._read()
         del self._weights
-        if self._dense.weight.shape[0] != DIMENSIONS:
-            raise WeightsError(f"This CAM++ model has {self._dense.weight.shape[0]} dimensions, not {DIMENSIONS}.")
 
     @torch.inference_mode()
     def embed(self, features: Sequence[Tensor]) -> Tensor:
@@ -131,7 +127,7 @@ class Network:
         if len(rows) > 1:
             gap = x.new_zeros(_GAP, x.shape[1])
             x = torch.cat([part for row in rows for part in (row, gap)][:-1])
-        for (_, dilation), layers, transit in zip(_BLOCKS, self._blocks, self._transits, strict=True):
+        for (_, dilation), layers, transit in zip(BLOCKS, self._blocks, self._transits, strict=True):
             x = _block(x, layers, dilation, layout)
             x = _linear(_normalised(x, transit.scale, transit.shift), transit.linear)
         x = x.relu_()
@@ -158,13 +154,13 @@ class Network:
         self._last = self._convolution("head.conv2", "head.bn2")
         tdnn = self._folded("xvector.tdnn.linear", "xvector.tdnn.nonlinear.batchnorm")
         # The front end gives bins of channels here, where the checkpoint wants channels of bins.
-        weight = tdnn.weight.reshape(len(tdnn.weight), _CHANNELS, BINS // 8, -1).transpose(1, 2)
+        weight = tdnn.weight.reshape(len(tdnn.weight), CHANNELS, BINS // 8, -1).transpose(1, 2)
         self._tdnn = _Folded(weight.flatten(1).contiguous(), tdnn.bias)
         self._blocks, self._transits = [], []
-        for i, (count, _) in enumerate(_BLOCKS, start=1):
+        for i, (count, _) in enumerate(BLOCKS, start=1):
             self._blocks.append([self._layer(f"xvector.block{i}.tdnnd{j}") for j in range(1, count + 1)])
             # The last one is followed by a separate normalisation.
-            after = "xvector.out_nonlinear.batchnorm" if i == len(_BLOCKS) else None
+            after = "xvector.out_nonlinear.batchnorm" if i == len(BLOCKS) else None
             self._transits.append(self._transit(f"xvector.transit{i}", after))
         self._dense = self._pointwise("xvector.dense.linear", "xvector.dense.nonlinear.batchnorm")
 
@@ -232,7 +228,7 @@ def _normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 def _block(x: Tensor, layers: Sequence[_Dense], dilation: int, layout: _Layout) -> Tensor:
     """A densely connected block: [frames, channels] to [frames, channels + 32 x layers]."""
     frames, known = x.shape
-    grown = x.new_empty(frames, known + _CHANNELS * len(layers))
+    grown = x.new_empty(frames, known + CHANNELS * len(layers))
     grown[:, :known] = x
     for layer in layers:
         h = _linear(_normalised(grown[:, :known], layer.scale, layer.shift), layer.narrow).relu_()
@@ -242,8 +238,8 @@ def _block(x: Tensor, layers: Sequence[_Dense], dilation: int, layout: _Layout) 
         local[dilation:].addmm_(h[:-dilation], layer.local[0])
         local[:-dilation].addmm_(h[dilation:], layer.local[2])
         mask = _linear(_linear(layout.pooling @ h, layer.squeeze).relu_(), layer.excite).sigmoid_()
-        torch.mul(local, mask[layout.segment_of], out=grown[:, known : known + _CHANNELS])
-        known += _CHANNELS
+        torch.mul(local, mask[layout.segment_of], out=grown[:, known : known + CHANNELS])
+        known += CHANNELS
     return grown
 
 

@@ -24,7 +24,7 @@ def read_graph(path: Path, model: str) -> ModelProto:
     try:
         return onnx.load(str(path))
     except Exception as error:  # onnx and protobuf raise classes of their own
-        raise WeightsError(f"{model}: the ONNX file {path.name} cannot be read.") from error
+        raise WeightsError(f"{model}: the ONNX file {path.name} cannot be read: {str(error)[:200]}") from error
 
 
 def open_session(graph: bytes, device: str, model: str) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle  # the class of an error: nothing is unpickled
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,16 +30,18 @@ def open_device(device: str) -> torch.device:
 
 
 def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, or the one under its ``key``, on the CPU. No code of the file is run.
+    """The state dict of a checkpoint, or the one under its ``key``, on the CPU. No code of the file is run, and
+    nothing is inflated.
 
     Raises `core.errors.WeightsError` if it contains none."""
     try:
+        _check_archive(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zipfile and torch raise classes of their own
-        raise WeightsError(f"{model}: the weights file {path.name} cannot be read.") from error
+        raise WeightsError(f"{model}: the weights file {path.name} cannot be read: {_why(error)}.") from error
     if key is not None:
         found = found.get(key) if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+    if not isinstance(found, Mapping) or not all(_is_plain(tensor) for tensor in found.values()):
         raise WeightsError(f"{model}: {path.name} contains no {key or 'state dict'}.")
     return dict(found)
 
@@ -48,7 +53,35 @@ def read_safetensors(path: Path, model: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises classes of its own
-        raise WeightsError(f"{model}: the weights file {path.name} cannot be read.") from error
+        raise WeightsError(f"{model}: the weights file {path.name} cannot be read: {_why(error)}.") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raises `zipfile.BadZipFile` for an archive with compressed members: torch would inflate them, and writes none."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+            raise zipfile.BadZipFile("its content is compressed, which torch never writes")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor with numbers of its own, neither sparse nor quantized nor without data."""
+    if not isinstance(value, Tensor) or value.device.type != "cpu":
+        return False
+    return value.layout is torch.strided and not value.is_quantized
+
+
+def _why(error: Exception) -> str:
+    """Why a checkpoint cannot be read, without what torch advises: to run the code in it."""
+    text = str(error)
+    if code := re.search(r"GLOBAL (\S+)", text):
+        return f"it asks for code ({code[1]}), which is never run"
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no checkpoint of torch"
+    if isinstance(error, EOFError) or "zip archive" in text:
+        return "it is damaged or incomplete"
+    return text[:200].rstrip(".") or type(error).__name__
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> WeightsReport:

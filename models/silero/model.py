@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.samples import Samples
-from core.errors import ChorusError, ModelFailed, WeightsError
-from models.base import Item, Model, Output, Recording, Segments
+from core.errors import ChorusError, ModelFailed
+from models.base import Item, Model, Output, Recording, Segments, WeightsReport
 from models.shared.onnx import read_graph
 from models.shared.options import numbers
 from models.shared.recordings import RATE, recording_of
@@ -41,7 +41,9 @@ class SileroModel(Model):
         self.bounds = self.spec.bounds(device)
         self._torch = torch
         self._device = open_device(device)
-        self._network = _Network(torch, _read_weights(self.files("model"), self.spec.name), self._device)
+        weights = _read_weights(self.files("model"), self.spec.name)
+        self.report = WeightsReport(loaded=len(weights))
+        self._network = _Network(torch, weights, self._device)
         self.probabilities([Item({"samples": np.zeros(4 * WINDOW, np.float32), "rate": RATE})])
 
     def cost(self, item: Item) -> int:
@@ -112,9 +114,9 @@ class SileroModel(Model):
 class _Network:
     """The network in float32: a learned spectrogram, four convolutions, an LSTM and a logistic unit."""
 
-    def __init__(self, torch: Any, weights: Mapping[str, NDArray[np.float32]], device: Any) -> None:
+    def __init__(self, torch: Any, weights: Mapping[str, Any], device: Any) -> None:
         self.torch = torch
-        tensors = {k: torch.from_numpy(v.copy()).to(device) for k, v in weights.items()}
+        tensors = {name: tensor.to(device) for name, tensor in weights.items()}
         self.basis = tensors["model.stft.forward_basis_buffer"][:, 0].T.contiguous()  # [256, 258]
         self.convolutions = [
             (tensors[f"model.encoder.{i}.reparam_conv.weight"], tensors[f"model.encoder.{i}.reparam_conv.bias"])
@@ -175,14 +177,17 @@ def _samples(item: Item) -> Recording:
     return samples
 
 
-def _read_weights(path: Path, model: str) -> dict[str, Samples]:
+def _read_weights(path: Path, model: str) -> dict[str, Any]:
+    """The tensors of the graph, float32 on the CPU."""
+    import torch
     from onnx import numpy_helper
 
-    found = {t.name: numpy_helper.to_array(t) for t in read_graph(path, model).graph.initializer}
-    for name, shape in _SHAPES.items():
-        if name not in found or found[name].shape != shape:
-            raise WeightsError(f"{model} is not Silero VAD at 16 kHz: {name} is missing or has another shape")
-    return {name: found[name].astype(np.float32) for name in _SHAPES}
+    from models.shared.torch import check_tensors
+
+    graph = read_graph(path, model).graph
+    found = {t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer}
+    check_tensors(_SHAPES, found, "Silero VAD (16 kHz)")
+    return found
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {

@@ -26,11 +26,15 @@ KNOWN_RECORDING = "speakers/ls_1688/1688-142285-0002.flac"
 KNOWN = {40: 1.56119, 191: 1.33913, 79: 1.0918, 64: 1.07801, 21: 1.05034, 121: 0.94675, 153: 0.94253, 142: 0.93119}
 
 
-@pytest.fixture(scope="module")
-def model() -> CampplusModel:
+def model_file(name: str = "model") -> Path:
     from core.settings import load_settings
 
-    model = CampplusModel(SPEC, files_of(SPEC, WeightsCache(load_settings().cache)))
+    return files_of(SPEC, WeightsCache(load_settings().cache))(name)
+
+
+@pytest.fixture(scope="module")
+def model() -> CampplusModel:
+    model = CampplusModel(SPEC, model_file)
     model.load("cpu")
     return model
 
@@ -145,3 +149,30 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no weights")
     with pytest.raises(WeightsError):
         CampplusModel(SPEC, lambda name: path).load("cpu")
+
+
+def test_a_checkpoint_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "model.pt"
+    whole = torch.load(model_file(), weights_only=True)
+
+    def load(tensors: dict[str, torch.Tensor]) -> CampplusModel:
+        torch.save(tensors, path)
+        model = CampplusModel(SPEC, lambda name: path)
+        model.load("cpu")
+        return model
+
+    report = load(whole).report
+    assert report is not None and report.loaded == 815 and len(report.unused) == 122
+    assert all(name.endswith(".num_batches_tracked") for name in report.unused)
+    scale, kernel = "xvector.block2.tdnnd3.nonlinear1.batchnorm.weight", "head.conv1.weight"
+    without = {name: tensor for name, tensor in whole.items() if name != scale}
+    for broken, reason in [
+        (without, f"missing: {scale}"),
+        (whole | {"extra.weight": torch.zeros(3)}, "unexpected: extra.weight"),
+        (whole | {kernel: whole[kernel][:16]}, rf"wrong shape: {kernel} \[16, 1, 3, 3\] instead of \[32, 1, 3, 3\]"),
+        (whole | {kernel: torch.full_like(whole[kernel], torch.nan)}, f"not finite: {kernel}"),
+    ]:
+        with pytest.raises(WeightsError, match=reason):
+            load(broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from core.errors import ConfigurationError, WeightsError
 from core.names import Role
 from models.base import Bounds, ModelSpec, Part, WeightsFile
-from models.weights import WeightsCache, files_of
+from models.weights import MAX_BYTES, WeightsCache, files_of
 from tests.shared_data import ROOT
 
 
@@ -181,3 +182,21 @@ def test_processes_that_want_the_same_file_fetch_it_once(tmp_path: Path) -> None
     assert [process.returncode for process in running] == [0] * 4
     assert log.read_text() == "fetched\n"
     assert [Path(p).stat().st_size for p in printed] == [len(data)]
+
+
+def test_what_is_no_plain_file_is_refused_at_once(cache: WeightsCache, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.bin")
+    (tmp_path / "folder.bin").mkdir()
+    (tmp_path / "zero.bin").symlink_to("/dev/zero")
+    for name in ("pipe.bin", "folder.bin", "zero.bin"):
+        with pytest.raises(WeightsError, match=rf"{name} of file:.*not a plain file"):
+            cache.path("m", file_of(b"x", (f"file:{tmp_path}", name)))
+    assert everything_in(cache.root) == []
+
+
+def test_a_huge_file_is_refused_before_it_is_read(cache: WeightsCache, tmp_path: Path) -> None:
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(WeightsError, match=r"m/model\.bin is larger than \d+ bytes"):
+        cache.path("m", file_of(b"x", (f"file:{tmp_path}", "huge.bin")))
+    assert everything_in(cache.root) == []
