@@ -255,6 +255,11 @@ class Model(ABC):
     def load(self, device: str) -> None:
         """Read the weights onto ``device`` and warm up. Raises `core.errors.WeightsError`."""
 
+    def example(self) -> Mapping[str, Any]:
+        """Inputs of an item that only the family knows, for `models.trial` to try the loaded model with: an
+        ``embedding`` of its length if it needs one, and the ``rate`` of recordings if it is not 16,000 Hz."""
+        return {}
+
     @abstractmethod
     def cost(self, item: Item) -> int:
         """The item's cost in the family's unit (tokens, frames, milliseconds): cheap to compute, at least 1."""

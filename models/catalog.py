@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -88,6 +88,14 @@ def _attribute(target: str) -> Any:
 def model_class(spec: ModelSpec) -> type[Model]:
     """The class that runs ``spec``; heavy imports wait for its `load`."""
     return cast(type[Model], _attribute(family_of(spec.type).model))
+
+
+def load_model(spec: ModelSpec, files: Callable[[str], Path], device: str) -> Model:
+    """The model of ``spec``, loaded on ``device`` (``cpu``, ``cuda``, ``cuda:1``). Raises what `Model.load` raises."""
+    model = model_class(spec)(spec, files)
+    model.device, model.bounds = device, spec.bounds(device)
+    model.load(device)
+    return model
 
 
 def frontend_class(spec: ModelSpec) -> type[Frontend]:

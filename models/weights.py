@@ -136,7 +136,10 @@ class WeightsCache:
                 target.flush()
                 os.fsync(target.fileno())
             if sink.sha256 != file.sha256:
-                raise WeightsError(f"{label} has sha256 {sink.sha256} instead of {file.sha256} and is not used.")
+                raise WeightsError(
+                    f"{label} has sha256 {sink.sha256} instead of {file.sha256} and is not used. "
+                    "If it is the right file, correct the entry in models.yaml."
+                )
             place.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(place)
         finally:

@@ -20,7 +20,7 @@ from core.pulse import Pulse
 from core.settings import Settings
 from core.work import CPU
 from models.base import Bounds, Model
-from models.catalog import model_class
+from models.catalog import load_model
 from models.shared.devices import place
 from pipelines.connections import Connections
 from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
@@ -125,11 +125,8 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
         log.info("%s runs on %s%s: %s", spec.name, placement.device, precision, placement.reason)
     models = []
     for spec, placement in zip(specs, placements, strict=True):
-        model = model_class(spec)(spec, connections.files(spec))
-        model.device, model.bounds = placement.device, spec.bounds(placement.device)
-        model.load(placement.device)
+        models.append(load_model(spec, connections.files(spec), placement.device))
         log.info("%s is loaded", spec.name)
-        models.append(model)
     return models
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 BINS = 80
 DIMENSIONS = 192
 CHANNELS = 32  #: of the front end, and what each dense layer adds
@@ -15,7 +13,7 @@ COUNTER = ".num_batches_tracked"
 _WIDTH = 128  #: of the TDNN, and of what a dense layer sees
 _SQUEEZED = 64  #: of a context-aware mask
 
-_Shapes = Mapping[str, tuple[int, ...]]
+_Shapes = dict[str, tuple[int, ...]]
 
 
 def shapes() -> _Shapes:

