@@ -20,6 +20,7 @@ from core.work import Plan
 from core.yamlfile import YamlFile
 from models.base import Bounds, Family, Frontend, Model, ModelSpec, Part, Voice, WeightsFile
 from models.families import family_at, family_of
+from models.shared.devices import Placement
 
 DEFAULT_FILE = Path(__file__).parent / "models.yaml"
 
@@ -96,6 +97,13 @@ def load_model(spec: ModelSpec, files: Callable[[str], Path], device: str) -> Mo
     model.device, model.bounds = device, spec.bounds(device)
     model.load(device)
     return model
+
+
+def placed(spec: ModelSpec, placement: Placement) -> str:
+    """Where a model runs, for people: ``on cuda with torch in bfloat16``. Float32 is not mentioned."""
+    precision = spec.precision_on(placement.device)
+    runtime = f" with {placement.runtime}" if placement.runtime else ""
+    return f"on {placement.device}{runtime}{'' if precision is Precision.FLOAT32 else f' in {precision}'}"
 
 
 def frontend_class(spec: ModelSpec) -> type[Frontend]:

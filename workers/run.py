@@ -15,12 +15,12 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from broker.app import make_app, station_queue, task_name
 from core.errors import ConfigurationError, Unavailable
-from core.names import Precision, Role
+from core.names import Role
 from core.pulse import Pulse
 from core.settings import Settings
 from core.work import CPU
 from models.base import Bounds, Model
-from models.catalog import load_model
+from models.catalog import load_model, placed
 from models.shared.devices import place
 from pipelines.connections import Connections
 from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
@@ -120,9 +120,7 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
             raise ConfigurationError(f"No worker implements the step {spec.role.value!r} of {spec.name}.")
     placements = [place(spec, device) for spec in specs]
     for spec, placement in zip(specs, placements, strict=True):
-        chosen = spec.precision_on(placement.device)
-        precision = "" if chosen is Precision.FLOAT32 else f" in {chosen}"
-        log.info("%s runs on %s%s: %s", spec.name, placement.device, precision, placement.reason)
+        log.info("%s runs %s: %s", spec.name, placed(spec, placement), placement.reason)
     models = []
     for spec, placement in zip(specs, placements, strict=True):
         models.append(load_model(spec, connections.files(spec), placement.device))

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -22,8 +22,9 @@ from cli.local.layout import Layout, default_model_workers, processes
 from cli.local.supervisor import Backoff, Process, State, Status, Supervisor, kill_session
 from core.errors import ConfigurationError
 from core.settings import load_settings
-from models.catalog import load_catalog
-from models.shared.devices import place
+from models.base import ModelSpec
+from models.catalog import load_catalog, placed
+from models.shared.devices import Placement, place
 from pipelines.definitions import StepData, load_pipelines
 
 # -- output
@@ -178,20 +179,27 @@ def _lay_out(
     wanted = {} if port == 0 else {"api": settings.api_port}
     ports, notes = home.ports(("api", "valkey", *SEAWEEDFS_PORTS), wanted, {"api": host})
     models = tuple(dict.fromkeys(models)) or tuple(load_catalog().models)
+    specs = [load_catalog().get(name) for name in models]
+    placements = {spec.name: place(spec, settings.device) for spec in specs}
     layout = Layout(
         host=host,
         ports=ports,
         bucket=settings.s3_bucket,
         models=models,
-        model_workers=count or default_model_workers(devices=_devices(models, settings.device)),
+        model_workers=count
+        or default_model_workers(devices={placements[spec.name].device for spec in specs if spec.per_core}),
+        devices={name: placement.device for name, placement in placements.items()},
     )
-    return layout, notes
+    return layout, [*notes, *_told(specs, placements)]
 
 
-def _devices(models: Sequence[str], device: str) -> set[str]:
-    """The devices of the models that use one process per core."""
-    specs = [load_catalog().get(name) for name in models]
-    return {place(spec, device).device for spec in specs if spec.per_core}
+def _told(specs: Sequence[ModelSpec], placements: Mapping[str, Placement]) -> list[str]:
+    """A line for all models that run in one place for one reason."""
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        where = f"{placed(spec, placements[spec.name])}: {placements[spec.name].reason}"
+        found.setdefault(where, []).append(spec.name)
+    return [f"{', '.join(names)} {'runs' if len(names) == 1 else 'run'} {where}" for where, names in found.items()]
 
 
 def _raise_exit(*_: object) -> None:
@@ -239,7 +247,9 @@ def run(
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the API; 0 chooses any [8080, or a free one].")
 @click.option("--models", multiple=True, metavar="NAME", help="Model to serve; can be repeated [all].")
 @click.option(
-    "--model-workers", type=click.IntRange(1, 256), help="Processes for models that use one process per core."
+    "--model-workers",
+    type=click.IntRange(1, 256),
+    help="Processes for models that use one per core of the CPU; on a GPU each model has one.",
 )
 def up(
     home: Path | None, host: str | None, port: int | None, models: tuple[str, ...], model_workers: int | None

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from cli.files import OutputFile
 from cli.tables import listing
-from core.names import Precision, Role
+from core.names import Role
 
 if TYPE_CHECKING:
     from models.base import ModelSpec, WeightsFile
@@ -165,12 +165,15 @@ def _write(found: ModelCheck, output: Path) -> None:
 
 def check_lines(found: ModelCheck) -> list[str]:
     """What ``chorus weights check`` prints of one model."""
+    from models.catalog import placed
+
     name = found.spec.name
     lines = [_file_line(name, file) for file in found.files]
     if not found.tried:
         return lines
     if found.load_seconds is not None and found.placement is not None:
-        lines.append(f"ok       {name}: loaded {_where(found)} in {found.load_seconds:.1f} s{_tensors(found)}")
+        where = placed(found.spec, found.placement)
+        lines.append(f"ok       {name}: loaded {where} in {found.load_seconds:.1f} s{_tensors(found)}")
     if found.trial is not None:
         lines.append(f"ok       {name}: {found.trial.summary}, in {found.trial.seconds:.2f} s")
     elif found.ok:
@@ -185,15 +188,6 @@ def _file_line(model: str, file: FileCheck) -> str:
     state = "missing" if file.missing else "WRONG" if file.fault else "ok"
     why = f": {file.fault}" if file.fault and not file.missing else ""
     return f"{state:<7}  {model}/{file.file.name}{size}{why}"
-
-
-def _where(found: ModelCheck) -> str:
-    place = found.placement
-    if place is None:
-        return ""
-    precision = found.spec.precision_on(place.device)
-    lowered = "" if precision is Precision.FLOAT32 else f" in {precision}"
-    return f"on {place.device}{f' with {place.runtime}' if place.runtime else ''}{lowered}"
 
 
 def _tensors(found: ModelCheck) -> str:
@@ -236,7 +230,8 @@ def _fetching(console: Console) -> Iterator[WeightsCache]:
     try:
         yield _cache(show)
     finally:
-        progress.stop()
+        if bars:
+            progress.stop()
 
 
 def _chosen(names: Iterable[str]) -> list[ModelSpec]:

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -41,6 +41,7 @@ class Layout:
     bucket: str
     models: tuple[str, ...] = DEFAULT_MODELS
     model_workers: int = 1
+    devices: Mapping[str, str] = field(default_factory=dict)  #: by model; the CPU for those that are not named
 
     @property
     def url(self) -> str:
@@ -189,32 +190,39 @@ def processes(home: Home, layout: Layout) -> list[Process]:
     )
     workers = [_worker("cpu", ("cpu",), home, env, valkey.url, needs)]
     # One thread per process: a second one waits for the first more than it helps.
-    on_cpu = not os.environ.get("CHORUS_DEVICE", "").startswith("cuda")
-    model_env = {**env, **({"OMP_NUM_THREADS": "1"} if on_cpu else {})}
+    one_thread = {**env, "OMP_NUM_THREADS": "1"}
     specs = [load_catalog().get(name) for name in layout.models]
-    for name, served in groups(specs, layout.model_workers):
-        workers.append(_worker(name, served, home, model_env, valkey.url, needs))
+    for name, served in groups(specs, layout.model_workers, layout.devices):
+        on_cpu = any(_is_on_cpu(model, layout.devices) for model in served)
+        workers.append(_worker(name, served, home, one_thread if on_cpu else env, valkey.url, needs))
     return [*servers, api, reaper, sender, *workers]
 
 
-def groups(models: Sequence[ModelSpec], count: int) -> list[tuple[str, tuple[str, ...]]]:
-    """The model workers: the name and the models of each.
+def groups(
+    models: Sequence[ModelSpec], count: int, devices: Mapping[str, str] | None = None
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The model workers: the name and the models of each, which run on ``devices`` by name, or else on the CPU.
 
-    ``count`` processes are divided evenly among the models that use one per core, at least one for each; the first
-    ones get the remainder. Every other synthesizer has its own process, and so has each model that transcribes, since
-    that can take long. All other models that process recordings share one.
+    ``count`` processes are divided evenly among the models on the CPU that use one per core, at least one for each; the
+    first ones get the remainder. Every other synthesizer has its own process, and so has each model that transcribes,
+    since that can take long. All other models that process recordings share one. On a GPU one process is enough for any
+    model: a second one would hold its weights again and take turns with the first.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
-    per_core = [m.name for m in models if m.per_core]
+    per_core = [m.name for m in models if m.per_core and _is_on_cpu(m.name, devices or {})]
     each, more = divmod(count, len(per_core) or 1)
     for place, name in enumerate(per_core):
         share = max(1, each + (place < more))
         found.extend((f"{name}-{number}", (name,)) for number in range(1, share + 1))
-    others = [m for m in models if not m.per_core]
+    others = [m for m in models if m.name not in per_core]
     found.extend((f"{m.name}-1", (m.name,)) for m in others if m.role in _BY_ITSELF)
     if listening := tuple(m.name for m in others if m.role not in _BY_ITSELF):
         found.append(("listen", listening))
     return found
+
+
+def _is_on_cpu(model: str, devices: Mapping[str, str]) -> bool:
+    return devices.get(model, "cpu") == "cpu"
 
 
 def _worker(

@@ -13,11 +13,15 @@ from typing import Any, cast
 import pytest
 
 from cli.commands import up
+from cli.local import layout
+from cli.local.home import Home
+from cli.local.layout import processes
+from cli.local.supervisor import Process
 from core.errors import ConfigurationError
 from core.names import Precision, Role, Runtime
 from core.settings import load_settings
 from models.base import ModelSpec
-from models.catalog import load_catalog, read_catalog
+from models.catalog import Catalog, load_catalog, read_catalog
 from models.shared import devices, onnx
 from models.shared.devices import parse, place
 from models.silero.model import SileroModel
@@ -189,13 +193,66 @@ def test_a_process_is_told_of_a_device_that_is_none(monkeypatch: pytest.MonkeyPa
         load_settings()
 
 
-@pytest.mark.parametrize(
-    ("machine", "found"), [({}, {"cpu"}), ({"driver": 1, "torch": 1}, {"cuda"}), ({"driver": 1, "onnx": 1}, {"cpu"})]
-)
-def test_chorus_up_asks_where_its_models_run(host: Host, machine: dict[str, Any], found: set[str]) -> None:
-    host.has(**machine)
-    assert up._devices(["piper-joe", "silero"], "auto") == found
-    assert up._devices(["silero"], "auto") == set(), "only models that want a process per core count"
+# -- chorus up
+
+
+def laid_out(home: Path, *models: str, count: int | None = None) -> tuple[dict[str, Process], list[str]]:
+    """The model workers of ``chorus up``, and what it prints first."""
+    found, notes = up._lay_out(Home(home), None, 0, models, count)
+    started = processes(Home(home), found)
+    return {p.name: p for p in started if "worker" in p.command and p.name != "cpu"}, notes
+
+
+def test_chorus_up_says_first_which_models_are_where_and_why(host: Host, tmp_path: Path) -> None:
+    models = ["piper-joe", "kokoro", "silero", "whisper-tiny.en"]
+    host.has()
+    assert laid_out(tmp_path, *models)[1] == [
+        "piper-joe, kokoro run on cpu with onnx: there is no CUDA device",
+        "silero runs on cpu with torch: there is no CUDA device",
+        "whisper-tiny.en runs on cpu with ctranslate2: there is no CUDA device",
+    ]
+    host.has(driver=1, torch=1)
+    assert laid_out(tmp_path, *models)[1] == [
+        "piper-joe, silero run on cuda with torch: torch can use a CUDA device",
+        "kokoro runs on cpu with onnx: the installed ONNX Runtime cannot use CUDA; install onnxruntime-gpu",
+        "whisper-tiny.en runs on cpu with ctranslate2: "
+        "the installed CTranslate2 cannot use CUDA; install ctranslate2 for CUDA",
+    ]
+
+
+def test_chorus_up_starts_one_process_for_a_model_on_a_gpu(host: Host, tmp_path: Path) -> None:
+    host.has()
+    workers, _ = laid_out(tmp_path, "piper-joe", "silero", count=3)
+    assert list(workers) == ["piper-joe-1", "piper-joe-2", "piper-joe-3", "listen"]
+    assert all(worker.env["OMP_NUM_THREADS"] == "1" for worker in workers.values())
+    host.has(driver=1, torch=1)
+    for count in (3, None):
+        workers, _ = laid_out(tmp_path, "piper-joe", "silero", count=count)
+        assert list(workers) == ["piper-joe-1", "listen"]
+        assert all("OMP_NUM_THREADS" not in worker.env for worker in workers.values())
+
+
+def test_only_models_on_the_cpu_have_a_process_per_core(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {"on-gpu": dataclasses.replace(PIPER, name="on-gpu"), "on-cpu": on(PIPER, "cpu")}
+    both["on-cpu"] = dataclasses.replace(both["on-cpu"], name="on-cpu")
+    for module in (up, layout):
+        monkeypatch.setattr(module, "load_catalog", lambda: Catalog(both))
+    host.has(driver=1, torch=1)
+    workers, notes = laid_out(tmp_path, count=3)
+    assert list(workers) == ["on-cpu-1", "on-cpu-2", "on-cpu-3", "on-gpu-1"]
+    assert "OMP_NUM_THREADS" not in workers["on-gpu-1"].env
+    assert notes[1] == "on-cpu runs on cpu with onnx: models.yaml says cpu"
+
+
+def test_chorus_up_does_not_start_for_a_device_that_cannot_be_used(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.has(driver=1)
+    monkeypatch.setenv("CHORUS_DEVICE", "cuda")
+    with pytest.raises(ConfigurationError, match="silero cannot run on cuda"):
+        laid_out(tmp_path, "silero")
 
 
 @pytest.mark.parametrize(
