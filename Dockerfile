@@ -2,8 +2,9 @@
 #
 #   docker build --target api -t chorus-api .                       the API: no torch
 #   docker build --target worker-cpu -t chorus-worker-cpu .         CPU steps, reaper, sender: no torch
-#   docker build --target worker-models -t chorus-worker-models .   models
+#   docker build --target worker-models -t chorus-worker-models .   models, on a CPU or a GPU
 #
+# The torch that pip installs on Linux is built for CUDA and brings CUDA's libraries; a GPU only needs the host's driver.
 # No system packages: audio, espeak-ng and the rest come with the wheels.
 
 FROM python:3.11-slim-bookworm AS source

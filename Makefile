@@ -65,7 +65,8 @@ lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/docker-compose -f docker-compose.yml config -q
-	$(BIN)/docker-compose --env-file .env.example -f docker-compose.yml config -q
+	$(BIN)/docker-compose -f docker-compose.yml --profile gpu config -q
+	$(BIN)/docker-compose --env-file .env.example -f docker-compose.yml --profile gpu config -q
 	$(BIN)/hadolint Dockerfile
 
 format: $(STAMP) ## Format the code
