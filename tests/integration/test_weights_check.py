@@ -24,6 +24,7 @@ from models import catalog
 from models.catalog import DEFAULT_FILE, read_catalog
 from models.shared import devices
 from models.weights import MAX_BYTES, WeightsCache, files_of
+from tests.checkpoints.openvoice import openvoice_converter
 
 Tensors = dict[str, Any]
 
@@ -54,11 +55,15 @@ class Entries:
 
     def add(self, name: str, /, *, digest: str | None = None, entry: Tensors | None = None, **files: Path) -> str:
         """The entry ``name`` as it ships, with changes and with ``files`` by the name of their weights."""
+        return self.describe(name, self._known[name] | (entry or {}), digest, **files)
+
+    def describe(self, name: str, entry: Tensors, /, digest: str | None = None, **files: Path) -> str:
+        """An entry with ``files``, of which ``digest`` is the sha256, or else their own."""
         weights = {
             key: {"source": f"file:{path.parent}", "file": path.name, "sha256": digest or sha256(path)}
             for key, path in files.items()
         }
-        self.models[name] = self._known[name] | {"weights": weights} | (entry or {})
+        self.models[name] = entry | {"weights": weights}
         return name
 
     def read(self) -> catalog.Catalog:
@@ -327,3 +332,31 @@ def test_a_device_that_there_is_not(entries: Entries, monkeypatch: pytest.Monkey
 def test_a_licence_that_is_not_stated(entries: Entries) -> None:
     result = check(entries.add("silero", model=real("silero"), entry={"licence": ""}))
     assert result.exit_code == 0 and "licence  silero: not stated" in result.stdout
+
+
+# -- a converter
+
+
+def test_an_encoder_and_a_converter_of_one_checkpoint(entries: Entries, tmp_path: Path) -> None:
+    import torch
+
+    folder = openvoice_converter(tmp_path / "v2", version="v2")
+    files = {"model": folder / "checkpoint.pth", "config": folder / "config.json"}
+    batch = {"cpu": {"items": 4, "cost": 4000}}
+    for kind, rate in (("encoder", {}), ("converter", {"sample_rate": 22050})):
+        entries.describe(f"tone-{kind}", {"type": f"openvoice_v2_tone_{kind}", "batch": batch, **rate}, **files)
+    output = tmp_path / "converted.wav"
+    result = check("tone-encoder", "tone-converter", "--json")
+    assert result.exit_code == 0, result.output
+    encoder, converter = json.loads(result.stdout)["models"]
+    assert encoder["trial"]["dimensions"] == 256
+    assert converter["trial"]["audio_seconds"] == pytest.approx(2.406, abs=0.02)
+    assert check("tone-converter", "-o", str(output)).exit_code == 0
+    assert soundfile.info(output).frames / 22050 == pytest.approx(2.406, abs=0.02)
+
+    whole = torch.load(files["model"], weights_only=True)
+    whole["model"]["dec.surplus.weight"] = torch.zeros(3)
+    torch.save(whole, files["model"])
+    entries.describe("tone-converter", {**entries.models["tone-converter"]}, **files)
+    result = check("tone-converter")
+    assert result.exit_code == 1 and "unexpected: dec.surplus.weight." in result.stdout
