@@ -15,11 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core.errors import ArtifactMissing, ConfigurationError, StorageUnavailable
 from core.settings import Settings
+from storage.objects.direct_put import DirectPut
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
+
+#: Seconds that the storage has to take a connection, and to go on with a response.
+CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,16 @@ class Objects:
         self._settings = settings
         self._connections = connections
         self._client: S3Client = self._connect(settings.s3_endpoint)
+        self._direct = DirectPut(
+            self._client, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT, connections=connections
+        )
         self._public: S3Client | None = self._connect(self._public_url) if self._public_url else None
 
     def _connect(self, endpoint: str | None) -> S3Client:
         s = self._settings
         config = Config(
-            connect_timeout=3,
-            read_timeout=20,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
             retries={"max_attempts": 3, "mode": "standard"},
             max_pool_connections=self._connections,
             s3={"addressing_style": "path" if endpoint else "auto"},
@@ -119,6 +126,9 @@ class Objects:
 
     def put(self, name: str, data: bytes, content_type: str, *, if_absent: bool = False) -> bool:
         """Write a whole object. With ``if_absent`` the first write wins; False means that it already existed."""
+        written = self._direct.put(name, data, content_type, if_absent=if_absent)
+        if written is not None:
+            return written
         extra: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {}
         try:
             with _storage_errors(name):
@@ -128,6 +138,7 @@ class Objects:
             if if_absent and isinstance(cause, ClientError) and _status(cause) in (409, 412):
                 return False
             raise
+        self._direct.learn(name)
         return True
 
     def put_file(self, name: str, path: Path, content_type: str, *, bucket: str | None = None) -> None:
