@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import os
+import sys
+import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,6 +21,9 @@ from audio.samples import Samples
 from core.errors import ArtifactMissing, InternalError, ModelFailed
 
 FULL_SCALE = 2**23 - 1
+#: libFLAC's level 2 of 8, as libsndfile counts. With the default, 5, Piper's artifacts are 3 % smaller and take 13 %
+#: longer.
+LEVEL = 2 / 8
 #: Error code for an artifact that exists but cannot be read.
 ARTIFACT_BROKEN = "artifact_broken"
 
@@ -34,16 +41,29 @@ def pack(samples: Samples, rate: int, facts: Mapping[str, Any]) -> bytes:
 
     if samples.ndim != 1 or not 0 < rate <= MAX_RATE:
         raise InternalError(f"Samples of shape {samples.shape} at {rate} Hz cannot be packed.")
-    if not np.isfinite(samples).all():
+    scale = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0))) or 1.0
+    if not math.isfinite(scale):
         raise ModelFailed("The model returned samples that are not finite.")
-    scale = float(np.abs(samples).max(initial=0.0)) or 1.0
     comment = _to_json({**facts, "scale": scale, "frames": len(samples)})
-    whole = np.rint(samples.astype(np.float64) * (FULL_SCALE / scale)).astype(np.int32) << 8
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", rate, 1, "PCM_24", format="FLAC") as file:
-        file.comment = comment  # before the first sample, or it is lost
-        file.write(whole if len(whole) else np.zeros(1, np.int32))  # libsndfile writes no empty FLAC
-    return buffer.getvalue()
+    exact = np.multiply(samples, FULL_SCALE / scale, dtype=np.float64)
+    whole = np.rint(exact, out=exact).astype(np.int32)
+    whole <<= 8
+    with _memory_file() as buffer:
+        with soundfile.SoundFile(
+            buffer.fileno(), "w", rate, 1, "PCM_24", format="FLAC", closefd=False, compression_level=LEVEL
+        ) as file:
+            file.comment = comment  # before the first sample, or it is lost
+            file.write(whole if len(whole) else np.zeros(1, np.int32))  # libsndfile writes no empty FLAC
+        buffer.seek(0)
+        return buffer.read()
+
+
+def _memory_file() -> IO[bytes]:
+    """A file without a name. libsndfile writes to its descriptor by itself; to an object of Python's it would write
+    through a callback for each of a hundred frames, and each would wait for the interpreter's lock."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("artifact"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def unpack(data: bytes) -> tuple[Samples, int, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from audio.artifact import pack, unpack
+from benchmarks.support.former_store import former_pack
 from core.errors import ArtifactMissing, InternalError, ModelFailed
 
 SAMPLES = hnp.arrays(np.float32, st.integers(0, 500), elements=st.floats(-100, 100, width=32, allow_subnormal=False))
@@ -52,10 +55,36 @@ def test_the_same_input_gives_the_same_bytes_as_flac() -> None:
     assert len(data) < 3 * len(samples)
 
 
+def test_artifacts_of_the_former_level_are_read() -> None:
+    samples = np.sin(np.arange(20_000, dtype=np.float32) / 20)
+    former = former_pack(samples, 24_000, {"seed": 1})
+    now = pack(samples, 24_000, {"seed": 1})
+    assert former != now
+    (old, old_rate, old_facts), (new, new_rate, new_facts) = unpack(former), unpack(now)
+    assert (old_rate, old_facts) == (new_rate, new_facts)
+    assert np.array_equal(old, new)
+
+
+def test_a_machine_without_files_in_memory_packs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.sin(np.arange(20_000, dtype=np.float32) / 20)
+    data = pack(samples, 24_000, {"seed": 1})
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    assert pack(samples, 24_000, {"seed": 1}) == data
+
+
+def test_packing_leaves_no_file_open() -> None:
+    before = len(os.listdir("/dev/fd"))
+    pack(np.ones(10, np.float32), 24_000, {})
+    with pytest.raises(InternalError):
+        pack(np.ones(10, np.float32), 24_000, {"a": object()})
+    assert len(os.listdir("/dev/fd")) == before
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_finite_are_the_models_failure(bad: float) -> None:
     samples = np.zeros(10, np.float32)
-    samples[3] = bad
+    samples[3], samples[4] = bad, 5
     with pytest.raises(ModelFailed):
         pack(samples, 22_050, {})
 

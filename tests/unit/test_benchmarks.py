@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from benchmarks.__main__ import benchmarks, main
 from benchmarks.speakers import alike, equal_error_rate, read_trials
+from benchmarks.store import CLIPS, RATE, SECONDS, SPEECH, speechlike, utterances
 from benchmarks.support.recordings import read_manifest, spread
 from benchmarks.vad import precision_and_recall, read_labels
 from core.errors import ConfigurationError
@@ -81,9 +83,35 @@ def test_a_batch_of_like_lengths_comes_from_the_middle() -> None:
     assert [len(item.inputs["samples"]) for item in alike(items[:2], 3)] == [1, 9, 1]
 
 
+def test_utterances_to_store_are_speech_where_there_is_some(tmp_path: Path) -> None:
+    length = round(SECONDS * RATE)
+    clips, source = utterances(tmp_path)
+    assert source == "noise"
+    assert len({clip.tobytes() for clip in clips}) == CLIPS
+    assert {(clip.shape, clip.dtype.name) for clip in clips} == {((length,), "float32")}
+    ramp = np.linspace(-0.9, 0.9, round(CLIPS * SECONDS * RATE / 4) + 100, dtype=np.float32)
+    lines = ["file\tkind"]
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", ramp, RATE, "FLOAT")
+        lines.append(f"{number}.wav\t{SPEECH}")
+    (tmp_path / "manifest.tsv").write_text("\n".join(lines))
+    clips, source = utterances(tmp_path)
+    assert source == "recordings"
+    assert [len(clip) for clip in clips] == [length] * CLIPS
+    assert np.allclose(clips[0], ramp[:length], atol=1e-3)
+    (tmp_path / "manifest.tsv").write_text("\n".join(lines[:-1]))
+    assert utterances(tmp_path)[1] == "noise", "three quarters of what is needed"
+
+
+def test_noise_in_place_of_speech_has_its_spectrum() -> None:
+    power = np.abs(np.fft.rfft(speechlike(RATE * 5, 1))) ** 2
+    bands = [power[5 * low : 5 * high].mean() for low, high in ((100, 500), (1000, 2000), (4000, 8000))]
+    assert bands[0] > 5 * bands[1] > 25 * bands[2]
+
+
 def test_every_benchmark_says_what_it_is() -> None:
     found = benchmarks()
-    assert {"speakers", "vad"} <= set(found)
+    assert {"speakers", "store", "vad"} <= set(found)
     assert "recordings" not in found
     assert all(found.values())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from audio.artifact import pack
 from audio.samples import Samples
 from core.errors import ArtifactMissing, ModelFailed
@@ -40,7 +42,7 @@ class SynthesizeStep(ModelStep):
             raise ModelFailed("The model returned no speech.")
         facts: dict[str, Any] = {"seed": item.seed}
         if output.durations is not None:
-            facts["durations"] = [round(float(d), 5) for d in output.durations]
+            facts["durations"] = np.round(np.asarray(output.durations, np.float64), 5).tolist()
         data = pack(output.samples, output.rate, facts)
         self._objects.put(_stage(work).artifact, data, "audio/flac", if_absent=True)
         return Stored(seconds=len(output.samples) / output.rate)
