@@ -12,9 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from core.errors import ChorusError
 
 FOLDER = Path(__file__).parent
@@ -75,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(name: str, figures: Figures) -> None:
+    from rich.console import Console  # the machine that `gpu` runs on may not have it
+    from rich.table import Table
+
     table = Table("figure", "value", title=name, title_justify="left")
     for key, value in figures.items():
         table.add_row(key, f"{value:.6g}" if isinstance(value, float) else str(value))

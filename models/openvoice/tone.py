@@ -5,27 +5,23 @@ Imports torch: only `Model.load` may import this module.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from audio.samples import Samples
-from core.names import Precision
-from models.base import ModelSpec, WeightsReport
-from models.openvoice.checkpoint import Configuration, read_configuration, read_converter
-from models.shared.torch import open_device
+from models.base import WeightsReport
 from models.vits.network import Network
 from models.vits.parts.packing import Packing, to_device
 
 #: Frames that go through the network at once: padded ones of embeddings, packed ones of conversions.
-_EMBEDDED_AT_ONCE = {"cpu": 4096, "cuda": 65_536}
-_CONVERTED_AT_ONCE = {"cpu": 600, "cuda": 8192}
+_EMBEDDED_AT_ONCE = {"cpu": 2000, "cuda": 65_536}
+_CONVERTED_AT_ONCE = {"cpu": 1100, "cuda": 8192}
+#: Of the recordings that are embedded in one pass, the shortest over the longest: padding costs a CPU what it saves.
+_SHORTEST = {"cpu": 0.7, "cuda": 0.3}
 
 _LEAST = 1e-6  #: added to the power, as in training
 
@@ -41,19 +37,28 @@ class Conversion:
     noise: np.random.Generator
 
 
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """How a tone converter hears."""
+
+    rate: int = 22_050  #: Hz
+    fft: int = 1024  #: samples
+    window: int = 1024  #: samples
+    flow_only: bool = False  #: only the flow is given the speakers, neither the encoder nor the decoder
+
+
 class ToneNetwork:
     """A tone converter on one device. ``forwards`` counts its passes."""
 
     def __init__(
-        self, network: Network, configuration: Configuration, device: torch.device, report: WeightsReport
+        self, network: Network, spectrum: Spectrum, device: torch.device, report: WeightsReport | None = None
     ) -> None:
-        data = configuration.data
         self.network, self.device, self.report = network, device, report
-        self.rate, self.hop = data.sampling_rate, network.hop
-        self._fft, self._window = data.filter_length, torch.hann_window(data.win_length, device=device)
-        self._margin = (data.filter_length - self.hop) // 2
+        self.rate, self.hop = spectrum.rate, network.hop
+        self._fft, self._window = spectrum.fft, torch.hann_window(spectrum.window, device=device)
+        self._margin = (spectrum.fft - self.hop) // 2
         self._shortest = self._margin + self.hop + 1  # samples that a reflection needs
-        self._zero_g = configuration.model.zero_g
+        self._zero_g = spectrum.flow_only
         self.forwards = 0
 
     @torch.inference_mode()
@@ -107,10 +112,11 @@ class ToneNetwork:
     def _padded(self, order: Sequence[int], recordings: Sequence[Samples]) -> Iterator[list[int]]:
         """Recordings of similar length, in this ``order``, which is from long to short."""
         group: list[int] = []
+        shortest = _SHORTEST[self.device.type]
         for i in order:
             longest = len(recordings[group[0]]) if group else 0
             most = _EMBEDDED_AT_ONCE[self.device.type] * self.hop
-            if group and ((len(group) + 1) * longest > most or 2 * len(recordings[i]) < longest):
+            if group and ((len(group) + 1) * longest > most or len(recordings[i]) < shortest * longest):
                 yield group
                 group = []
             group.append(i)
@@ -143,21 +149,3 @@ class ToneNetwork:
 
     def _embeddings(self, vectors: Sequence[Samples]) -> Tensor:
         return to_device(np.stack(vectors).astype(np.float32), self.device)[:, :, None]
-
-
-_loaded: WeakValueDictionary[tuple[str, str, str, Precision], ToneNetwork] = WeakValueDictionary()
-_loading = threading.Lock()
-
-
-def open_tone_network(spec: ModelSpec, files: Any, device: str) -> ToneNetwork:
-    """The network of an entry on ``device``: encoder and converter of one process share it, if they have the same
-    files and precision. Raises `core.errors.WeightsError`."""
-    precision = spec.precision_on(device)
-    key = (spec.weights["model"].sha256, spec.weights["config"].sha256, device, precision)
-    with _loading:
-        if (network := _loaded.get(key)) is None:
-            configuration, place = read_configuration(files("config")), open_device(device)
-            read, report = read_converter(files("model"), configuration, spec.name)
-            network = ToneNetwork(read.settle(place, precision), configuration, place, report)
-            _loaded[key] = network
-    return network

@@ -78,7 +78,7 @@ class ToneEncoder(Model):
 
     def load(self, device: str) -> None:
         """Raises `core.errors.WeightsError` if the files are not a tone converter."""
-        from models.openvoice.tone import open_tone_network
+        from models.openvoice.loaded import open_tone_network
 
         self.bounds = self.spec.bounds(device)
         self._network = open_tone_network(self.spec, self.files, device)
@@ -126,7 +126,7 @@ class ToneConverter(Model):
     def load(self, device: str) -> None:
         """Raises `core.errors.WeightsError` if the files are not a tone converter and its source embeddings."""
         from models.openvoice.checkpoint import read_source
-        from models.openvoice.tone import open_tone_network
+        from models.openvoice.loaded import open_tone_network
 
         self.bounds = self.spec.bounds(device)
         self._network = open_tone_network(self.spec, self.files, device)

@@ -14,7 +14,6 @@ from typing import Any
 from core.errors import ConfigurationError
 from core.names import Runtime
 from models.base import ModelSpec
-from models.families import family_of
 
 #: A runtime's name to people, and what to install for CUDA.
 _NAMES = {
@@ -66,6 +65,8 @@ def place(spec: ModelSpec, process: str) -> Placement:
 
 def runtime_on(spec: ModelSpec, device: str) -> Runtime | None:
     """The runtime of a model on ``device``: its entry's, else its family's. None if the family has none."""
+    from models.families import family_of  # which reads the settings: `benchmarks.gpu` has none
+
     family = family_of(spec.type)
     return spec.runtime or (family.cuda_runtime if parse(device)[0] == "cuda" else None) or family.runtime
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.errors import ConfigurationError, WeightsError
 from models.base import WeightsReport
 from models.shared.devices import parse
+from models.shared.memory import keep_freed_memory
 
 _NAMED = 10  #: tensors of one fault that a message names
 
@@ -26,6 +27,8 @@ def open_device(device: str) -> torch.device:
             raise ConfigurationError("torch finds no CUDA device.")
         # Convolutions and LSTMs would be rounded to 10 bits: not the same alone and in company.
         torch.backends.cudnn.allow_tf32 = False
+    else:
+        keep_freed_memory()
     return torch.device(device)
 
 

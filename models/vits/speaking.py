@@ -29,7 +29,7 @@ class AtOnce:
 
 #: A CPU gains from company until a pack leaves its cache; a GPU is full at about 16 utterances.
 AT_ONCE = {
-    "cpu": AtOnce(tokens=2048, shortest=0.7, frames=600),
+    "cpu": AtOnce(tokens=2048, shortest=0.6, frames=1100),
     "cuda": AtOnce(tokens=32_768, shortest=0.25, frames=8192),
 }
 

@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from audio.samples import Samples
 from core.errors import ChorusError, ConfigurationError, ModelFailed, WeightsError
+from core.names import Runtime
 from models.base import Bounds, Item, ModelSpec, Speech
 from models.catalog import load_catalog
 from models.piper.frontend import PiperFrontend
@@ -204,6 +205,21 @@ def test_one_token_is_enough(model: PiperModel) -> None:
     assert speech(model.run([Item({"tokens": [14]})])[0]).samples.size >= 256
     assert model.run([]) == []
     assert model.cost(Item({"tokens": [1, 0, 2]})) == 3
+
+
+def test_torch_gives_what_onnx_runtime_gives(files: Files, items: list[Item]) -> None:
+    """So their artifacts have one name: a job that begins on a CPU can end on a GPU."""
+    on_torch = PiperModel(dataclasses.replace(spec_of(padded=True), runtime=Runtime.TORCH), files)
+    on_torch.load("cpu")
+    on_onnx = load(files, padded=False)
+    company = [*items, *(dataclasses.replace(item, options={"speed": 1.3, "noise_w": 0.4}) for item in items[:2])]
+    together = [speech(outcome) for outcome in on_torch.run(company)]
+    for item, mine in zip(company, together, strict=True):
+        [expected] = on_onnx.run([item])
+        assert mine.durations == speech(expected).durations
+        assert mine.samples.shape == speech(expected).samples.shape
+        assert np.abs(mine.samples - speech(expected).samples).max() <= 1e-3
+        assert np.abs(mine.samples - alone(on_torch, item)).max() <= TOLERANCE
 
 
 def test_a_device_that_is_not_there(files: Files) -> None:

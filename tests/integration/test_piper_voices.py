@@ -11,6 +11,7 @@ import pytest
 
 from audio.samples import Samples
 from core.errors import ModelFailed
+from core.names import Runtime
 from models.base import Bounds, Item, Speech
 from models.catalog import load_catalog
 from models.piper.model import PiperModel
@@ -36,13 +37,17 @@ def graph(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return piper_voice(tmp_path_factory.mktemp(name), name)
 
 
-@pytest.fixture(scope="module")
-def model(graph: Path) -> PiperModel:
+def load(graph: Path, runtime: Runtime) -> PiperModel:
     batch = {"cpu": Bounds(items=16, cost=8000, padded=True)}
-    spec = dataclasses.replace(load_catalog().get("piper-joe"), batch=batch)
+    spec = dataclasses.replace(load_catalog().get("piper-joe"), batch=batch, runtime=runtime)
     loaded = PiperModel(spec, lambda part: {"model": graph, "config": graph.with_suffix(".onnx.json")}[part])
     loaded.load("cpu")
     return loaded
+
+
+@pytest.fixture(scope="module", params=[Runtime.ONNX, Runtime.TORCH])
+def model(request: pytest.FixtureRequest, graph: Path) -> PiperModel:
+    return load(graph, request.param)
 
 
 def items(name: str, **options: float) -> list[Item]:
@@ -78,6 +83,14 @@ def test_with_noise_each_item_is_the_same_alone(name: str, model: PiperModel) ->
     for item, samples in zip(company, samples_of(model, company), strict=True):
         alone = samples_of(model, [item])[0]
         assert samples.shape == alone.shape and np.abs(samples - alone).max() <= TOLERANCE
+
+
+def test_both_runtimes_give_the_same(name: str, graph: Path) -> None:
+    """So their artifacts have one name."""
+    company = items(name)
+    both = [samples_of(load(graph, runtime), company) for runtime in (Runtime.ONNX, Runtime.TORCH)]
+    for one, other in zip(*both, strict=True):
+        assert one.shape == other.shape and np.abs(one - other).max() <= 1e-3
 
 
 def test_noise_is_heard(name: str, model: PiperModel) -> None:

@@ -17,7 +17,21 @@ from models.families import family_of, load_families, read_families
 from pipelines.definitions import read_pipelines
 from tests.shared_data import ROOT
 
-TYPES = {"campplus", "ge2e", "kokoro", "piper", "silero", "simulated", "whisper"}
+TYPES = {
+    "campplus",
+    "ge2e",
+    "kokoro",
+    "mms",
+    "openvoice_v1",
+    "openvoice_v1_tone_converter",
+    "openvoice_v1_tone_encoder",
+    "openvoice_v2_tone_converter",
+    "openvoice_v2_tone_encoder",
+    "piper",
+    "silero",
+    "simulated",
+    "whisper",
+}
 
 OUTSIDE = """
 from core.names import Precision, Role
