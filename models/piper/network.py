@@ -102,10 +102,15 @@ def _scale(model: ModelProto, constants: Mapping[str, Any]) -> NDArray[Any]:
         own: NDArray[Any] = numpy_helper.to_array(constants["dp.flows.0.logs"])
         return own
     users = {name: node for node in model.graph.node for name in node.input}
+    makers = {name: node for node in model.graph.node for name in node.output}
     shifted = users["dp.flows.0.m"].output[0]
-    [factor] = [name for name in users[shifted].input if name in constants]
-    logs: NDArray[Any] = -np.log(numpy_helper.to_array(constants[factor]).astype(np.float64)).reshape(2, 1)
-    return logs
+    [factor] = [name for name in users[shifted].input if name != shifted]
+    if factor in constants:  # older exporters fold the exponential as well
+        logs = -np.log(numpy_helper.to_array(constants[factor]).astype(np.float64))
+    else:
+        logs = -numpy_helper.to_array(constants[makers[factor].input[0]]).astype(np.float64)
+    shaped: NDArray[Any] = logs.reshape(2, 1)
+    return shaped
 
 
 def _sizes(voice: _Voice) -> NetworkSizes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from models.shared.failures import together
 from models.vits.network import Network
 from models.vits.parts.packing import Packing, to_device
 from models.vits.rows import Row, Voices
+
+Packed = TypeVar("Packed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class TorchVoices:
         for group in _padded(rows, self.at_once):
             sort(group, together(group, self._encode))
         decoded: list[_Decoded] = []
-        for pack in _packs(list(encoded.values()), self.at_once):
+        for pack in _packs(list(encoded.values()), lambda one: one.row, self.at_once):
             for one, given in zip(pack, together(pack, self._decode), strict=True):
                 if isinstance(given, _Decoded):
                     decoded.append(given)
@@ -100,6 +103,15 @@ class TorchVoices:
             samples: Samples = given.samples.numpy().copy()
             outcomes[places[id(given.row)]] = given.row.speech(samples, self.hop, self.voices.rate)
         return [outcomes[place] for place in range(len(rows))]
+
+    def packs_of(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """How rows whose durations are known go through stage B."""
+        return list(_packs(rows, lambda row: row, self.at_once))
+
+    def speakers_of(self, rows: Sequence[Row]) -> Tensor | None:
+        """The embeddings of the rows' speakers [rows, conditioning, 1], if the network has a table of them."""
+        numbers = np.array([row.speaker for row in rows], np.int64)
+        return self.network.speaker(to_device(numbers, self.device))
 
     @torch.inference_mode()
     def _encode(self, rows: Sequence[Row]) -> list[_Encoded | ChorusError]:
@@ -118,7 +130,7 @@ class TorchVoices:
         durations, mean, log_deviation = self.network.encode(
             to_device(tokens, self.device),
             to_device(mask, self.device),
-            self._speakers(rows),
+            self.speakers_of(rows),
             to_device(noise, self.device) if stochastic else None,
             self.voices.share,
         )
@@ -139,7 +151,7 @@ class TorchVoices:
         self.forwards += 1
         packing = Packing([one.row.frames for one in pack], self.network.gap, self.device)
         prior = self._prior(pack, packing)
-        audio = self.network.decode(prior, packing, self._speakers([one.row for one in pack]))
+        audio = self.network.decode(prior, packing, self.speakers_of([one.row for one in pack]))
         here = audio
         if self.device.type != "cpu":
             here = torch.empty(audio.shape, dtype=audio.dtype, pin_memory=True)
@@ -163,10 +175,6 @@ class TorchVoices:
         prior = mean.addcmul_(to_device(noise, self.device), deviation).t()[None].contiguous()
         return packing.clear(prior)
 
-    def _speakers(self, rows: Sequence[Row]) -> Tensor | None:
-        numbers = np.array([row.speaker for row in rows], np.int64)
-        return self.network.speaker(to_device(numbers, self.device))
-
     def _wait(self) -> None:
         if self.device.type != "cpu":
             torch.cuda.current_stream(self.device).synchronize()
@@ -185,16 +193,16 @@ def _padded(rows: Sequence[Row], at_once: AtOnce) -> Iterator[list[Row]]:
         yield group
 
 
-def _packs(encoded: Sequence[_Encoded], at_once: AtOnce) -> Iterator[list[_Encoded]]:
-    """Rows of together at most ``at_once.frames``, the longest first."""
-    pack: list[_Encoded] = []
+def _packs(items: Sequence[Packed], row_of: Callable[[Packed], Row], at_once: AtOnce) -> Iterator[list[Packed]]:
+    """Items whose rows have together at most ``at_once.frames``, the longest first."""
+    pack: list[Packed] = []
     frames = 0
-    for one in sorted(encoded, key=lambda one: one.row.frames, reverse=True):
-        if pack and frames + one.row.frames > at_once.frames:
+    for item in sorted(items, key=lambda item: row_of(item).frames, reverse=True):
+        if pack and frames + row_of(item).frames > at_once.frames:
             yield pack
             pack, frames = [], 0
-        pack.append(one)
-        frames += one.row.frames
+        pack.append(item)
+        frames += row_of(item).frames
     if pack:
         yield pack
 
