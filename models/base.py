@@ -55,6 +55,8 @@ class Voice:
     language: str
     speaker: int = 0
     description: str = ""
+    #: the source embedding of a tone converter that is this voice's: its entry has the weights ``source_NAME``
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +282,7 @@ class Family:
     frontend: str | None = None
     clones: bool = False  #: of a synthesizer: it speaks in the voice of an embedding, and needs no voices of its own
     options: Mapping[str, Option] = field(default_factory=dict)
+    hears: int = 16_000  #: Hz at which recordings are decoded for it
     #: ``module:function`` (spec, name) -> Voice | None, if a voice's name can be more than a name of the catalog
     voice: str | None = None
     weights: tuple[str, ...] = ()  #: names of the weight files that an entry must give

@@ -50,6 +50,7 @@ class _VoiceEntry(BaseModel):
     language: str
     speaker: int = 0
     description: str = ""
+    source: str = ""
 
 
 class _BoundsEntry(BaseModel):
@@ -227,7 +228,7 @@ def _spec(yaml: YamlFile, name: str, entry: _ModelEntry) -> ModelSpec:
         weights={key: _weights(key, w) for key, w in entry.weights.items()},
         languages=tuple(entry.languages),
         voices={
-            key: Voice(name=key, language=v.language, speaker=v.speaker, description=v.description)
+            key: Voice(name=key, language=v.language, speaker=v.speaker, description=v.description, source=v.source)
             for key, v in entry.voices.items()
         },
         options=family.options,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.names import Role, VadMode
 from models.base import ModelSpec
 from models.catalog import Catalog
@@ -25,6 +27,15 @@ def candidates(
     if matched and step.role is Role.SYNTHESIZE and step.type is None:
         return [model for model in found if model.voice_match]
     return found
+
+
+def available(pipelines: Mapping[str, Pipeline], catalog: Catalog) -> dict[str, Pipeline]:
+    """The pipelines whose steps all have a model in the catalog."""
+    return {
+        name: pipeline
+        for name, pipeline in pipelines.items()
+        if all(candidates(step, catalog) for step in pipeline.steps)
+    }
 
 
 def models_by_role(pipeline: Pipeline, catalog: Catalog) -> dict[Role, list[ModelSpec]]:

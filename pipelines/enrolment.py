@@ -9,6 +9,7 @@ from core.errors import FieldError, InvalidRequest
 from core.names import Priority, Role
 from core.work import Plan, PlanStep
 from models.catalog import Catalog
+from pipelines.candidates import available
 from pipelines.connections import Connections
 from pipelines.definitions import Pipeline, PipelineStep, StepData, get_pipeline
 from pipelines.plan import PlanRequest, encoder_of, plan_job
@@ -23,7 +24,7 @@ def encoders(names: Sequence[str] | None, pipelines: Mapping[str, Pipeline], cat
 
     Raises `InvalidRequest`: ``unknown_pipeline``, or ``no_stored_voices`` if a pipeline does not use an embedding.
     """
-    able = [name for name, pipeline in pipelines.items() if takes_stored_voices(pipeline)]
+    able = [name for name, pipeline in available(pipelines, catalog).items() if takes_stored_voices(pipeline)]
     for name in names or ():
         get_pipeline(name, pipelines)
         if name not in able:

@@ -21,6 +21,7 @@ from api.openapi.bodies import RequestSchemas, ref
 from api.openapi.operation import Operation, ResponseSpec, operation, operation_of
 from api.openapi.parameters import HEADERS, PATHS
 from core.errors import ChorusError
+from pipelines.candidates import available
 from pipelines.connections import Connections
 from schemas import lexicon_responses, requests, responses, webhook_responses
 from storage.objects.uploads import UPLOAD_SECONDS
@@ -123,7 +124,10 @@ def describe(app: Flask, context: Connections) -> Document:
     published = list(_published(app, context))
     declared = _declared(published)
     narrowed = RequestSchemas(
-        declared=declared, catalog=context.catalog, pipelines=context.pipelines, settings=context.settings
+        declared=declared,
+        catalog=context.catalog,
+        pipelines=available(context.pipelines, context.catalog),
+        settings=context.settings,
     )
     examples, targets = narrowed.examples(), _targets(published)
     paths: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,7 @@ from api.context import context
 from api.openapi.operation import operation
 from core.names import Role
 from models.base import ModelSpec, Option
-from pipelines.candidates import models_by_role
+from pipelines.candidates import available, models_by_role
 from pipelines.definitions import BROUGHT, Pipeline
 from schemas import catalog_responses, responses
 from storage.ledger.registry import live_workers
@@ -24,8 +24,8 @@ _OF_LANGUAGE = (Role.SYNTHESIZE, Role.TRANSCRIBE)
 @routes.get("/pipelines")
 @operation("listPipelines", {200: catalog_responses.PipelineList})
 def pipelines() -> Response:
-    """List pipelines with their inputs, results, options, languages and voices."""
-    data = [_pipeline_view(pipeline) for pipeline in context().pipelines.values()]
+    """List pipelines with their inputs, results, options, languages and voices: those whose models are served."""
+    data = [_pipeline_view(pipeline) for pipeline in available(context().pipelines, context().catalog).values()]
     return jsonify(catalog_responses.PipelineList(object="list", data=data))
 
 

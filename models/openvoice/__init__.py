@@ -32,6 +32,7 @@ def _encoder(version: str) -> Family:
         model="models.openvoice.tone_models:ToneEncoder",
         weights=("model", "config"),
         runtime=Runtime.TORCH,
+        hears=RATE,
     )
 
 
@@ -43,6 +44,7 @@ def _converter(version: str) -> Family:
         options={"tau": Option(default=TAU, minimum=0.0, maximum=1.0, description="Noise of the conversion")},
         weights=("model", "config"),
         more_weights=("source_*",),
+        hears=RATE,
         runtime=Runtime.TORCH,
         precisions=_PRECISIONS,
     )

@@ -8,16 +8,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 #: Fields that are stored as plain names. All others are JSON.
-_NAMES = frozenset({"samples", "sha256", "segments_object", "embedding", "voice"})
+_NAMES = frozenset(
+    {"samples", "samples_22k", "sha256", "source", "source_sha256", "segments_object", "embedding", "voice"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutputs:
     """The outputs of steps, each None until a step has given it. Names are those of objects."""
 
-    samples: str | None = None  #: the decoded recording, an object
+    samples: str | None = None  #: the recording that is listened to, decoded to 16 kHz, an object
+    samples_22k: str | None = None  #: the same, decoded to 22,050 Hz for models that hear that
     sha256: str | None = None  #: of the recording as it was brought, hexadecimal
-    recordings: Sequence[str] | None = None  #: the objects that ``samples`` was decoded from
+    source: str | None = None  #: the recording that is converted, decoded to its converter's rate, an object
+    source_sha256: str | None = None
+    recordings: Sequence[str] | None = None  #: the objects that all these were decoded from
     segments: Sequence[tuple[float, float]] | None = None  #: start and end of each stretch of speech, in seconds
     segments_object: str | None = None
     embedding: str | None = None  #: the speaker embedding, an object

@@ -1,11 +1,13 @@
-"""Recordings on their way through a job: any container to 16 kHz mono FLAC once, then to samples."""
+"""Recordings on their way through a job: any container to mono FLAC, once for each rate, then to samples."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from audio.decode import stream
 from audio.encode import Encoder
 from audio.samples import Samples
 from core.errors import ArtifactMissing
-from core.names import AudioFormat
+from core.names import AudioFormat, Role
 from core.work import ItemRef
+from models.families import family_of
 from pipelines.connections import Connections
 from pipelines.intake import LIMITS, Intake
 from storage.ledger.documents import RecordingDocument
@@ -28,8 +31,11 @@ from workers.recordings.long_decodes import is_long, turn
 from workers.recordings.takes import fullest_part
 from workers.retry import retry_until_available
 
-#: Sample rate in Hz for all models that process recordings.
-RATE = 16_000
+#: The output that contains a recording decoded to a rate in Hz.
+SAMPLES = {16_000: "samples", 22_050: "samples_22k"}
+
+#: Steps that listen to the job's recording.
+_LISTENING = frozenset({Role.VAD, Role.EMBED, Role.TRANSCRIBE})
 
 #: Seconds and bytes that a recording behind a URL may take.
 FETCH_SECONDS = 120.0
@@ -45,19 +51,34 @@ _GAP = 0.5
 
 
 def fetch_recordings(connections: Connections, ref: ItemRef, work: Work) -> StepOutputs:
-    """Decode the job's recordings, once: ``samples``, ``sha256`` and ``recordings``. Empty if it has none.
+    """Decode the job's recordings: the one that its steps listen to, at each rate that they hear (``samples``,
+    ``samples_22k``), and the one that is converted (``source``). Empty if it has none.
 
     Raises `InvalidAudio` if one is broken, too short or too long, what `Egress.get` raises, and `NoTurn` if it is
     long and others are being decoded.
     """
-    folder = folder_of(work)
-    for name, given in (("reference", work.document.reference), ("recording", work.document.recording)):
-        if given is not None:
-            parts = given.parts or (given,)
-            with tempfile.TemporaryDirectory(prefix="chorus-") as place:
-                held = [_fetched(connections, folder, name, part, Path(place)) for part in parts]
-                return _decoded(connections, ref, work, name, held, Path(place))
-    return StepOutputs()
+    document, outputs = work.document, StepOutputs()
+    heard = _rates(connections, work)
+    converting = work.plan.first_stage is not None and document.recording is not None
+    listened = document.reference or (None if converting else document.recording)
+    if listened is not None:
+        name = "reference" if document.reference else "recording"
+        digest, objects, brought = _decoded(connections, ref, work, name, listened, heard or {16_000})
+        low, high = (objects.get(rate) for rate in SAMPLES)
+        outputs = StepOutputs(samples=low, samples_22k=high, sha256=digest, recordings=brought)
+    if converting and document.recording is not None:
+        rate = connections.catalog.get(work.plan.stages[0].station).sample_rate or 0
+        digest, objects, brought = _decoded(connections, ref, work, "recording", document.recording, {rate})
+        both = [*(outputs.recordings or ()), *brought]
+        outputs = replace(outputs, source=objects[rate], source_sha256=digest, recordings=both)
+    return outputs
+
+
+def _rates(connections: Connections, work: Work) -> set[int]:
+    """The rates in Hz that the models of the job's steps hear."""
+    known = connections.catalog.models
+    listening = [known[s.station] for s in work.plan.steps if s.role in _LISTENING and s.station in known]
+    return {family_of(spec.type).hears for spec in listening}
 
 
 def folder_of(work: Work) -> str:
@@ -79,55 +100,75 @@ def _fetched(
 
 
 def _decoded(
-    connections: Connections, ref: ItemRef, work: Work, name: str, parts: Sequence[RecordingDocument], place: Path
-) -> StepOutputs:
-    """The samples of recordings, concatenated, as one FLAC object; in constant memory."""
+    connections: Connections, ref: ItemRef, work: Work, name: str, given: RecordingDocument, rates: Collection[int]
+) -> tuple[str, dict[int, str], list[str]]:
+    """A recording, or several concatenated, as one FLAC object for each rate: its sha256, the objects by rate, and the
+    objects that they were decoded from, which are outputs too, so that the ledger tracks how long they are needed."""
     folder = folder_of(work)
-    digests = [part.sha256 or "" for part in parts]
-    digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-    target = f"{folder}/recordings/{digest}.16k.flac"
-    # Their names are outputs too, so that the ledger tracks how long they are needed.
-    brought = [part.object or "" for part in parts]
-    outputs = StepOutputs(samples=target, sha256=digest, recordings=brought)
-    if retry_until_available(lambda: connections.objects.head(target)) is not None:
-        return outputs
+    with tempfile.TemporaryDirectory(prefix="chorus-") as place:
+        parts = [_fetched(connections, folder, name, part, Path(place)) for part in given.parts or (given,)]
+        digests = [part.sha256 or "" for part in parts]
+        digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+        objects = {rate: f"{folder}/recordings/{digest}.{_kilohertz(rate)}.flac" for rate in sorted(rates)}
+        for rate, target in objects.items():
+            if retry_until_available(lambda target=target: connections.objects.head(target)) is None:  # type: ignore[misc]
+                _decode(connections, ref, work, name, parts, rate, target, Path(place))
+    return digest, objects, [part.object or "" for part in parts]
+
+
+def _kilohertz(rate: int) -> str:
+    """As object names have it: ``16k``, ``22.05k``."""
+    return f"{rate / 1000:g}k"
+
+
+def _decode(
+    connections: Connections,
+    ref: ItemRef,
+    work: Work,
+    name: str,
+    parts: Sequence[RecordingDocument],
+    rate: int,
+    target: str,
+    place: Path,
+) -> None:
+    """Write the samples of recordings, concatenated, at one rate; in constant memory."""
     share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))
     source, path = place / "recording", place / "samples.flac"
     long, owner = is_long(parts), work.document.owner
-    with turn(connections, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, RATE) as encoder:
+    with turn(connections, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, rate) as encoder:
         written = 0
         for part in parts:
             retry_until_available(lambda part=part: connections.objects.get_file(part.object, source))  # type: ignore[misc]
-            for samples in _heard(source, name, share):
+            for samples in _heard(source, name, share, rate):
                 encoder.write(samples)
                 written += len(samples)
-                keep(written / RATE)
+                keep(written / rate)
             if part is not parts[-1]:
-                encoder.write(np.zeros(round(_GAP * RATE), np.float32))
+                encoder.write(np.zeros(round(_GAP * rate), np.float32))
         encoder.close()
     retry_until_available(lambda: connections.objects.put_file(target, path, "audio/flac"))
-    return outputs
 
 
-def _heard(source: Path, name: str, share: float) -> Iterator[Samples]:
+def _heard(source: Path, name: str, share: float, rate: int) -> Iterator[Samples]:
     """A recording's samples: all, or those ``share`` seconds that have most sound in them (of a reference, that is
     bounded so that it fits into memory)."""
     limits = LIMITS[name]
-    found = stream(source, RATE, max_seconds=limits.most, min_seconds=limits.least)
+    found = stream(source, rate, max_seconds=limits.most, min_seconds=limits.least)
     if math.isinf(share):
         yield from found
     else:
-        yield fullest_part(np.concatenate(list(found)), share, RATE)
+        yield fullest_part(np.concatenate(list(found)), share, rate)
 
 
 class StoredRecording:
-    """A decoded recording, float32 [n] mono at 16 kHz, of which parts are read from a file on this machine."""
+    """A decoded recording, float32 [n] mono at ``rate`` Hz, of which parts are read from a file on this machine."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rate: int = 16_000) -> None:
         """Raises `RuntimeError` where any of it cannot be read. The file may be unlinked then."""
         self._file = soundfile.SoundFile(path)
+        self._lock = threading.Lock()  # one place in the file is read at a time
         read = sum(len(block) for block in self._file.blocks(_BLOCK, dtype="float32"))
-        if read != self._file.frames or self._file.channels != 1 or self._file.samplerate != RATE:
+        if read != self._file.frames or self._file.channels != 1 or self._file.samplerate != rate:
             raise soundfile.SoundFileRuntimeError("it is not what was written")
 
     def __len__(self) -> int:
@@ -137,12 +178,14 @@ class StoredRecording:
         first, end, _ = part.indices(len(self))
         if first >= end:
             return np.zeros(0, np.float32)
-        self._file.seek(first)
-        return np.ascontiguousarray(self._file.read(end - first, dtype="float32"), dtype=np.float32)
+        with self._lock:
+            self._file.seek(first)
+            return np.ascontiguousarray(self._file.read(end - first, dtype="float32"), dtype=np.float32)
 
 
-def read_samples(objects: Objects, name: str) -> StoredRecording:
-    """A decoded recording, read from a file that is deleted with it, so it takes little memory, however long it is.
+def read_samples(objects: Objects, name: str, rate: int = 16_000) -> StoredRecording:
+    """A recording decoded to ``rate`` Hz, read from a file that is deleted with it, so it takes little memory, however
+    long it is.
 
     Raises `ArtifactMissing` if it is missing, or damaged (code ``artifact_broken``): it is deleted then, and a retry
     of the job decodes it again.
@@ -151,7 +194,7 @@ def read_samples(objects: Objects, name: str) -> StoredRecording:
         with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
             path = Path(folder) / "recording.flac"
             objects.get_file(name, path)
-            return StoredRecording(path)
+            return StoredRecording(path, rate)
     except RuntimeError as error:
         objects.delete(name)  # so that `prepare` makes it anew
         raise ArtifactMissing("A recording that this step needs is damaged.", code=ARTIFACT_BROKEN) from error

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import InvalidText
+from core.errors import ArtifactMissing, InvalidText
 from core.failpoints import reach
+from core.names import Role
 from core.work import CPU, ItemRef
 from pipelines.connections import Connections
 from pipelines.loaded_lexicons import lexicon_of
 from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
+from workers.recordings.cuts import cuts
+from workers.recordings.decode import read_samples
 from workers.retry import retry_until_available
-from workers.steps.naming import stages_of, utterance_work
+from workers.steps.naming import piece_work, stages_of, utterance_work
 from workers.steps.utterances import MAX_WARNINGS, Place, Reader, Spoken
 
 #: Characters of text after which a run ends: the first run, and the others. One that has found no utterance goes on for
@@ -75,6 +78,8 @@ def lay_down(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     step, document, before = work.plan.first_stage, work.document, Prepared.of(work.outputs)
     if step is None:
         return Outcome(ref=ref, station=CPU)
+    if work.plan.stages[0].role is Role.CONVERT:
+        return _lay_pieces(connections, ref, work, step)
     titles, chapters = job_text(connections, ref, document)
     reader = reader_of(connections, work)
     found, now = _read_on(reader, chapters, before)
@@ -100,6 +105,21 @@ def lay_down(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     if over and (len(titles) > 1 or any(titles)):
         outputs = replace(outputs, chapters=list(zip(titles, now.begun, strict=True)))
     return Outcome(ref=ref, station=CPU, outputs=outputs, laid=(before.utterances, now.utterances), more=not over)
+
+
+def _lay_pieces(connections: Connections, ref: ItemRef, work: Work, step: int) -> Outcome:
+    """Lay a recording that is converted down, piece by piece."""
+    name, sha256 = work.outputs.source, work.outputs.source_sha256
+    if name is None or sha256 is None:
+        raise ArtifactMissing("The job has no recording.")
+    rate = connections.catalog.sample_rate(work.plan) or 0
+    pieces = cuts(retry_until_available(lambda: read_samples(connections.objects, name, rate)), rate)
+    stages = stages_of(connections, work)
+    works = [piece_work(stages, work.document, sha256, piece) for piece in pieces]
+    existing = connections.ledger.existing(work.document.owner, [one.artifact for one in works])
+    connections.ledger.enqueue_utterances(ref, step, works, existing)
+    reach("prepare.enqueued")
+    return Outcome(ref=ref, station=CPU, laid=(0, len(works)))
 
 
 def reader_of(connections: Connections, work: Work) -> Reader:

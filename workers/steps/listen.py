@@ -22,7 +22,7 @@ from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Work
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
-from workers.recordings.decode import RATE, folder_of, read_samples
+from workers.recordings.decode import SAMPLES, folder_of, read_samples
 from workers.steps.base import ModelStep, Stored
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,12 @@ class ListeningStep(ModelStep):
         self._objects = connections.objects
 
     def _item(self, spec: ModelSpec, work: Work, **more: Any) -> Item:
-        if work.outputs.samples is None:
+        rate = family_of(spec.type).hears
+        name = getattr(work.outputs, SAMPLES[rate])
+        if name is None:
             raise ArtifactMissing("The job has no recording.")
-        samples = read_samples(self._objects, work.outputs.samples)
-        return Item(inputs={"samples": samples, "rate": RATE, **more}, options=options_of(spec, work.document))
+        samples = read_samples(self._objects, name, rate)
+        return Item(inputs={"samples": samples, "rate": rate, **more}, options=options_of(spec, work.document))
 
     def _known(self, name: str, unpack: Callable[[bytes], Known]) -> Known | None:
         """The existing result, or None. A damaged one is deleted and computed again."""
@@ -77,7 +79,7 @@ class VadStep(ListeningStep):
 
     def store(self, spec: ModelSpec, work: Work, item: Item, output: Output) -> Stored:
         if isinstance(output, Transcript):
-            duration = len(item.inputs["samples"]) / RATE
+            duration = len(item.inputs["samples"]) / item.inputs["rate"]
             output = Segments(tuple(Segment(s.start, s.end) for s in output.segments), duration)
         if not isinstance(output, Segments):
             raise ModelFailed("The model returned no segments.")
@@ -150,7 +152,9 @@ class TranscribeStep(ListeningStep):
             "language": output.language,
             "segments": [s.to_dict() for s in output.segments],
         }
-        return Stored(result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / RATE, 3)})
+        return Stored(
+            result={"transcript": shape, "duration": round(len(item.inputs["samples"]) / item.inputs["rate"], 3)}
+        )
 
 
 def _unpack_segments(data: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.work import StageWork, UtteranceWork
@@ -26,6 +26,7 @@ class Stage:
     identity: tuple[str, str, int]  #: the model's name, weights and code
     options: Mapping[str, Any]
     embedding: str = ""  #: digest of the speaker embedding, if the step needs one
+    sources: Mapping[str, str] = field(default_factory=dict)  #: of a converter: its source embeddings by base voice
 
 
 def stages_of(connections: Connections, work: Work) -> list[Stage]:
@@ -34,10 +35,17 @@ def stages_of(connections: Connections, work: Work) -> list[Stage]:
     if any(step.inputs for step in work.plan.stages):
         embedding = retry_until_available(lambda: read_embedding(connections, work))
         digest = hashlib.sha256(embedding.model.encode() + b"\0" + embedding.vector.tobytes()).hexdigest()
+    specs = [connections.catalog.get(step.station) for step in work.plan.stages]
     return [
-        stage_of(connections.catalog.get(step.station), work.document, digest if step.inputs else "")
-        for step in work.plan.stages
+        replace(stage_of(spec, work.document, digest if step.inputs else ""), sources=_sources(specs[0], spec))
+        for spec, step in zip(specs, work.plan.stages, strict=True)
     ]
+
+
+def _sources(speaker: ModelSpec, converter: ModelSpec) -> dict[str, str]:
+    """The source embedding of each base voice of ``speaker`` that ``converter`` has one for."""
+    known = {name.removeprefix("source_") for name in converter.weights if name.startswith("source_")}
+    return {voice.name: voice.source for voice in speaker.voices.values() if voice.source in known}
 
 
 def stage_of(spec: ModelSpec, document: JobDocument, embedding: str = "") -> Stage:
@@ -53,11 +61,26 @@ def utterance_work(stages: Sequence[Stage], document: JobDocument, said: Spoken)
     and code, tokens, voice, speaker embedding, options, seed, and the stage before it. Its noise is seeded from the
     same, without the owner.
     """
+    works = _stage_works(stages, document, said.inputs, said.options, said.voice)
+    return UtteranceWork(stages=works, pause=said.utterance.pause, source=(said.chapter, *said.source))
+
+
+def piece_work(stages: Sequence[Stage], document: JobDocument, sha256: str, span: tuple[int, int]) -> UtteranceWork:
+    """One piece of the recording with that ``sha256`` that is converted: samples from the first to before the second of
+    ``span``."""
+    inputs = {"recording": sha256, "start": span[0], "end": span[1]}
+    return UtteranceWork(stages=_stage_works(stages, document, inputs, {}, ""), pause=0.0)
+
+
+def _stage_works(
+    stages: Sequence[Stage], document: JobDocument, inputs: Mapping[str, Any], more: Mapping[str, Any], voice: str
+) -> tuple[StageWork, ...]:
     works: list[StageWork] = []
     before = b""
     for stage in stages:
-        own = {} if works else said.inputs
-        options = stage.options if works else {**stage.options, **said.options}
+        source = stage.sources.get(voice) if works else None
+        own = inputs if not works else {"source": source} if source else {}
+        options = stage.options if works else {**stage.options, **more}
         content = [*stage.identity, own, options, document.seed]
         content += [stage.embedding] if stage.embedding else []
         content += [before.hex()] if before else []
@@ -71,4 +94,4 @@ def utterance_work(stages: Sequence[Stage], document: JobDocument, said: Spoken)
                 artifact=f"{document.owner}/utterances/{name}.flac",
             )
         )
-    return UtteranceWork(stages=tuple(works), pause=said.utterance.pause, source=(said.chapter, *said.source))
+    return tuple(works)

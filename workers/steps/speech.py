@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,11 @@ from pipelines.connections import Connections
 from storage.ledger.records import Work
 from storage.objects.embeddings import unpack_embedding
 from workers.artifacts import read_speech
+from workers.recordings.decode import read_samples
 from workers.steps.base import ModelStep, SourceMissing, Stored
+
+#: Recordings that a worker holds open, for the jobs whose pieces it converts.
+_RECORDINGS = 4
 
 #: Speaker embeddings cached by a worker, for the jobs whose utterances it renders.
 _CACHED = 256
@@ -68,24 +72,36 @@ class SynthesizeStep(ModelStep):
 
 
 class ConvertStep(SynthesizeStep):
-    """Converts the audio of the previous stage to the voice of a speaker embedding."""
+    """Converts speech to the voice of an embedding: the audio of the previous stage, or a piece of a recording."""
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections)
+        self._recording = lru_cache(_RECORDINGS)(partial(read_samples, connections.objects))
 
     def load(self, spec: ModelSpec, work: Work) -> Item | Stored:
-        """The model's item: ``samples`` (float32 [n]), ``rate`` (Hz) and ``embedding``. Raises `SourceMissing`."""
+        """The model's item: ``samples`` (float32 [n]), ``rate`` (Hz) and ``embedding``; of a piece of a recording also
+        the ``recording`` and its name. Raises `SourceMissing`."""
         stage = _stage(work)
         if self._is_rendered(work):
             return Stored()
-        samples, rate = self._source(work)
-        inputs = {**stage.inputs, "samples": samples, "rate": rate, **self._shared(work)}
-        return Item(inputs=inputs, options=stage.options, seed=stage.seed)
+        speech = self._piece(spec, work, stage) if work.stage == 0 else self._rendered(work, stage)
+        return Item(inputs={**speech, **self._shared(work)}, options=stage.options, seed=stage.seed)
 
-    def _source(self, work: Work) -> tuple[Samples, int]:
-        if work.utterance is None or work.stage == 0:
-            raise ModelFailed("Nothing is rendered before this step.")
+    def _rendered(self, work: Work, stage: StageWork) -> dict[str, Any]:
+        assert work.utterance is not None
         try:
-            return read_speech(self._objects, work.utterance.stages[work.stage - 1].artifact)
+            samples, rate = read_speech(self._objects, work.utterance.stages[work.stage - 1].artifact)
         except ArtifactMissing as error:
             raise SourceMissing(error.message) from error
+        return {**stage.inputs, "samples": samples, "rate": rate}
+
+    def _piece(self, spec: ModelSpec, work: Work, stage: StageWork) -> dict[str, Any]:
+        name, rate = work.outputs.source, spec.sample_rate
+        if name is None or rate is None or "start" not in stage.inputs:
+            raise ModelFailed("There is nothing to convert.")
+        recording = self._recording(name, rate)
+        samples = recording[stage.inputs["start"] : stage.inputs["end"]]
+        return {"samples": samples, "rate": rate, "recording": recording, "recording_name": name}
 
 
 def _stage(work: Work) -> StageWork:

@@ -42,6 +42,7 @@ class Spoken:
     source: tuple[int, int] = (0, 0)  #: its place in the chapter as it was sent, in characters
     words: str = ""  #: as they are spoken
     options: Mapping[str, Any] = field(default_factory=dict)  #: its own, beside those of the job
+    voice: str = ""  #: that speaks it
     written: SourceText = _UNWRITTEN
     phonemes: str | None = None  #: of a `Reader` that is ``phonetic``
 
@@ -137,6 +138,7 @@ class Reader:
             source=read.source,
             words="" if failed else words.text,
             options=options,
+            voice=self._voice(read.style),
             written=written,
             phonemes=None if failed or not self.phonetic else self._phonemes(words.text, read.style),
         )

@@ -26,11 +26,11 @@ from core.settings import Settings
 from models.base import Embedding, Frontend, Item, Model, ModelSpec, Output, Speech, Voice
 from models.catalog import Catalog, frontend_class, load_catalog, model_class
 from models.families import family_of
+from models.shared.recordings import RATE
 from models.weights import WeightsCache, files_of
 from pipelines.connections import Connections
 from storage.objects.embeddings import StoredEmbedding, embedding_name, pack_embedding, unpack_embedding
 from text.utterances import split
-from workers.recordings.decode import RATE
 
 Kind = TypeVar("Kind")
 
