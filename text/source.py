@@ -29,10 +29,7 @@ class _Run:
     size: int  #: characters in the text
     start: int  #: where its source begins
     end: int  #: where its source ends
-
-    @property
-    def copied(self) -> bool:
-        return self.size == self.end - self.start
+    copied: bool = False  #: one to one
 
 
 class SourceText:
@@ -48,7 +45,7 @@ class SourceText:
     @staticmethod
     def of(text: str, at: int = 0) -> SourceText:
         """``text`` as it is in the source, from character ``at`` on."""
-        return SourceText(text, [_Run(0, len(text), at, at + len(text))] if text else [])
+        return SourceText(text, [_Run(0, len(text), at, at + len(text), copied=True)] if text else [])
 
     @staticmethod
     def mapped(text: str, stretches: Iterable[tuple[int, int, int]]) -> SourceText:
@@ -63,10 +60,10 @@ class SourceText:
                 size, stop = size + length, end  # goes on with the one before
                 continue
             if size:
-                runs.append(_Run(at, size, begin, stop))
+                runs.append(_Run(at, size, begin, stop, copied=size == stop - begin))
             at, size, begin, stop = at + size, length, start, end
         if size:
-            runs.append(_Run(at, size, begin, stop))
+            runs.append(_Run(at, size, begin, stop, copied=size == stop - begin))
         return SourceText(text, runs)
 
     def __len__(self) -> int:
@@ -123,7 +120,8 @@ class SourceText:
                 kept = self.text[done:until]
                 if apart and parts and done and _touches(last, kept[0]):
                     parts.append(" ")
-                    runs.append(_Run(size, 1, *self.source(done, done)))
+                    begin = self.source(done, done + 1)[0]  # never after what follows
+                    runs.append(_Run(size, 1, begin, begin))
                     size += 1
                 runs += self._between(done, until, size)
                 parts.append(kept)
@@ -135,7 +133,8 @@ class SourceText:
             if rewrite.text:
                 said = f" {rewrite.text}" if apart and _touches(last, rewrite.text[0]) else rewrite.text
                 start, end = self.source(rewrite.start, rewrite.end)
-                runs.append(_Run(size, len(said), start, end))
+                copied = all(run.copied for run in self._between(rewrite.start, rewrite.end, 0))
+                runs.append(_Run(size, len(said), start, end, copied=copied and len(said) == end - start))
                 parts.append(said)
                 size += len(said)
                 last = said[-1]
@@ -152,7 +151,7 @@ class SourceText:
             stop = min(end, run.at + run.size)
             if run.copied:
                 begin = run.start + start - run.at
-                yield _Run(at, stop - start, begin, begin + stop - start)
+                yield _Run(at, stop - start, begin, begin + stop - start, copied=True)
             else:
                 yield _Run(at, stop - start, run.start, run.end)
             at += stop - start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from text.cleaning import clean_up
@@ -53,6 +53,8 @@ def edited(draw: st.DrawFn) -> tuple[str, SourceText]:
 
 
 @given(edited())
+@example(("\n\n", SourceText.of("\n\n").rewritten([Rewrite(0, 2, "xyy")]).rewritten([Rewrite(1, 2, "y")], apart=True)))
+@example((" \n", SourceText.of(" \n").rewritten([Rewrite(0, 2, "xxx")]).rewritten([Rewrite(0, 1, "xy")])))
 def test_what_was_kept_is_where_it_says(case: tuple[str, SourceText]) -> None:
     source, text = case
     for at, character in enumerate(text.text):
