@@ -29,7 +29,7 @@ _PER_WORKER, _RESERVED = 600 * 2**20, 2 * 2**30
 
 
 #: Roles whose models get a process of their own.
-_BY_ITSELF = (Role.SYNTHESIZE, Role.TRANSCRIBE)
+_BY_ITSELF = (Role.SYNTHESIZE, Role.CONVERT, Role.TRANSCRIBE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,9 +204,9 @@ def groups(
     """The model workers: the name and the models of each, which run on ``devices`` by name, or else on the CPU.
 
     ``count`` processes are divided evenly among the models on the CPU that use one per core, at least one for each; the
-    first ones get the remainder. Every other synthesizer has its own process, and so has each model that transcribes,
-    since that can take long. All other models that process recordings share one. On a GPU one process is enough for any
-    model: a second one would hold its weights again and take turns with the first.
+    first ones get the remainder. Every other synthesizer has its own process, and so has each model that converts or
+    transcribes, since that can take long. All other models that process recordings share one. On a GPU one process is
+    enough for any model: a second one would hold its weights again and take turns with the first.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
     per_core = [m.name for m in models if m.per_core and _is_on_cpu(m.name, devices or {})]

@@ -15,6 +15,7 @@ FAMILY = Family(
     type="mms",
     role=Role.SYNTHESIZE,
     model="models.mms.model:MmsModel",
+    frontend="models.mms.frontend:MmsFrontend",
     options={
         "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
         "noise_scale": Option(default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound"),

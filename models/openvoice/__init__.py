@@ -54,6 +54,7 @@ _SYNTHESIZER = Family(
     type="openvoice_v1",
     role=Role.SYNTHESIZE,
     model="models.openvoice.synthesizer:OpenVoiceModel",
+    frontend="models.openvoice.frontend:OpenVoiceFrontend",
     options={
         "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
         "noise_scale": Option(default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound"),

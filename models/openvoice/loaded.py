@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 
 from core.names import Precision
 from models.base import ModelSpec
-from models.openvoice.checkpoint import read_configuration, read_converter
+from models.openvoice.checkpoint import read_converter
+from models.openvoice.config import read_configuration
 from models.openvoice.tone import Spectrum, ToneNetwork
 from models.shared.torch import open_device
 

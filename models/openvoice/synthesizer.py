@@ -15,7 +15,8 @@ class OpenVoiceModel(VitsSynthesizer):
     """A base speaker, with a style or a voice for each number of its table."""
 
     def open(self, device: str) -> tuple[Speaking, Voices]:
-        from models.openvoice.checkpoint import read_configuration, read_speaker
+        from models.openvoice.checkpoint import read_speaker
+        from models.openvoice.config import read_configuration
         from models.shared.torch import open_device
         from models.vits.speaking import TorchVoices
 

@@ -109,16 +109,16 @@ def _decoded(
         parts = [_fetched(connections, folder, name, part, Path(place)) for part in given.parts or (given,)]
         digests = [part.sha256 or "" for part in parts]
         digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-        objects = {rate: f"{folder}/recordings/{digest}.{_kilohertz(rate)}.flac" for rate in sorted(rates)}
+        objects = {rate: decoded_name(folder, digest, rate) for rate in sorted(rates)}
         for rate, target in objects.items():
             if retry_until_available(lambda target=target: connections.objects.head(target)) is None:  # type: ignore[misc]
                 _decode(connections, ref, work, name, parts, rate, target, Path(place))
     return digest, objects, [part.object or "" for part in parts]
 
 
-def _kilohertz(rate: int) -> str:
-    """As object names have it: ``16k``, ``22.05k``."""
-    return f"{rate / 1000:g}k"
+def decoded_name(folder: str, sha256: str, rate: int) -> str:
+    """The object of a recording that is decoded to ``rate`` Hz."""
+    return f"{folder}/recordings/{sha256}.{rate / 1000:g}k.flac"
 
 
 def _decode(

@@ -16,7 +16,7 @@ from pipelines.connections import Connections
 from storage.ledger.records import Work
 from storage.objects.embeddings import unpack_embedding
 from workers.artifacts import read_speech
-from workers.recordings.decode import read_samples
+from workers.recordings.decode import decoded_name, read_samples
 from workers.steps.base import ModelStep, SourceMissing, Stored
 
 #: Recordings that a worker holds open, for the jobs whose pieces it converts.
@@ -96,9 +96,11 @@ class ConvertStep(SynthesizeStep):
         return {**stage.inputs, "samples": samples, "rate": rate}
 
     def _piece(self, spec: ModelSpec, work: Work, stage: StageWork) -> dict[str, Any]:
-        name, rate = work.outputs.source, spec.sample_rate
-        if name is None or rate is None or "start" not in stage.inputs:
+        rate = spec.sample_rate
+        if rate is None or "start" not in stage.inputs:
             raise ModelFailed("There is nothing to convert.")
+        owner = stage.artifact.partition("/")[0]  # the names of all objects begin with it
+        name = decoded_name(owner, stage.inputs["recording"], rate)
         recording = self._recording(name, rate)
         samples = recording[stage.inputs["start"] : stage.inputs["end"]]
         return {"samples": samples, "rate": rate, "recording": recording, "recording_name": name}
