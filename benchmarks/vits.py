@@ -20,7 +20,7 @@ from models.vits.speaking import TorchVoices
 
 ITEMS = 16  #: ragged utterances of one micro-batch
 SEGMENTS = 32  #: ragged segments of recordings that are embedded
-ROUNDS = 5
+ROUNDS = 3
 THREADS = 2
 
 SENTENCES = (
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
 def synthesis(name: str) -> dict[str, float | int]:
     """A micro-batch of ragged utterances against the same ones after each other."""
     voices = voices_on(random_network(name), torch.device("cpu"))
-    items = utterances(ITEMS, 3.0)
+    items = utterances(ITEMS, 2.0)
     alone, batched = [], []
     gain = in_turns(
         lambda: alone.append(_forwards(voices, [[item] for item in items])),
