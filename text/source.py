@@ -133,8 +133,8 @@ class SourceText:
             if rewrite.text:
                 said = f" {rewrite.text}" if apart and _touches(last, rewrite.text[0]) else rewrite.text
                 start, end = self.source(rewrite.start, rewrite.end)
-                copied = all(run.copied for run in self._between(rewrite.start, rewrite.end, 0))
-                runs.append(_Run(size, len(said), start, end, copied=copied and len(said) == end - start))
+                copied = len(said) == end - start and self._is_copied(rewrite.start, rewrite.end)
+                runs.append(_Run(size, len(said), start, end, copied))
                 parts.append(said)
                 size += len(said)
                 last = said[-1]
@@ -142,6 +142,13 @@ class SourceText:
 
     def _run(self, at: int) -> _Run:
         return self._runs[max(0, bisect_right(self._ats, at) - 1)]
+
+    def _is_copied(self, start: int, end: int) -> bool:
+        """Whether ``text[start:end]`` came from the source one to one."""
+        run = self._run(start)
+        if end <= run.at + run.size:
+            return run.copied
+        return all(run.copied for run in self._between(start, end, 0))
 
     def _between(self, start: int, end: int, at: int) -> Iterator[_Run]:
         """The runs of ``text[start:end]`` for a text in which it begins at ``at``."""
