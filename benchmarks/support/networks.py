@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.names import Precision
 from models.base import Item
@@ -130,8 +130,3 @@ def recordings(count: int, rate: int, seconds: float = 5.0) -> list[np.ndarray[t
         tone = np.sin(2 * np.pi * (110 + 5 * i) * time * (1 + 0.05 * time)) * (0.6 + 0.4 * np.sin(17 * time))
         made.append((0.2 * tone + 0.02 * rng.standard_normal(time.size)).astype(np.float32))
     return made
-
-
-def parameters(network: nn.Module) -> int:
-    """How many numbers a network has."""
-    return sum(tensor.numel() for tensor in network.parameters())

@@ -55,7 +55,7 @@ class CampplusModel(Model):
         self._device = open_device(device)
         self._network = Network(read_tensors(self.files("model"), self.spec.name), self._device)
         self.report = self._network.report
-        warm = self.run([Item({"samples": _hum(), "rate": recordings.RATE})])[0]
+        warm = self.run([Item({"samples": recordings.hum(), "rate": recordings.RATE})])[0]
         if not isinstance(warm, Embedding):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 
@@ -130,11 +130,4 @@ class CampplusModel(Model):
 def _cut(samples: Samples) -> list[Samples]:
     """Windows of one length, as few as are at most `MAX_WINDOW` long; a last few samples may be left over."""
     count = max(1, math.ceil(len(samples) / (MAX_WINDOW * recordings.RATE)))
-    length = len(samples) // count
-    return [samples[i * length : (i + 1) * length] for i in range(count)]
-
-
-def _hum() -> Samples:
-    """A second of a low tone, to warm up with."""
-    time = np.arange(recordings.RATE, dtype=np.float32) / recordings.RATE
-    return (0.1 * np.sin(2 * np.pi * 150 * time)).astype(np.float32)
+    return recordings.windows(samples, count)

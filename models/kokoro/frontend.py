@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -10,11 +9,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import InvalidRequest, InvalidText, WeightsError
+from core.errors import InvalidRequest, InvalidText
 from models.base import Frontend
 from models.kokoro import MAX_TOKENS, parse_voice, written_voice
+from models.shared.files import read_json
+from models.shared.tokens import check_length
 from text.phonemes import is_sound, phonemize, unheard
 
 #: What the voices take, on average: seconds for each utterance, and for each of its tokens.
@@ -81,10 +82,7 @@ class KokoroFrontend(Frontend):
             raise InvalidText("The text contains nothing that the voice can speak.")
         if lost := unheard(spelled, self.vocabulary):
             raise InvalidText(f"The voice has no sound for {lost!r}.")
-        if len(tokens) > MAX_TOKENS:
-            raise InvalidText(
-                f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
-            )
+        check_length(tokens, MAX_TOKENS)
         return {"tokens": tokens, "voice": written_voice(weights)}
 
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
@@ -112,7 +110,4 @@ def kokoro_phonemes(ipa: str) -> str:
 
 def read_vocabulary(path: Path) -> dict[str, int]:
     """Phoneme to id, from a ``{"vocab": {...}}``. Raises `core.errors.WeightsError`."""
-    try:
-        return _Vocabulary.model_validate(json.loads(path.read_bytes())).vocab
-    except (OSError, ValueError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not a Kokoro vocabulary: {error}") from error
+    return read_json(path, _Vocabulary, "a Kokoro vocabulary").vocab

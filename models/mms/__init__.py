@@ -8,22 +8,19 @@ weights of Meta's checkpoints are CC BY-NC 4.0.
 
 from __future__ import annotations
 
-from core.names import Precision, Role, Runtime
-from models.base import Family, Option
+from core.names import Role, Runtime
+from models.base import Family
+from models.vits.options import PRECISIONS, speaking_options
 
 FAMILY = Family(
     type="mms",
     role=Role.SYNTHESIZE,
     model="models.mms.model:MmsModel",
     frontend="models.mms.frontend:MmsFrontend",
-    options={
-        "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
-        "noise_scale": Option(default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound"),
-        "noise_w": Option(default=0.8, minimum=0.0, maximum=2.0, description="Liveliness of the rhythm"),
-    },
+    options=speaking_options(),
     weights=("model", "config", "vocab"),
     more_weights=("tokenizer",),
     runtime=Runtime.TORCH,
-    precisions=(Precision.FLOAT32, Precision.TF32, Precision.BFLOAT16),
+    precisions=PRECISIONS,
 )
 """The options' defaults are for display: an item without them has those of its checkpoint."""

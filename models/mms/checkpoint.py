@@ -8,15 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from core.errors import WeightsError
 from models.base import WeightsReport
+from models.shared.files import read_json
 from models.shared.torch import read_safetensors, read_tensors
 from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
 from models.vits.network import Network
-from models.vits.weights import Renaming, fold, load_network, renamed
+from models.vits.weights import TRAINING, Renaming, load_network, renamed
 
 _Size = Annotated[int, Field(ge=1, le=8192)]
 
@@ -65,7 +66,6 @@ class Configuration(BaseModel):
     ffn_kernel_size: _Size = 3
     hidden_act: str = "relu"
     flow_size: _Size = 192
-    spectrogram_bins: _Size = 513
     use_stochastic_duration_prediction: bool = True
     num_speakers: int = Field(1, ge=1, le=100_000)
     speaker_embedding_size: int = Field(0, ge=0, le=8192)
@@ -93,10 +93,7 @@ class Configuration(BaseModel):
 
 def read_configuration(path: Path) -> Configuration:
     """Raises `core.errors.WeightsError` if the file is not the configuration of a ``VitsModel``."""
-    try:
-        found = Configuration.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not the configuration of a VITS model: {error}") from error
+    found = read_json(path, Configuration, "the configuration of a VITS model")
     if found.hidden_act != "relu":
         raise WeightsError(f"{path.name}: the activation {found.hidden_act!r} is not supported, only relu.")
     return found
@@ -106,9 +103,8 @@ def read_network(path: Path, configuration: Configuration, name: str) -> tuple[N
     """The network of a checkpoint. Raises `core.errors.WeightsError`."""
     read = read_safetensors if path.suffix == ".safetensors" else read_tensors
     stochastic = configuration.use_stochastic_duration_prediction
-    tensors = _translated(fold(read(path, name)), stochastic)
     network = Network(_sizes(configuration))
-    return network, load_network(network, tensors, "MMS", r"enc_q\.|sdp\.post_|sdp\.flows\.1\.")
+    return network, load_network(network, _translated(read(path, name), stochastic), "MMS", TRAINING)
 
 
 def _translated(tensors: dict[str, Tensor], stochastic: bool) -> dict[str, Tensor]:

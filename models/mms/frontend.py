@@ -6,22 +6,21 @@ hundreds of megabytes to import; but the letter whose id is also that of the bla
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
+from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from models.base import Frontend
-from models.mms.model import MAX_TOKENS
+from models.shared.files import read_json
+from models.shared.tokens import check_length, with_blanks
+from models.vits.rows import MAX_TOKENS
 from text.phonemes import unheard
 
 #: Blanks counted, at a speed of 1.
 TOKENS_PER_SECOND = 28.0
-
-_BLANK = 0
 
 
 class _Tokenizer(BaseModel):
@@ -44,22 +43,14 @@ class MmsFrontend(Frontend):
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """Letter to id. Raises `core.errors.WeightsError` if the file is invalid."""
-        path = self.files("vocab")
-        try:
-            return TypeAdapter(dict[str, int]).validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise WeightsError(f"{path.name} is not a vocabulary: {error}") from error
+        return read_json(self.files("vocab"), dict[str, int], "a vocabulary")
 
     @cached_property
     def tokenizer(self) -> _Tokenizer:
         """Raises `core.errors.ConfigurationError` if the checkpoint needs a romanizer or a phonemizer."""
         if "tokenizer" not in self.spec.weights:
             return _Tokenizer()
-        path = self.files("tokenizer")
-        try:
-            found = _Tokenizer.model_validate(json.loads(path.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise WeightsError(f"{path.name} is not the configuration of a tokenizer: {error}") from error
+        found = read_json(self.files("tokenizer"), _Tokenizer, "the configuration of a tokenizer")
         if found.is_uroman or found.phonemize:
             kind = "romanized text" if found.is_uroman else "phonemes"
             raise ConfigurationError(f"{self.spec.name} reads {kind}, which is not supported.")
@@ -79,14 +70,9 @@ class MmsFrontend(Frontend):
             raise InvalidText("The text contains nothing that the voice can speak.")
         if lost := unheard(spelled, self.vocabulary):
             raise InvalidText(f"The voice has no sound for {lost!r}.")
-        tokens = known = [self.vocabulary[letter] for letter in letters]
-        if self.tokenizer.add_blank:
-            tokens = [_BLANK] * (2 * len(known) + 1)
-            tokens[1::2] = known
-        if len(tokens) > MAX_TOKENS:
-            raise InvalidText(
-                f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
-            )
+        known = [self.vocabulary[letter] for letter in letters]
+        tokens = with_blanks(known) if self.tokenizer.add_blank else known
+        check_length(tokens, MAX_TOKENS)
         return {"tokens": tokens, "speaker": self.spec.voices[voice].speaker}
 
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from models.vits.rows import Voices
+from models.vits.rows import MAX_TOKENS, Voices
 from models.vits.synthesizer import Speaking, VitsSynthesizer
-
-MAX_TOKENS = 3072  #: of an utterance, blanks counted; attention takes memory by its square
 
 
 class MmsModel(VitsSynthesizer):
@@ -13,8 +11,7 @@ class MmsModel(VitsSynthesizer):
 
     def open(self, device: str) -> tuple[Speaking, Voices]:
         from models.mms.checkpoint import read_configuration, read_network
-        from models.shared.torch import open_device
-        from models.vits.speaking import TorchVoices
+        from models.vits.speaking import open_voices
 
         configuration = read_configuration(self.files("config"))
         network, self.report = read_network(self.files("model"), configuration, self.spec.name)
@@ -27,5 +24,4 @@ class MmsModel(VitsSynthesizer):
             noise_scale=configuration.noise_scale,
             noise_w=configuration.noise_scale_duration,
         )
-        place = open_device(device)
-        return TorchVoices(network.settle(place, self.spec.precision_on(device)), voices, place), voices
+        return open_voices(network, voices, self.spec, device), voices

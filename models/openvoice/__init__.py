@@ -15,10 +15,9 @@ a synthesizer's voice.
 
 from __future__ import annotations
 
-from core.names import Precision, Role, Runtime
+from core.names import Role, Runtime
 from models.base import Family, Option
-
-_PRECISIONS = (Precision.FLOAT32, Precision.TF32, Precision.BFLOAT16)
+from models.vits.options import PRECISIONS, speaking_options
 
 EMBEDDING = 256  #: numbers of a speaker embedding
 RATE = 22_050  #: Hz that a tone encoder hears
@@ -46,7 +45,7 @@ def _converter(version: str) -> Family:
         more_weights=("source_*",),
         hears=RATE,
         runtime=Runtime.TORCH,
-        precisions=_PRECISIONS,
+        precisions=PRECISIONS,
     )
 
 
@@ -55,14 +54,10 @@ _SYNTHESIZER = Family(
     role=Role.SYNTHESIZE,
     model="models.openvoice.synthesizer:OpenVoiceModel",
     frontend="models.openvoice.frontend:OpenVoiceFrontend",
-    options={
-        "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
-        "noise_scale": Option(default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound"),
-        "noise_w": Option(default=0.6, minimum=0.0, maximum=2.0, description="Liveliness of the rhythm"),
-    },
+    options=speaking_options(noise_w=0.6),
     weights=("model", "config"),
     runtime=Runtime.TORCH,
-    precisions=_PRECISIONS,
+    precisions=PRECISIONS,
 )
 
 FAMILIES = (_SYNTHESIZER, _encoder("v1"), _converter("v1"), _encoder("v2"), _converter("v2"))

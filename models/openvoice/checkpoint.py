@@ -17,13 +17,12 @@ from models.openvoice.config import Configuration, ModelSizes
 from models.shared.torch import read_tensors
 from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
 from models.vits.network import Network
-from models.vits.weights import load_network
+from models.vits.weights import TRAINING, load_network
 
 
 def read_speaker(path: Path, configuration: Configuration, name: str) -> tuple[Network, WeightsReport]:
     """The network of a base speaker. Raises `core.errors.WeightsError`."""
-    # The posterior encoder is for training alone; of the stochastic predictor see `models.vits.parts.durations`.
-    return _read(path, speaker_sizes(configuration), name, r"enc_q\.|sdp\.post_|sdp\.flows\.1\.|dp\.post_")
+    return _read(path, speaker_sizes(configuration), name, TRAINING)
 
 
 def read_converter(path: Path, configuration: Configuration, name: str) -> tuple[Network, WeightsReport]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import WeightsError
 from models.openvoice import EMBEDDING
+from models.shared.files import read_json
 
 _Size = Annotated[int, Field(ge=1, le=8192)]
 
@@ -21,7 +21,6 @@ class _Lenient(BaseModel):
 class _Data(_Lenient):
     sampling_rate: int = Field(ge=8000, le=192_000)
     filter_length: _Size = 1024
-    hop_length: _Size = 256
     win_length: _Size = 1024
     n_speakers: int = Field(0, ge=0, le=100_000)
     add_blank: bool = True
@@ -55,7 +54,4 @@ class Configuration(_Lenient):
 
 def read_configuration(path: Path) -> Configuration:
     """Raises `core.errors.WeightsError` if the file is not a configuration of OpenVoice."""
-    try:
-        return Configuration.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not an OpenVoice configuration: {error}") from error
+    return read_json(path, Configuration, "an OpenVoice configuration")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from models.vits.rows import Voices
+from models.vits.rows import MAX_TOKENS, Voices
 from models.vits.synthesizer import Speaking, VitsSynthesizer
-
-MAX_TOKENS = 3072  #: of an utterance, blanks counted; attention takes memory by its square
 
 #: Of the stochastic predictor in the durations: upstream's ``sdp_ratio``.
 SHARE = 0.2
@@ -17,8 +15,7 @@ class OpenVoiceModel(VitsSynthesizer):
     def open(self, device: str) -> tuple[Speaking, Voices]:
         from models.openvoice.checkpoint import read_speaker
         from models.openvoice.config import read_configuration
-        from models.shared.torch import open_device
-        from models.vits.speaking import TorchVoices
+        from models.vits.speaking import open_voices
 
         configuration = read_configuration(self.files("config"))
         network, self.report = read_speaker(self.files("model"), configuration, self.spec.name)
@@ -30,5 +27,4 @@ class OpenVoiceModel(VitsSynthesizer):
             noise_w=0.6,
             share=SHARE,
         )
-        place = open_device(device)
-        return TorchVoices(network.settle(place, self.spec.precision_on(device)), voices, place), voices
+        return open_voices(network, voices, self.spec, device), voices

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from audio.samples import Samples
 from models.base import WeightsReport
+from models.vits.groups import packs, padded
 from models.vits.network import Network
 from models.vits.parts.packing import Packing, to_device
 
@@ -65,8 +66,14 @@ class ToneNetwork:
     def embed(self, recordings: Sequence[Samples]) -> Samples:
         """Embeddings float32 [recordings, 256] of samples float32 [n] each. Raises what torch raises."""
         found = np.zeros((len(recordings), self.network.sizes.conditioning), np.float32)
-        order = sorted(range(len(recordings)), key=lambda i: len(recordings[i]), reverse=True)
-        for group in self._padded(order, recordings):
+        kind = self.device.type
+        groups = padded(
+            range(len(recordings)),
+            lambda i: len(recordings[i]),
+            _EMBEDDED_AT_ONCE[kind] * self.hop,
+            shortest=_SHORTEST[kind],
+        )
+        for group in groups:
             self.forwards += 1
             spectra, lengths = self._spectra([recordings[i] for i in group], whole=False)
             found[group] = self.network.ref_enc(spectra.transpose(1, 2), torch.tensor(lengths)).cpu().numpy()
@@ -97,31 +104,8 @@ class ToneNetwork:
 
     def packs(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Which items of so many samples go through `convert` together, the longest first."""
-        pack: list[int] = []
-        frames = 0
-        for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
-            more = -(-lengths[i] // self.hop)
-            if pack and frames + more > _CONVERTED_AT_ONCE[self.device.type]:
-                yield pack
-                pack, frames = [], 0
-            pack.append(i)
-            frames += more
-        if pack:
-            yield pack
-
-    def _padded(self, order: Sequence[int], recordings: Sequence[Samples]) -> Iterator[list[int]]:
-        """Recordings of similar length, in this ``order``, which is from long to short."""
-        group: list[int] = []
-        shortest = _SHORTEST[self.device.type]
-        for i in order:
-            longest = len(recordings[group[0]]) if group else 0
-            most = _EMBEDDED_AT_ONCE[self.device.type] * self.hop
-            if group and ((len(group) + 1) * longest > most or len(recordings[i]) < shortest * longest):
-                yield group
-                group = []
-            group.append(i)
-        if group:
-            yield group
+        most = _CONVERTED_AT_ONCE[self.device.type]
+        return packs(range(len(lengths)), lambda i: -(-lengths[i] // self.hop), most)
 
     def _spectra(self, recordings: Sequence[Samples], *, whole: bool) -> tuple[Tensor, list[int]]:
         """Linear spectrograms float32 [recordings, bins, frames of the longest], and their lengths in frames.

@@ -45,18 +45,12 @@ def embed_each(network: Any, voices: Mapping[Key, Samples]) -> dict[Key, Samples
 
 def _cut(samples: Samples, rate: int) -> list[Samples]:
     count = max(1, round(len(samples) / (WINDOW * rate)))
-    length = len(samples) // count
-    return [samples[i * length : (i + 1) * length] for i in range(count)]
+    return recordings.windows(samples, count)
 
 
 def _mean(vectors: Sequence[Samples]) -> Samples | ChorusError:
     vector: Samples = np.asarray(np.mean(np.stack(vectors), axis=0, dtype=np.float64), np.float32)
     return vector if np.isfinite(vector).all() else ModelFailed("The embedding is not finite.")
-
-
-def _hum(rate: int) -> Samples:
-    """A second of a low tone, to warm up with."""
-    return (0.1 * np.sin(2 * np.pi * 150 * np.arange(rate) / rate)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +79,7 @@ class ToneEncoder(Model):
         self.report = self._network.report
         if self._network.rate != RATE:
             raise WeightsError(f"{self.spec.name}: the model hears {self._network.rate} Hz instead of {RATE}.")
-        warm = self.run([Item({"samples": _hum(RATE), "rate": RATE})])[0]
+        warm = self.run([Item({"samples": recordings.hum(RATE), "rate": RATE})])[0]
         if not isinstance(warm, Embedding):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 
@@ -137,7 +131,7 @@ class ToneConverter(Model):
         rate = self._network.rate
         if rate != self.spec.sample_rate:
             raise WeightsError(f"{self.spec.name}: the model gives {rate} Hz, not {self.spec.sample_rate}.")
-        warm = self.run([Item({"samples": _hum(rate), "rate": rate, **self.example()})])[0]
+        warm = self.run([Item({"samples": recordings.hum(rate), "rate": rate, **self.example()})])[0]
         if not isinstance(warm, Speech):
             raise WeightsError(f"{self.spec.name}: the model does not run: {warm}")
 

@@ -10,25 +10,18 @@ options that a job sets.
 
 from __future__ import annotations
 
-from core.names import Precision, Role, Runtime
-from models.base import Family, Option
+from core.names import Role, Runtime
+from models.base import Family
+from models.vits.options import PRECISIONS, speaking_options
 
 FAMILY = Family(
     type="piper",
     role=Role.SYNTHESIZE,
     model="models.piper.model:PiperModel",
     frontend="models.piper.frontend:PiperFrontend",
-    options={
-        "speed": Option(default=1.0, minimum=0.25, maximum=4.0, description="Times the voice's own pace"),
-        "noise_scale": Option(
-            default=0.667, minimum=0.0, maximum=2.0, description="Liveliness of the sound; unset: the voice's own"
-        ),
-        "noise_w": Option(
-            default=0.8, minimum=0.0, maximum=2.0, description="Liveliness of the rhythm; unset: the voice's own"
-        ),
-    },
+    options=speaking_options(unset="; unset: the voice's own"),
     weights=("model", "config"),
     runtime=Runtime.ONNX,
     cuda_runtime=Runtime.TORCH,
-    precisions=(Precision.FLOAT32, Precision.TF32, Precision.BFLOAT16),
+    precisions=PRECISIONS,
 )

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import WeightsError
-
-MAX_TOKENS = 3072  #: longest utterance; attention takes memory by its square
+from models.shared.files import read_json
 
 _Id = Annotated[int, Field(ge=0)]
 
@@ -49,7 +47,4 @@ class VoiceConfig(_Lenient):
 
 def read_config(path: Path) -> VoiceConfig:
     """The voice's configuration. Raises `core.errors.WeightsError` if it cannot be read."""
-    try:
-        return VoiceConfig.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise WeightsError(f"{path.name} is not a Piper voice configuration: {error}") from error
+    return read_json(path, VoiceConfig, "a Piper voice configuration")

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from core.errors import ConfigurationError, InvalidRequest, InvalidText
+from core.errors import InvalidText
 from models.base import Frontend
-from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
+from models.piper.config import VoiceConfig, read_config
+from models.shared.speakers import speaker_number
+from models.shared.tokens import check_length
+from models.vits.rows import MAX_TOKENS
 from text.letters import plain_letters
 from text.marks import inline_spans
 from text.phonemes import is_sound, phonemize, unheard
@@ -45,7 +48,7 @@ class PiperFrontend(Frontend):
 
         Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken or it is too long,
         `core.errors.InvalidRequest` for an unknown voice."""
-        speaker = self._speaker(voice)
+        speaker = speaker_number(self.spec, voice, self.config.speaker_id_map, self.config.num_speakers)
         ids = self.config.phoneme_id_map
         pad = ids.get(_PAD, (0,))
         tokens = [*ids.get(_START, ()), *pad]
@@ -58,10 +61,7 @@ class PiperFrontend(Frontend):
         if lost := unheard("".join(phonemes), ids):
             raise InvalidText(f"The voice has no sound for {lost!r}.")
         tokens += ids.get(_END, ())
-        if len(tokens) > MAX_TOKENS:
-            raise InvalidText(
-                f"The utterance has {len(tokens)} tokens; the maximum is {MAX_TOKENS}.", code="text_too_long"
-            )
+        check_length(tokens, MAX_TOKENS)
         return {"tokens": tokens, "speaker": speaker}
 
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
@@ -94,17 +94,3 @@ class PiperFrontend(Frontend):
         for phoneme in unicodedata.normalize("NFD", spelled):
             if phoneme not in (_START, _END, _PAD):
                 yield from self.config.phoneme_map.get(phoneme, (phoneme,))
-
-    def _speaker(self, voice: str) -> int:
-        """The number of a voice of ``models.yaml``, or of a speaker as the voice's configuration names it."""
-        if voice in self.spec.voices:
-            speaker = self.spec.voices[voice].speaker
-        elif voice in self.config.speaker_id_map:
-            speaker = self.config.speaker_id_map[voice]
-        else:
-            raise InvalidRequest(f"{self.spec.name} has no voice {voice!r}.", code="unknown_voice")
-        if not 0 <= speaker < self.config.num_speakers:
-            raise ConfigurationError(
-                f"{self.spec.name} has {self.config.num_speakers} speakers and none with number {speaker}."
-            )
-        return speaker

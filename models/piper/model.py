@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.names import Runtime
-from models.piper.config import MAX_TOKENS, VoiceConfig, read_config
+from models.piper.config import VoiceConfig, read_config
 from models.shared.devices import runtime_on
 from models.shared.onnx import read_graph
-from models.vits.rows import Voices
+from models.vits.rows import MAX_TOKENS, Voices
 from models.vits.synthesizer import Speaking, VitsSynthesizer
 
 
@@ -31,12 +31,10 @@ class PiperModel(VitsSynthesizer):
         graph = read_graph(self.files("model"), self.spec.name)
         if runtime_on(self.spec, device) is Runtime.TORCH:
             from models.piper.network import read_network
-            from models.shared.torch import open_device
-            from models.vits.speaking import TorchVoices
+            from models.vits.speaking import open_voices
 
-            place = open_device(device)
             network, self.report = read_network(graph, self.spec.name)
-            return TorchVoices(network.settle(place, self.spec.precision_on(device)), voices, place), voices
+            return open_voices(network, voices, self.spec, device), voices
         from models.piper.onnx_voices import OnnxVoices
 
         return OnnxVoices(graph, self.spec.name, voices, device, self.bounds), voices

@@ -21,6 +21,7 @@ from models.piper.graph import split
 from models.shared.devices import parse
 from models.shared.failures import failure, together
 from models.shared.onnx import open_session
+from models.vits.groups import padded
 from models.vits.rows import Row, Voices
 
 #: Padded frames (rows x longest) that the decoder takes at once, at about 0.25 MB each.
@@ -45,8 +46,8 @@ class OnnxVoices:
 
         Raises `core.errors.WeightsError` if it is not that of a Piper voice, `core.errors.ConfigurationError` if ONNX
         Runtime has no such device."""
-        self.voices, self.padded = voices, bounds.padded
-        self._at_once = _DECODED_AT_ONCE[parse(device)[0]]
+        self.voices = voices
+        self._at_once = _DECODED_AT_ONCE[parse(device)[0]] if bounds.padded else 0
         halves = split(graph, masked=bounds.padded)
         self._stochastic, self._many, self.hop = halves.stochastic, halves.speakers, halves.hop
         self._encoder = open_session(halves.encoder, device, name)
@@ -57,29 +58,16 @@ class OnnxVoices:
     def speak(self, rows: Sequence[Row]) -> list[Speech | ChorusError]:
         """One outcome per row, in order; a failure is that of its row alone."""
         outcomes: dict[int, Speech | ChorusError] = {}
-        encoded: list[_Encoded] = []
-        places = {id(row): place for place, row in enumerate(rows)}
-        for row in rows:
+        encoded: dict[int, _Encoded] = {}
+        for place, row in enumerate(rows):
             try:
-                encoded.append(self._encode(row))
+                encoded[place] = self._encode(row)
             except Exception as error:  # whatever ONNX Runtime raises
-                outcomes[places[id(row)]] = failure(error)
-        for group in self._groups(encoded):
-            for one, spoken in zip(group, together(group, self._decode), strict=True):
-                outcomes[places[id(one.row)]] = spoken
+                outcomes[place] = failure(error)
+        for group in padded(encoded, lambda place: rows[place].frames, self._at_once):
+            spoken = together(group, lambda places: self._decode([encoded[place] for place in places]))
+            outcomes.update(zip(group, spoken, strict=True))
         return [outcomes[place] for place in range(len(rows))]
-
-    def _groups(self, encoded: Sequence[_Encoded]) -> list[list[_Encoded]]:
-        """Groups of rows to decode together: of similar length, limited by memory."""
-        if not self.padded:
-            return [[one] for one in encoded]
-        groups: list[list[_Encoded]] = []
-        for one in sorted(encoded, key=lambda one: one.row.frames, reverse=True):
-            if groups and groups[-1][0].row.frames * (len(groups[-1]) + 1) <= self._at_once:
-                groups[-1].append(one)
-            else:
-                groups.append([one])
-        return groups
 
     def _encode(self, row: Row) -> _Encoded:
         """The row with its durations and its sample of the prior. Raises `core.errors.ModelFailed`."""

@@ -104,3 +104,15 @@ def _first(spans: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]
         kept.append((start, min(end, start + most)))
         most -= end - start
     return kept
+
+
+def windows(samples: Samples, count: int) -> list[Samples]:
+    """``count`` windows of one length; a last few samples may be left over."""
+    length = len(samples) // count
+    return [samples[i * length : (i + 1) * length] for i in range(count)]
+
+
+def hum(rate: int = RATE) -> Samples:
+    """A second of a low tone, to warm a model up with."""
+    time = np.arange(rate, dtype=np.float32) / rate
+    return (0.1 * np.sin(2 * np.pi * 150 * time)).astype(np.float32)

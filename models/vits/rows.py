@@ -15,6 +15,7 @@ from models.base import Item, Option, Speech
 from models.shared.noise import noise_of
 from models.shared.options import numbers
 
+MAX_TOKENS = 3072  #: of one utterance, pads or blanks counted; attention takes memory by its square
 MAX_SECONDS = 60.0  #: of one utterance: the decoder takes about 20 MB a second
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor
 
 from audio.samples import Samples
 from core.errors import ChorusError, WeightsError
-from models.base import Speech
+from models.base import ModelSpec, Speech
 from models.shared.failures import together
+from models.shared.torch import open_device
+from models.vits.groups import packs, padded
 from models.vits.network import Network
 from models.vits.parts.packing import Packing, to_device
 from models.vits.rows import Row, Voices
-
-Packed = TypeVar("Packed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,6 @@ class _Encoded:
     log_deviation: Tensor
 
 
-@dataclass(slots=True)
-class _Decoded:
-    """Stage B of one row: where its samples will be."""
-
-    row: Row
-    samples: Tensor
-
-
 class TorchVoices:
     """A network that speaks rows. ``forwards`` counts the passes of both stages."""
 
@@ -79,34 +70,32 @@ class TorchVoices:
         On a GPU nothing waits before the end: the noise of one pack is drawn while the pack before is computed."""
         outcomes: dict[int, Speech | ChorusError] = {}
         encoded: dict[int, _Encoded] = {}
-        places = {id(row): place for place, row in enumerate(rows)}
-
-        def sort(group: Sequence[Row], found: Sequence[_Encoded | ChorusError]) -> None:
-            for row, one in zip(group, found, strict=True):
-                place = places[id(row)]
-                if isinstance(one, _Encoded):
-                    encoded[place] = one
-                else:
+        decoded: dict[int, Tensor] = {}
+        groups = padded(
+            range(len(rows)), lambda place: rows[place].tokens.size, self.at_once.tokens, shortest=self.at_once.shortest
+        )
+        for group in groups:
+            found = together(group, lambda places: self._encode([rows[place] for place in places]))
+            for place, one in zip(group, found, strict=True):
+                if isinstance(one, ChorusError):
                     outcomes[place] = one
-
-        for group in _padded(rows, self.at_once):
-            sort(group, together(group, self._encode))
-        decoded: list[_Decoded] = []
-        for pack in _packs(list(encoded.values()), lambda one: one.row, self.at_once):
-            for one, given in zip(pack, together(pack, self._decode), strict=True):
-                if isinstance(given, _Decoded):
-                    decoded.append(given)
                 else:
-                    outcomes[places[id(one.row)]] = given
+                    encoded[place] = one
+        for pack in packs(encoded, lambda place: rows[place].frames, self.at_once.frames):
+            made = together(pack, lambda places: self._decode([encoded[place] for place in places]))
+            for place, samples in zip(pack, made, strict=True):
+                if isinstance(samples, ChorusError):
+                    outcomes[place] = samples
+                else:
+                    decoded[place] = samples
         self._wait()
-        for given in decoded:
-            samples: Samples = given.samples.numpy().copy()
-            outcomes[places[id(given.row)]] = given.row.speech(samples, self.hop, self.voices.rate)
+        for place, samples in decoded.items():
+            outcomes[place] = rows[place].speech(samples.numpy().copy(), self.hop, self.voices.rate)
         return [outcomes[place] for place in range(len(rows))]
 
     def packs_of(self, rows: Sequence[Row]) -> list[list[Row]]:
         """How rows whose durations are known go through stage B."""
-        return list(_packs(rows, lambda row: row, self.at_once))
+        return list(packs(rows, lambda row: row.frames, self.at_once.frames))
 
     def speakers_of(self, rows: Sequence[Row]) -> Tensor | None:
         """The embeddings of the rows' speakers [rows, conditioning, 1], if the network has a table of them."""
@@ -146,7 +135,7 @@ class TorchVoices:
         return _Encoded(row, mean[:count], log_deviation[:count])
 
     @torch.inference_mode()
-    def _decode(self, pack: Sequence[_Encoded]) -> list[_Decoded | ChorusError]:
+    def _decode(self, pack: Sequence[_Encoded]) -> list[Tensor]:
         """The samples of each row, which are there after `_wait`. Raises what torch raises."""
         self.forwards += 1
         packing = Packing([one.row.frames for one in pack], self.network.gap, self.device)
@@ -156,7 +145,7 @@ class TorchVoices:
         if self.device.type != "cpu":
             here = torch.empty(audio.shape, dtype=audio.dtype, pin_memory=True)
             here.copy_(audio, non_blocking=True)
-        return [_Decoded(one.row, here[span]) for one, span in zip(pack, packing.spans(self.hop), strict=True)]
+        return [here[span] for span in packing.spans(self.hop)]
 
     def _prior(self, pack: Sequence[_Encoded], packing: Packing) -> Tensor:
         """Samples of the prior [1, latent, total]: each token's mean and deviation for as long as it lasts."""
@@ -180,31 +169,11 @@ class TorchVoices:
             torch.cuda.current_stream(self.device).synchronize()
 
 
-def _padded(rows: Sequence[Row], at_once: AtOnce) -> Iterator[list[Row]]:
-    """Rows of similar length, the longest first: padded, they are at most ``at_once.tokens``."""
-    group: list[Row] = []
-    for row in sorted(rows, key=lambda row: row.tokens.size, reverse=True):
-        longest = group[0].tokens.size if group else 0
-        if group and ((len(group) + 1) * longest > at_once.tokens or row.tokens.size < at_once.shortest * longest):
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
-
-
-def _packs(items: Sequence[Packed], row_of: Callable[[Packed], Row], at_once: AtOnce) -> Iterator[list[Packed]]:
-    """Items whose rows have together at most ``at_once.frames``, the longest first."""
-    pack: list[Packed] = []
-    frames = 0
-    for item in sorted(items, key=lambda item: row_of(item).frames, reverse=True):
-        if pack and frames + row_of(item).frames > at_once.frames:
-            yield pack
-            pack, frames = [], 0
-        pack.append(item)
-        frames += row_of(item).frames
-    if pack:
-        yield pack
+def open_voices(network: Network, voices: Voices, spec: ModelSpec, device: str) -> TorchVoices:
+    """The network of an entry, placed on ``device`` in the entry's precision. Raises
+    `core.errors.ConfigurationError` if torch has no such device, `core.errors.WeightsError`."""
+    place = open_device(device)
+    return TorchVoices(network.settle(place, spec.precision_on(device)), voices, place)
 
 
 def _fitting(at_once: AtOnce, device: torch.device) -> AtOnce:

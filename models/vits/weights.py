@@ -14,6 +14,10 @@ from torch import Tensor, nn
 from models.base import WeightsReport
 from models.shared.torch import load_strictly
 
+#: What only the training of a synthesizer uses, for `load_network`: the posterior encoder, and of the stochastic
+#: predictor what `models.vits.parts.durations` names.
+TRAINING = r"enc_q\.|sdp\.post_|sdp\.flows\.1\."
+
 #: A regular expression, and what it becomes.
 Renaming: TypeAlias = tuple[str, str | Callable[[re.Match[str]], str]]
 

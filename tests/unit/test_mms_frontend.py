@@ -11,7 +11,7 @@ import pytest
 from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
 from models.base import Voice
 from models.mms.frontend import MmsFrontend
-from models.mms.model import MAX_TOKENS
+from models.vits.rows import MAX_TOKENS
 from tests.checkpoints.mms import mms
 from tests.integration.vits_models import spec_of
 from tests.shared_data import data_path

@@ -9,7 +9,7 @@ import pytest
 from core.errors import InvalidRequest, InvalidText
 from models.openvoice.english import english_symbols
 from models.openvoice.frontend import OpenVoiceFrontend
-from models.openvoice.synthesizer import MAX_TOKENS
+from models.vits.rows import MAX_TOKENS
 from tests.checkpoints.openvoice import SYMBOLS, openvoice_base
 from tests.integration.vits_models import spec_of
 from tests.shared_data import data_path

@@ -56,13 +56,6 @@ class Packing:
             return values
         return values[:, :, 0].t().index_select(1, self.owners)[None]
 
-    def pack(self, rows: Sequence[NDArray[np.float32]]) -> Tensor:
-        """The items' own ``rows`` [channels, frames] as one row [1, channels, total] on the device."""
-        packed = np.zeros((1, rows[0].shape[0], self.total), np.float32)
-        for row, span in zip(rows, self.spans(), strict=True):
-            packed[0, :, span] = row
-        return to_device(packed, self.device)
-
     def _columns(self, rate: int) -> Tensor:
         if rate not in self._gaps:
             ends = [span.stop for span in self.spans(rate)[:-1]]
