@@ -108,6 +108,7 @@ class Server(ThreadingHTTPServer):
     usual: Answer = field(default_factory=lambda: answer(200))
     daemon_threads = True
     tls: ssl.SSLContext | None = None
+    closed: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  #: connections, from this side
 
     def __post_init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -120,6 +121,10 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """Clients that hang up are no news."""
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.closed.release()
 
     def __enter__(self) -> Server:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -477,7 +482,8 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(server: Serve
 
     server.answers = [leave]
     put(storage)
-    time.sleep(0.1)
+    for _ in range(2):  # this one, and the one that was answered with close
+        assert server.closed.acquire(timeout=10)
     put(storage)
     assert server.ways == "bdddd", "no request failed"
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from core.errors import InternalError
+
 #: BERT's pieces of a text (WordPiece), without ``[CLS]`` and ``[SEP]``.
 Tokenize: TypeAlias = Callable[[str], list[str]]
 
@@ -19,8 +21,10 @@ class Spelling:
     """An utterance as MeloTTS and its BERT read it.
 
     ``phones``: symbols of MeloTTS, the first and the last of which are `EDGE`. ``tones``: one for each phone, from 0 in
-    the language's own count. ``pieces``: BERT's tokens, from ``[CLS]`` to ``[SEP]``. ``word2ph``: to how many of the
-    phones each piece belongs, in order."""
+    the language's own count. ``pieces``: BERT's tokens, from ``[CLS]`` to ``[SEP]``. ``word2ph``: how many of the
+    phones each piece has, in order.
+
+    Raises `core.errors.InternalError` where these do not agree."""
 
     phones: tuple[str, ...]
     tones: tuple[int, ...]
@@ -29,12 +33,12 @@ class Spelling:
 
     def __post_init__(self) -> None:
         if len(self.phones) != len(self.tones):
-            raise ValueError(f"{len(self.phones)} phones have {len(self.tones)} tones.")
+            raise InternalError(f"{len(self.phones)} phones have {len(self.tones)} tones.")
         if len(self.pieces) != len(self.word2ph):
-            raise ValueError(f"{len(self.pieces)} pieces have {len(self.word2ph)} numbers of phones.")
+            raise InternalError(f"{len(self.pieces)} pieces have {len(self.word2ph)} numbers of phones.")
         if sum(self.word2ph) != len(self.phones) or min(self.word2ph, default=0) < 0:
-            raise ValueError(f"The pieces have {sum(self.word2ph)} phones, the utterance {len(self.phones)}.")
+            raise InternalError(f"The pieces have {sum(self.word2ph)} phones, the utterance {len(self.phones)}.")
         if self.pieces[:1] != (FIRST_PIECE,) or self.pieces[-1:] != (LAST_PIECE,) or len(self.pieces) < 2:
-            raise ValueError("The pieces do not begin with [CLS] and end with [SEP].")
+            raise InternalError("The pieces do not begin with [CLS] and end with [SEP].")
         if self.phones[0] != EDGE or self.phones[-1] != EDGE:
-            raise ValueError("The phones do not begin and end with the edge.")
+            raise InternalError("The phones do not begin and end with the edge.")
