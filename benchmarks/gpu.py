@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import os
 import statistics
 import time
@@ -74,9 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
-    """For each family: ``*_batch_vs_alone`` and ``*_device_vs_cpu`` (largest differences), ``*_audio_s_per_s_N`` (N
-    items at once), ``*_over_limit`` (the rate at the most items over that of the bare network at the same shapes, with
-    everything on the device); for those that can be lowered ``*_PRECISION_audio_s_per_s_N``."""
+    """For each family: ``*_batch_vs_alone`` and ``*_device_vs_cpu`` (largest differences; with ``_shapes_differ``: how
+    many items differ in length), ``*_audio_s_per_s_N`` (N items at once), ``*_over_limit`` (the rate at the most items
+    over that of the bare network at the same shapes, with everything on the device); for those that can be lowered
+    ``*_PRECISION_audio_s_per_s_N``."""
     device = torch.device(_device(arguments.device))
     torch.backends.cudnn.allow_tf32 = False
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -85,8 +87,10 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     wanted = set(arguments.families.split(",")) if arguments.families else None
     for family, subject_on, items in _families(arguments.weights, scale):
         if wanted is None or family in wanted:
-            print(f"{family}: {len(items)} items", flush=True)
-            figures |= _measure(family, subject_on, items, device, scale)
+            measured = _measure(family, subject_on, items, device, scale)
+            # A run that is stopped early has told these figures.
+            print(f"{family}, {len(items)} items: {json.dumps(measured)}", flush=True)
+            figures |= measured
     return figures
 
 
@@ -116,11 +120,12 @@ def _measure(
     here = subject_on(device, Precision.FLOAT32)
     compared, counts = list(items[: scale.compared]), scale.counts
     together = here.run(compared)
-    figures = {f"{name}_batch_vs_alone": _difference(here, together, [here.run([item])[0] for item in compared])}
+    alone = [here.run([item])[0] for item in compared]
+    figures = _differences(f"{name}_batch_vs_alone", here, together, alone)
     if device.type != "cpu":
         there = subject_on(torch.device("cpu"), Precision.FLOAT32)
         few = compared[:3]
-        figures[f"{name}_device_vs_cpu"] = _difference(here, here.run(few), there.run(few))
+        figures |= _differences(f"{name}_device_vs_cpu", here, here.run(few), there.run(few))
     for count in counts:
         figures[f"{name}_audio_s_per_s_{count}"] = _rate(here, items, count, device)
     if here.limit is not None:
@@ -138,12 +143,14 @@ def _measure(
     return figures
 
 
-def _difference(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -> float:
-    """The largest one; infinite if the lengths differ."""
+def _differences(key: str, subject: Subject, first: Sequence[Any], second: Sequence[Any]) -> dict[str, float]:
+    """The largest one of the pairs of equal shapes, and how many pairs are not of equal shapes, if any."""
     pairs = [(subject.array(one), subject.array(other)) for one, other in zip(first, second, strict=True)]
-    if any(one.shape != other.shape for one, other in pairs):
-        return float("inf")
-    return float(max(np.abs(one - other).max() for one, other in pairs))
+    apart = [float(np.abs(one - other).max()) for one, other in pairs if one.shape == other.shape]
+    figures = {key: max(apart)} if apart else {}
+    if len(apart) < len(pairs):
+        figures[f"{key}_shapes_differ"] = len(pairs) - len(apart)
+    return figures
 
 
 def _rate(subject: Subject, items: Sequence[Any], count: int, device: torch.device) -> float:
