@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from models.melo.languages.spelling import EDGE, FIRST_PIECE, LAST_PIECE, UNKNOWN_PIECE, Spelling, Tokenize
+from models.melo.languages.parts import Part, assemble, pieces_of
+from models.melo.languages.spelling import Spelling, Tokenize
 
 
 def spelling_of_words(words: Iterable[tuple[str, Sequence[str]]], tokenize: Tokenize) -> Spelling:
@@ -12,15 +13,6 @@ def spelling_of_words(words: Iterable[tuple[str, Sequence[str]]], tokenize: Toke
 
     A word's phones are spread over its pieces as MeloTTS does it: evenly, the first pieces have one more. A word that
     BERT does not know keeps its phones."""
-    phones, pieces, word2ph = [EDGE], [FIRST_PIECE], [1]
-    for text, its_phones in words:
-        its_pieces = tokenize(text) or [UNKNOWN_PIECE]
-        phones += its_phones
-        pieces += its_pieces
-        word2ph += _spread(len(its_phones), len(its_pieces))
-    return Spelling((*phones, EDGE), (0,) * (len(phones) + 1), (*pieces, LAST_PIECE), (*word2ph, 1))
-
-
-def _spread(phones: int, pieces: int) -> list[int]:
-    each, more = divmod(phones, pieces)
-    return [each + (at < more) for at in range(pieces)]
+    return assemble(
+        Part(pieces_of(text, tokenize, heard=True), tuple(phones), (0,) * len(phones)) for text, phones in words
+    )
