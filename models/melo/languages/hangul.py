@@ -62,7 +62,7 @@ def pronunciation(word: str, stems: Collection[int] = ()) -> str:
 
 
 def _parts(syllable: str) -> tuple[str, str, str]:
-    initial, vowel, *final = unicodedata.normalize("NFD", syllable)
+    initial, vowel, *final = list(unicodedata.normalize("NFD", syllable))
     return initial, vowel, "".join(final)
 
 
