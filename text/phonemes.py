@@ -112,6 +112,30 @@ def names(characters: Sequence[str], voice: str) -> list[str]:
     return _speak(list(characters), voice)
 
 
+def phonemize_each(words: Sequence[str], voice: str, followers: Sequence[str]) -> list[str]:
+    """The IPA of each of ``words`` by itself, as it sounds before the word at its place in ``followers``.
+
+    Digits are read as a number; a word without a sound (a mark) gives an empty string. Raises as `phonemize` does."""
+    if sum(map(len, words)) > MAX_CHARACTERS:
+        raise InvalidText(f"At most {MAX_CHARACTERS} characters can be phonemized at once.", code="text_too_long")
+    name = voice.strip().casefold().replace("_", "-")
+    portions = [_clauses(_clean(word, name)) for word in words]
+    asked = [
+        clause
+        for found, follower in zip(portions, followers, strict=True)
+        for clause in ([*found[:-1], f"{found[-1]} {follower}"] if found else [])
+    ]
+    spoken = iter(_speak(asked, name))
+    heard = [" ".join(" ".join(next(spoken) for _ in found).split()[:-1]) for found in portions]
+    # espeak-ng speaks a few pairs of words as one: those are heard alone.
+    joined = [i for i, found in enumerate(portions) if found and not heard[i]]
+    for i, ipa in zip(joined, _speak([" ".join(portions[i]) for i in joined], name), strict=True):
+        heard[i] = " ".join(ipa.split())
+        if not heard[i] and has_word(words[i]):
+            raise InvalidText(f"espeak-ng has no sound for {words[i][:60]!r}.")
+    return heard
+
+
 def _apart(text: str) -> tuple[str, list[str]]:
     """The text with a sign for each of its inline phonemes, and these."""
     parts = inline_parts(text)
