@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 
 from core.errors import ConfigurationError, InvalidText
-from models.melo.languages import arpabet
+from models.melo.languages.american import arpabet
 from models.melo.languages.english import spell
 from models.melo.languages.spelling import Spelling
 from tests.shared_data import data_path

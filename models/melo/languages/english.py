@@ -1,10 +1,10 @@
 """English text to MeloTTS's phones (upstream ``text/english.py``).
 
 As in training, a text falls into words and marks where BERT parts it (``don't`` is ``don``, ``'``, ``t``), and each
-word has its phones by `models.melo.languages.arpabet`. Unlike upstream, signs such as ``&`` and words that BERT does
-not know are spoken; a semicolon, a colon and a dash are a comma, and the ellipsis is three full stops, where upstream
-loses them. ``US`` and a few others in capitals are spelled. Inline phonemes (`text.marks.inline`) stand for words: BERT
-reads ``[UNK]`` in their place.
+word has its phones by `models.melo.languages.american.arpabet`. Unlike upstream, signs such as ``&`` and words that
+BERT does not know are spoken; a semicolon, a colon and a dash are a comma, and the ellipsis is three full stops, where
+upstream loses them. ``US`` and a few others in capitals are spelled. Inline phonemes (`text.marks.inline`) stand for
+words: BERT reads ``[UNK]`` in their place.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import unicodedata
 
 from core.errors import InvalidText
-from models.melo.languages.arpabet import Pronunciation, by_espeak, from_ipa, pronounced
+from models.melo.languages.american.arpabet import Pronunciation, by_espeak, from_ipa, pronounced
 from models.melo.languages.parts import Part, assemble, pieces_of
 from models.melo.languages.spelling import UNKNOWN_PIECE, Spelling, Tokenize
 from text.letters import plain_letters
@@ -32,7 +32,7 @@ MARKS = {
 #: Signs that are said, beside those of mathematics and money.
 _SAID = frozenset("&%@#°§©®™")
 #: Spelled, although the dictionary has a word of these letters.
-_INITIALS = frozenset({"AI", "ID", "IT", "LA", "UN", "US"})
+_INITIALS = frozenset({"A", "AI", "ID", "IT", "LA", "UN", "US"})
 _QUOTES = frozenset("’‘ʼ＇")
 #: Numbers with what parts their digits; words; all else by itself.
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+|[^\w\s]")
@@ -49,8 +49,11 @@ def spell(text: str, tokenize: Tokenize) -> Spelling:
     return assemble(parts)
 
 
-def english_parts(text: str, tokenize: Tokenize) -> list[Part]:
-    """The words and marks of ``text`` in order. Raises as `spell` does; there may be nothing to speak."""
+def english_parts(text: str, tokenize: Tokenize, alone: bool = True) -> list[Part]:
+    """The words and marks of ``text`` in order. Raises as `spell` does; there may be nothing to speak.
+
+    If it is not ``alone``, but within a text in another language, ``A`` is a letter, and words in capitals are not
+    those of a text that is written so throughout."""
     parts: list[Part] = []
     for stretch, is_ipa in inline_parts(text):
         if is_ipa:
@@ -58,8 +61,8 @@ def english_parts(text: str, tokenize: Tokenize) -> list[Part]:
             parts.append(Part((UNKNOWN_PIECE,), said.phones, said.tones))
         else:
             plain = plain_letters(stretch, "en")
-            capitals = not any(c.islower() for c in plain)
-            parts += [_part(found, capitals, tokenize) for found in _TOKEN.finditer(plain)]
+            spelled = _INITIALS if not alone else _INITIALS - {"A"} if any(c.islower() for c in plain) else frozenset()
+            parts += [_part(found, spelled, tokenize) for found in _TOKEN.finditer(plain)]
     return parts
 
 
@@ -68,10 +71,10 @@ def is_spoken(part: Part) -> bool:
     return any(phone.isalpha() for phone in part.phones)
 
 
-def _part(found: re.Match[str], capitals: bool, tokenize: Tokenize) -> Part:
-    """A word, mark or sign, where it was found in its text, which may be written in ``capitals`` throughout."""
+def _part(found: re.Match[str], spelled: frozenset[str], tokenize: Tokenize) -> Part:
+    """A word, mark or sign, where it was found in its text; words of ``spelled`` are read letter by letter."""
     token = found[0]
-    if token in _INITIALS and not capitals:
+    if token in spelled:
         said = by_espeak(token)
     elif any(c.isalnum() for c in token):
         said = pronounced(token)

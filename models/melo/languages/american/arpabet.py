@@ -3,7 +3,7 @@
 
 The CMU pronouncing dictionary comes with the package eng-to-ipa (MIT), of which no code is imported. Upstream has an
 older edition of it: 97 of 100 words that are in both have the same phones, and of the frequent ones that differ,
-`models.melo.languages.cmu_words` has the older phones. Words that the dictionary lacks, and inline
+`models.melo.languages.american.cmu_words` has the older phones. Words that the dictionary lacks, and inline
 phonemes, are espeak-ng's IPA in ARPABET, where upstream has a neural network (g2p_en).
 """
 
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.errors import ConfigurationError, InvalidText
-from models.melo.languages.cmu_words import OLDER
+from models.melo.languages.american.cmu_words import OLDER
 from text.phonemes import phonemize
 from text.sounds.nearest import adapt
 

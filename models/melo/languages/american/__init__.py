@@ -1,0 +1,1 @@
+"""Words of American English in phones, for MeloTTS."""

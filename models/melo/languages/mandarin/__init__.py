@@ -1,0 +1,1 @@
+"""Mandarin for MeloTTS: numbers in words, tones in speech, syllables in phones."""
