@@ -14,7 +14,7 @@ def with_blanks(tokens: Sequence[int], blank: int = 0) -> list[int]:
     return spread
 
 
-def check_length(tokens: Sequence[int], most: int) -> None:
+def check_length(tokens: Sequence[object], most: int) -> None:
     """Raises `core.errors.InvalidText` (``text_too_long``) for more than ``most`` tokens."""
     if len(tokens) > most:
         detail = f"The utterance has {len(tokens)} tokens; the maximum is {most}."

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderSizes:
-    """The text encoder: a transformer with relative positions."""
+class TransformerSizes:
+    """A transformer with relative positions."""
 
-    symbols: int  #: tokens that there are
     hidden: int = 192
     filters: int = 768
     heads: int = 2
     layers: int = 6
     kernel: int = 3  #: of the feed-forward convolutions
     window: int = 4  #: furthest relative position that is told from further ones
+    conditioned: int | None = None  #: number of the layer before which the speaker is added, if one is
+
+    @property
+    def reach(self) -> int:
+        """Positions on either side that a layer's convolution sees."""
+        return self.kernel // 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSizes(TransformerSizes):
+    """The text encoder."""
+
+    symbols: int  #: tokens that there are
+    tones: int = 0  #: that a table of embeddings has; 0 where tokens have no tones, languages and features of BERT
+    languages: int = 0
+    features: Mapping[str, int] = field(default_factory=dict)  #: numbers of a feature, by projection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +55,11 @@ class WaveNetSizes:
     kernel: int = 5
     dilation: int = 1  #: its power by the layer's number
     layers: int = 4
+
+    @property
+    def reach(self) -> int:
+        """Frames on either side that a layer sees."""
+        return int(self.dilation ** (self.layers - 1)) * (self.kernel // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +93,7 @@ class NetworkSizes:
     encoder: EncoderSizes | None = None
     durations: DurationSizes | None = None
     flows: int = 4
-    flow: WaveNetSizes = field(default_factory=WaveNetSizes)
+    flow: WaveNetSizes | TransformerSizes = field(default_factory=WaveNetSizes)
     posterior: WaveNetSizes = field(default_factory=lambda: WaveNetSizes(layers=16))
     spectrum: int | None = None  #: bins of the linear spectrogram, of a tone converter
     speakers: int = 0  #: that a table of embeddings has

@@ -15,7 +15,7 @@ from models.vits.parts.flow import Flow
 from models.vits.parts.packing import Packing
 from models.vits.parts.posterior import PosteriorEncoder
 from models.vits.parts.reference import ReferenceEncoder
-from models.vits.parts.text_encoder import TextEncoder
+from models.vits.parts.text_encoder import Prosody, TextEncoder
 
 _LOWERED = {Precision.FLOAT16: torch.float16, Precision.BFLOAT16: torch.bfloat16}
 
@@ -29,7 +29,7 @@ class Network(nn.Module):
         self.precision = Precision.FLOAT32
         if sizes.encoder and sizes.durations:
             hidden = sizes.encoder.hidden
-            self.enc_p = TextEncoder(sizes.encoder, sizes.latent)
+            self.enc_p = TextEncoder(sizes.encoder, sizes.latent, sizes.conditioning)
             if sizes.durations.stochastic:
                 self.sdp = StochasticDurationPredictor(hidden, sizes.durations, sizes.conditioning)
             if sizes.durations.deterministic:
@@ -50,8 +50,7 @@ class Network(nn.Module):
     @property
     def gap(self) -> int:
         """Frames that must lie between two items of one row."""
-        dilations = [s.dilation ** (s.layers - 1) * (s.kernel // 2) for s in (self.sizes.flow, self.sizes.posterior)]
-        return max(self.dec.reach, *map(int, dilations))
+        return max(self.dec.reach, self.sizes.flow.reach, self.sizes.posterior.reach)
 
     def settle(self, device: torch.device, precision: Precision) -> Network:
         """Place the network on ``device`` for use: the encoder in float64, so the rounding of durations is the same in
@@ -70,17 +69,23 @@ class Network(nn.Module):
         return cast(Tensor, self.emb_g(numbers))[:, :, None] if self.sizes.speakers else None
 
     def encode(
-        self, tokens: Tensor, mask: Tensor, speaker: Tensor | None, noise: Tensor | None, share: float
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        speaker: Tensor | None,
+        noise: Tensor | None,
+        share: float,
+        prosody: Prosody | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Stage A, on padded rows: ``tokens`` int64 and ``mask`` float64 [rows, time] → durations float64 [rows, time]
         in frames, not scaled nor rounded, and the prior's mean and log deviation float32 [rows, time, latent].
 
         ``noise`` float64 [rows, 2, time] is that of the stochastic predictor, if there is one; ``share`` is its share
-        of the logarithms where there are both.
+        of the logarithms where there are both. ``prosody``: where the encoder has tones.
         """
         mask = mask[:, None]
-        hidden, mean, log_deviation = self.enc_p(tokens, mask)
         given = None if speaker is None else speaker.double()
+        hidden, mean, log_deviation = self.enc_p(tokens, mask, given, prosody)
         logs = hidden.new_zeros(())
         if self.sizes.durations and self.sizes.durations.deterministic:
             share = share if self.sizes.durations.stochastic else 0.0

@@ -34,6 +34,17 @@ class Voices:
 
 
 @dataclass(slots=True)
+class Context:
+    """What a network with tones, languages and a BERT knows of a row beside its tokens."""
+
+    tones: NDArray[np.int64]  #: [tokens]
+    languages: NDArray[np.int64]
+    sentence: tuple[int, ...]  #: the ids of BERT's pieces
+    pieces: NDArray[np.int64]  #: the piece of each token
+    features: Any = None  #: BERT's, a tensor float32 [pieces, n], once they are there
+
+
+@dataclass(slots=True)
 class Row:
     """One item that is being processed: its options, and then its durations."""
 
@@ -43,6 +54,7 @@ class Row:
     noise_scale: float
     noise_w: float
     noise: np.random.Generator
+    context: Context | None = None
     durations: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  #: frames per token
     _rhythm: Samples | None = None
     _after_rhythm: Any = None  #: the state of the generator: an item that runs again draws the same noise again

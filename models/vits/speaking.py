@@ -17,6 +17,7 @@ from models.shared.torch import open_device
 from models.vits.groups import packs, padded
 from models.vits.network import Network
 from models.vits.parts.packing import Packing, to_device
+from models.vits.parts.text_encoder import Prosody
 from models.vits.rows import Row, Voices
 
 
@@ -102,6 +103,10 @@ class TorchVoices:
         numbers = np.array([row.speaker for row in rows], np.int64)
         return self.network.speaker(to_device(numbers, self.device))
 
+    def prosody(self, rows: Sequence[Row], longest: int) -> Prosody | None:
+        """What the encoder is told of rows, padded to ``longest`` tokens, beside their tokens."""
+        return None
+
     @torch.inference_mode()
     def _encode(self, rows: Sequence[Row]) -> list[_Encoded | ChorusError]:
         """Durations and prior of each row. Raises what torch raises."""
@@ -122,6 +127,7 @@ class TorchVoices:
             self.speakers_of(rows),
             to_device(noise, self.device) if stochastic else None,
             self.voices.share,
+            self.prosody(rows, longest),
         )
         given = durations.cpu().numpy()  # waits: the lengths decide what follows
         return [self._encoded(row, given[i], mean[i], log_deviation[i]) for i, row in enumerate(rows)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from core.errors import ChorusError, WeightsError
-from models.base import Item, Model, Output, Speech
+from models.base import Item, Model, Option, Output, Speech
 from models.families import family_of
 from models.vits.rows import Row, Voices, read_row
 
@@ -43,12 +43,16 @@ class VitsSynthesizer(Model):
         self.bounds = self.spec.bounds(device)
         self.network, self.voices = self.open(device)
         tokens = [min(3 + i, self.voices.symbols - 1) for i in range(16)]
-        spoken = self.run([Item({"tokens": tokens})])[0]
+        spoken = self.run([Item({"tokens": tokens, **self.example()})])[0]
         if not isinstance(spoken, Speech):
             raise WeightsError(f"{self.spec.name}: the voice does not run: {spoken}")
         frames = round(sum(spoken.durations or ()) * self.voices.rate / self.network.hop)
         if spoken.samples.size != frames * self.network.hop:
             raise WeightsError(f"{self.spec.name}: the length of the voice's audio does not match its durations.")
+
+    def read(self, item: Item, options: Mapping[str, Option]) -> Row:
+        """The item, checked; ``options`` are the family's. Raises `core.errors.ModelFailed`."""
+        return read_row(item, self.voices, options)
 
     def cost(self, item: Item) -> int:
         """Tokens."""
@@ -61,7 +65,7 @@ class VitsSynthesizer(Model):
         options = family_of(self.spec.type).options
         for place, item in enumerate(items):
             try:
-                rows[place] = read_row(item, self.voices, options)
+                rows[place] = self.read(item, options)
             except ChorusError as error:
                 outcomes[place] = error
         outcomes.update(zip(rows, self.network.speak(list(rows.values())), strict=True))

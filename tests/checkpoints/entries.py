@@ -1,4 +1,4 @@
-"""Entries of models.yaml for the random checkpoints of OpenVoice."""
+"""Entries of models.yaml for the random checkpoints of OpenVoice and MeloTTS."""
 
 from __future__ import annotations
 
@@ -41,3 +41,28 @@ def openvoice_entries(folder: Path, version: str = "v1") -> str:
         more = f"    languages: [en]\n    sample_rate: 22050\n    voices:\n{voices}"
         text += entry("openvoice-en", "openvoice_v1", base, more)
     return text
+
+
+#: MeloTTS's accents of English, and one voice of each other language.
+ACCENTS = {"EN-US": "en-US", "EN-BR": "en-GB", "EN_INDIA": "en-IN", "EN-AU": "en-AU", "EN-Default": "en"}
+
+
+def melo_entry(folder: Path, language: str = "en", *, source: str = "") -> str:
+    """A voice of MeloTTS, or English with its accents. Its files lie in the folders ``LANGUAGE`` and ``bert-LANGUAGE``
+    of ``folder``; ``source``: the embedding that a tone converter has of it."""
+    voice, network = folder / language, folder / f"bert-{language}"
+    files = {
+        "model": voice / "checkpoint.pth",
+        "config": voice / "config.json",
+        "bert": network / "pytorch_model.bin",
+        "bert_config": network / "config.json",
+        "bert_vocab": network / "vocab.txt",
+    }
+    names = ACCENTS if language == "en" else {language.upper(): language}
+    more = f", source: {source}" if source else ""
+    voices = "".join(
+        f"      {name}: {{language: {tag}, speaker: {number}{more}}}\n"
+        for number, (name, tag) in enumerate(names.items())
+    )
+    lines = f"    languages: [{', '.join(names.values())}]\n    sample_rate: 44100\n    voices:\n{voices}"
+    return entry(f"melo-{language}", "melo", files, lines)

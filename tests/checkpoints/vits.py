@@ -59,19 +59,24 @@ class Shape:
 
 
 def text_encoder(t: Tensors, shape: Shape, vocabulary: int, name: str = "enc_p") -> None:
-    hidden, head = shape.hidden, shape.hidden // shape.heads
+    hidden = shape.hidden
     t.put(f"{name}.emb.weight", (vocabulary, hidden), hidden**-0.5)  # upstream multiplies by sqrt(hidden)
-    for i in range(shape.layers):
-        attention = f"{name}.encoder.attn_layers.{i}"
+    transformer(t, f"{name}.encoder", shape, shape.layers, shape.kernel)
+    _mean_and_logs(t, f"{name}.proj", hidden, shape.inter, gain=1.0)
+
+
+def transformer(t: Tensors, name: str, shape: Shape, layers: int, kernel: int) -> None:
+    hidden, head = shape.hidden, shape.hidden // shape.heads
+    for i in range(layers):
+        attention = f"{name}.attn_layers.{i}"
         for part, gain in (("conv_q", 1.5), ("conv_k", 1.5), ("conv_v", 1.0), ("conv_o", 0.5)):
             t.conv(f"{attention}.{part}", (hidden, hidden, 1), gain=gain)
         for part in ("emb_rel_k", "emb_rel_v"):
             t.put(f"{attention}.{part}", (1, 2 * WINDOW + 1, head), head**-0.5)
-        t.norm(f"{name}.encoder.norm_layers_1.{i}", hidden)
-        t.conv(f"{name}.encoder.ffn_layers.{i}.conv_1", (shape.filters, hidden, shape.kernel))
-        t.conv(f"{name}.encoder.ffn_layers.{i}.conv_2", (hidden, shape.filters, shape.kernel), gain=0.7)
-        t.norm(f"{name}.encoder.norm_layers_2.{i}", hidden)
-    _mean_and_logs(t, f"{name}.proj", hidden, shape.inter, gain=1.0)
+        t.norm(f"{name}.norm_layers_1.{i}", hidden)
+        t.conv(f"{name}.ffn_layers.{i}.conv_1", (shape.filters, hidden, kernel))
+        t.conv(f"{name}.ffn_layers.{i}.conv_2", (hidden, shape.filters, kernel), gain=0.7)
+        t.norm(f"{name}.norm_layers_2.{i}", hidden)
 
 
 def _mean_and_logs(t: Tensors, name: str, hidden: int, inter: int, gain: float) -> None:

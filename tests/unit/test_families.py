@@ -21,6 +21,7 @@ TYPES = {
     "campplus",
     "ge2e",
     "kokoro",
+    "melo",
     "mms",
     "openvoice_v1",
     "openvoice_v1_tone_converter",

@@ -14,7 +14,7 @@ from core.names import Role, VadMode
 from models.catalog import Catalog, load_catalog, read_catalog
 from pipelines.definitions import StepData, load_pipelines
 from pipelines.plan import PlanRequest, encoder_of, plan_job
-from tests.checkpoints.entries import openvoice_entries
+from tests.checkpoints.entries import melo_entry, openvoice_entries
 
 TEXT, REFERENCE, RECORDING = StepData.TEXT, StepData.REFERENCE, StepData.RECORDING
 SEGMENTS, EMBEDDING = StepData.SEGMENTS, StepData.EMBEDDING
@@ -28,6 +28,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """The shipped models, with those of OpenVoice beside them."""
     folder = tmp_path_factory.mktemp("models")
     entries = openvoice_entries(folder) + openvoice_entries(folder, "v2")
+    entries += melo_entry(folder) + melo_entry(folder, "es")
     (folder / "models.yaml").write_text(f"models:\n{entries}")
     return Catalog({**load_catalog().models, **read_catalog(folder / "models.yaml").models})
 
@@ -90,6 +91,76 @@ def test_cloning_that_cannot_be_planned(
     with pytest.raises((InvalidRequest, Unroutable)) as found:
         plan(catalog, "openvoice_v1", *given, **more)
     assert found.value.code == code and found.value.status == 422
+
+
+V2_SPOKEN = "*synthesize:melo-{} *convert:openvoice_v2_tone-converter<embedding assemble:cpu"
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "steps"),
+    [
+        ((TEXT, REFERENCE), {}, "prepare:cpu vad:silero embed:openvoice_v2_tone-encoder open:cpu " + V2_SPOKEN),
+        ((TEXT, REFERENCE, SEGMENTS), {}, "prepare:cpu embed:openvoice_v2_tone-encoder open:cpu " + V2_SPOKEN),
+        (
+            (TEXT, REFERENCE),
+            {"vad": VadMode.WHISPER},
+            "prepare:cpu vad:whisper-tiny.en embed:openvoice_v2_tone-encoder open:cpu " + V2_SPOKEN,
+        ),
+        ((TEXT, EMBEDDING), {}, "prepare:cpu " + V2_SPOKEN),
+    ],
+)
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ({}, "en"),
+        ({"base_voice": "EN-BR"}, "en"),
+        ({"language": "es"}, "es"),
+        ({"language": "en-AU"}, "en"),
+        ({"base_voice": "ES"}, "es"),
+        ({"language": "en-IN", "base_voice": "EN_INDIA"}, "en"),
+    ],
+)
+def test_cloning_with_melo(
+    catalog: Catalog,
+    given: tuple[StepData, ...],
+    more: Mapping[str, Any],
+    steps: str,
+    asked: Mapping[str, Any],
+    language: str,
+) -> None:
+    assert plan(catalog, "openvoice_v2", *given, **more, **asked) == steps.format(language)
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "code"),
+    [
+        ((TEXT, REFERENCE, EMBEDDING), {}, "unused_input"),
+        ((TEXT,), {}, "missing_reference"),
+        ((TEXT, RECORDING), {}, "missing_reference"),
+        ((REFERENCE,), {}, "missing_text"),
+        # no model for the language: there the request hung for ever
+        ((TEXT, REFERENCE), {"language": "ko"}, "unknown_language"),
+        ((TEXT, REFERENCE), {"language": "es", "base_voice": "EN-US"}, "unknown_voice"),
+        ((TEXT, REFERENCE), {"voice": "EN-US"}, "unused_input"),
+        ((TEXT, REFERENCE), {"models": {Role.SYNTHESIZE: "openvoice-en"}}, "unsuitable_model"),
+    ],
+)
+def test_cloning_with_melo_that_cannot_be_planned(
+    catalog: Catalog, given: tuple[StepData, ...], more: Mapping[str, Any], code: str
+) -> None:
+    with pytest.raises((InvalidRequest, Unroutable)) as found:
+        plan(catalog, "openvoice_v2", *given, **more)
+    assert found.value.code == code and found.value.status == 422
+
+
+def test_speaking_with_melo(catalog: Catalog) -> None:
+    assert plan(catalog, "melo", TEXT, voice="EN-AU") == "prepare:cpu *synthesize:melo-en assemble:cpu"
+    accent = PlanRequest(pipeline=load_pipelines()["melo"], given=frozenset({TEXT}), language="en-AU")
+    assert plan_job(accent, catalog).voice == "EN-AU"
+    assert plan(catalog, "melo", TEXT, language="es") == "prepare:cpu *synthesize:melo-es assemble:cpu"
+    with pytest.raises(InvalidRequest) as found:
+        plan(catalog, "melo", TEXT, language="ja")
+    assert found.value.code == "unknown_language"
 
 
 @pytest.mark.parametrize(

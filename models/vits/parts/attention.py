@@ -1,16 +1,52 @@
-"""The transformer of the text encoder: self-attention with relative positions (Shaw et al. 2018, arXiv:1803.02155) and
-convolutions. Works on padded rows [rows, channels, time]."""
+"""The transformer of the text encoder and of some flows: self-attention with relative positions (Shaw et al. 2018,
+arXiv:1803.02155) and convolutions. Works on padded rows [rows, channels, time], or on one packed row."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.vits.config import EncoderSizes
+from models.vits.config import TransformerSizes
 from models.vits.parts.layers import ChannelNorm
+
+
+class Layout(Protocol):
+    """Where the items are in a tensor [rows, channels, time]."""
+
+    def clear(self, row: Tensor) -> Tensor:
+        """Zero outside of the items; may be done in place."""
+
+    def spread(self, values: Tensor) -> Tensor:
+        """``values`` [items, channels, 1] as they are added to a tensor."""
+
+    def attend(self, attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """``attention`` within each item; all tensors [rows, channels, time]."""
+
+
+#: Query, key and value [rows, channels, time] and the positions that may be attended to [rows, 1, 1, time], to the
+#: mixed values [rows, channels, time].
+Attention: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+class Padded:
+    """The layout of padded rows; ``mask`` [rows, 1, time] is 1 within a row's length, else 0."""
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+
+    def clear(self, row: Tensor) -> Tensor:
+        return row * self.mask
+
+    def spread(self, values: Tensor) -> Tensor:
+        return values
+
+    def attend(self, attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return attention(query, key, value, self.mask[:, None].bool())
 
 
 class RelativeAttention(nn.Module):
@@ -26,18 +62,20 @@ class RelativeAttention(nn.Module):
         self.emb_rel_k = nn.Parameter(torch.zeros(1, 2 * window + 1, channels // heads))
         self.emb_rel_v = nn.Parameter(torch.zeros(1, 2 * window + 1, channels // heads))
 
-    def forward(self, x: Tensor, allowed: Tensor) -> Tensor:
-        """``allowed`` [rows, 1, 1, time] says which positions may be attended to."""
-        query, key, value = (self._split(conv(x)) for conv in (self.conv_q, self.conv_k, self.conv_v))
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        mixed = layout.attend(self._mix, self.conv_q(x), self.conv_k(x), self.conv_v(x))
+        return self.conv_o(mixed)  # type: ignore[no-any-return]
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor) -> Tensor:
+        query, key, value = (self._split(x) for x in (query, key, value))
         query = query / math.sqrt(query.shape[-1])
-        time = x.shape[2]
+        time = query.shape[2]
         scores = torch.matmul(query, key.transpose(2, 3))
         scores += self._onto_diagonals(torch.matmul(query, self.emb_rel_k.transpose(1, 2)), time)
         weights = functional.softmax(scores.masked_fill(~allowed, -1e4), dim=-1)
         out = torch.matmul(weights, value)
         out += torch.matmul(self._diagonals(weights, time), self.emb_rel_v)
-        merged: Tensor = self.conv_o(out.transpose(2, 3).flatten(1, 2))
-        return merged
+        return out.transpose(2, 3).flatten(1, 2)
 
     def _split(self, x: Tensor) -> Tensor:
         """[rows, channels, time] to [rows, heads, time, channels of one head]."""
@@ -69,28 +107,34 @@ class FeedForward(nn.Module):
         self.conv_1 = nn.Conv1d(channels, filters, kernel)
         self.conv_2 = nn.Conv1d(filters, channels, kernel)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        inner = functional.relu(self.conv_1(functional.pad(x * mask, self.margin)))
-        return self.conv_2(functional.pad(inner * mask, self.margin)) * mask  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        """``x`` is zero outside of the items."""
+        inner = functional.relu(self.conv_1(functional.pad(x, self.margin)))
+        return layout.clear(self.conv_2(functional.pad(layout.clear(inner), self.margin)))
 
 
 class Transformer(nn.Module):
     """Layers of attention and feed-forward, each with a residual connection that is normalized after it."""
 
-    def __init__(self, sizes: EncoderSizes) -> None:
+    def __init__(self, sizes: TransformerSizes, conditioning: int = 0) -> None:
         super().__init__()
         count = range(sizes.layers)
+        self.conditioned = sizes.conditioned if conditioning else None
+        if self.conditioned is not None:
+            self.spk_emb_linear = nn.Linear(conditioning, sizes.hidden)
         self.attn_layers = nn.ModuleList(RelativeAttention(sizes.hidden, sizes.heads, sizes.window) for _ in count)
         self.norm_layers_1 = nn.ModuleList(ChannelNorm(sizes.hidden) for _ in count)
         self.ffn_layers = nn.ModuleList(FeedForward(sizes.hidden, sizes.filters, sizes.kernel) for _ in count)
         self.norm_layers_2 = nn.ModuleList(ChannelNorm(sizes.hidden) for _ in count)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``mask`` [rows, 1, time] is 1 within a row's length, else 0."""
-        allowed = mask[:, None].bool()
-        x = x * mask
+    def forward(self, x: Tensor, layout: Layout, speaker: Tensor | None = None) -> Tensor:
+        """``x`` [rows, channels, time] is zero outside of the items, as the result is; ``speaker`` [items,
+        conditioning, 1]."""
         layers = zip(self.attn_layers, self.norm_layers_1, self.ffn_layers, self.norm_layers_2, strict=True)
-        for attend, first, feed, second in layers:
-            x = first(x + attend(x, allowed))
-            x = second(x + feed(x, mask))
-        return x * mask
+        for number, (attend, first, feed, second) in enumerate(layers):
+            if number == self.conditioned and speaker is not None:
+                given = self.spk_emb_linear(speaker.transpose(1, 2)).transpose(1, 2)
+                x = layout.clear(x + layout.spread(given))
+            x = layout.clear(first(x + attend(x, layout)))
+            x = layout.clear(second(x + feed(x, layout)))
+        return x

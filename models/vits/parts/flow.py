@@ -7,19 +7,24 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from models.vits.config import NetworkSizes
+from models.vits.config import NetworkSizes, WaveNetSizes
+from models.vits.parts.attention import Transformer
 from models.vits.parts.layers import WaveNet
 from models.vits.parts.packing import Packing
 
 
 class Coupling(nn.Module):
-    """Shifts one half of the channels by what follows from the other half and the speaker."""
+    """Shifts one half of the channels by what follows from the other half and the speaker, by a WaveNet, or by a
+    transformer (Kong et al. 2023, arXiv:2307.16430)."""
 
     def __init__(self, sizes: NetworkSizes) -> None:
         super().__init__()
         half = sizes.latent // 2
         self.pre = nn.Conv1d(half, sizes.hidden, 1)
-        self.enc = WaveNet(sizes.hidden, sizes.flow, sizes.conditioning)
+        flow, given = sizes.flow, sizes.conditioning
+        self.enc: WaveNet | Transformer = (
+            WaveNet(sizes.hidden, flow, given) if isinstance(flow, WaveNetSizes) else Transformer(flow, given)
+        )
         self.post = nn.Conv1d(sizes.hidden, half, 1)
 
     def forward(self, x: Tensor, packing: Packing, speaker: Tensor | None, sign: int) -> Tensor:

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from models.vits.groups import padded
+
+if TYPE_CHECKING:
+    from models.vits.parts.attention import Attention
+
+#: Frames of one padded group in attention, whose memory grows by a row's square.
+MAX_PADDED = 8192
+#: Of the items of one group, the shortest over the longest.
+SIMILAR = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Items of similar length as padded rows."""
+
+    columns: Tensor  #: of the packed row, int64 [items, longest]; past an item's end its last one again
+    allowed: Tensor  #: whether a column is not past the end, bool [items, 1, 1, longest]
+    places: Tensor  #: those columns in the flattened rows, int64 [frames]
+    frames: Tensor  #: and in the packed row
 
 
 class Packing:
@@ -55,6 +77,31 @@ class Packing:
         if len(self.lengths) == 1:
             return values
         return values[:, :, 0].t().index_select(1, self.owners)[None]
+
+    def attend(self, attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """``attention`` within each item, in padded rows of items of similar length; the gaps are zero after it."""
+        out = torch.zeros_like(value)
+        for group in self._groups:
+            shape = (-1, *group.columns.shape)
+            given = (x[0].index_select(1, group.columns.reshape(-1)).reshape(shape) for x in (query, key, value))
+            query_, key_, value_ = (x.transpose(0, 1) for x in given)
+            mixed = attention(query_, key_, value_, group.allowed)
+            mixed = mixed.transpose(0, 1).reshape(value.shape[1], -1)
+            out[0].index_copy_(1, group.frames, mixed.index_select(1, group.places))
+        return out
+
+    @cached_property
+    def _groups(self) -> list[_Group]:
+        groups = []
+        for items in padded(range(len(self.lengths)), self.lengths.__getitem__, MAX_PADDED, shortest=SIMILAR):
+            lengths = np.array([self.lengths[i] for i in items], np.int64)[:, None]
+            times = np.arange(lengths.max())
+            own = times < lengths
+            columns = np.array([self.starts[i] for i in items])[:, None] + np.minimum(times, lengths - 1)
+            places = np.flatnonzero(own)
+            arrays = (columns, own[:, None, None], places, columns.reshape(-1)[places])
+            groups.append(_Group(*(to_device(array, self.device) for array in arrays)))
+        return groups
 
     def _columns(self, rate: int) -> Tensor:
         if rate not in self._gaps:

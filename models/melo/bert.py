@@ -1,0 +1,157 @@
+"""Features of text for MeloTTS: the hidden states of a BERT (Devlin et al. 2018, arXiv:1810.04805), on the device.
+
+Upstream takes the output of the last layer but two (``hidden_states[-3]``), so the layers after it and the head that
+predicts words are not loaded. The sentences of a micro-batch go through in one pass, end to end in one row, so nothing
+is padded but the attention within them. Imports torch: only `Model.load` may import this module.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AttentionInterface, BertConfig, BertModel
+
+from core.errors import WeightsError
+from models.base import ModelSpec
+from models.melo.config import BertConfiguration, read_bert_configuration
+from models.shared.torch import load_strictly, open_device, read_safetensors, read_tensors
+from models.vits.parts.packing import to_device
+
+#: Layers at the end whose output nothing uses.
+UNUSED_LAYERS = 2
+#: Pieces whose features are kept: 768 numbers of 4 bytes each.
+KEPT_PIECES = 20_000
+_ATTENTION = "chorus_packed"
+
+
+class Features:
+    """A BERT on one device, for all threads. ``forwards`` counts its passes."""
+
+    def __init__(self, network: BertModel, device: torch.device) -> None:
+        self.network, self.device = network, device
+        self.size = int(network.config.hidden_size)
+        self.symbols = int(network.config.vocab_size)
+        self.longest = int(network.config.max_position_embeddings)
+        self.forwards = 0
+        self._kept: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
+        self._pieces = 0
+        self._lock = threading.Lock()
+
+    def of(self, sentences: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """The features float32 [pieces, size] of each sentence, which is given by the ids of its pieces, ``[CLS]`` and
+        ``[SEP]`` among them. Those that are not kept from earlier calls go through the network in one pass."""
+        with self._lock:
+            found = {sentence: self._kept[sentence] for sentence in sentences if sentence in self._kept}
+            if new := sorted({*sentences} - found.keys(), key=len, reverse=True):
+                found |= zip(new, self._through(new), strict=True)
+            for sentence in found:
+                self._keep(sentence, found[sentence])
+        return [found[sentence] for sentence in sentences]
+
+    @torch.inference_mode()
+    def _through(self, sentences: Sequence[tuple[int, ...]]) -> Iterable[Tensor]:
+        self.forwards += 1
+        lengths = [len(sentence) for sentence in sentences]
+        ids = np.fromiter((piece for sentence in sentences for piece in sentence), np.int64, sum(lengths))
+        positions = np.concatenate([np.arange(length) for length in lengths])
+        hidden = self.network(
+            input_ids=to_device(ids, self.device)[None],
+            position_ids=to_device(positions, self.device)[None],
+            rows=_Rows(lengths, self.device),
+        ).last_hidden_state[0]
+        return (part.clone() for part in hidden.split(lengths))
+
+    def _keep(self, sentence: tuple[int, ...], features: Tensor) -> None:
+        if sentence not in self._kept:
+            self._pieces += len(sentence)
+        self._kept[sentence] = features
+        self._kept.move_to_end(sentence)
+        while self._pieces > KEPT_PIECES:
+            self._pieces -= len(self._kept.popitem(last=False)[0])
+
+
+class _Rows:
+    """Where the sentences of a packed row are in padded rows."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        counts = np.asarray(lengths)[:, None]
+        times = np.arange(counts.max())
+        own = times < counts
+        starts = np.cumsum(counts)[:, None] - counts
+        self.shape = own.shape
+        self.allowed = to_device(own[:, None, None], device)
+        self.columns = to_device((starts + np.minimum(times, counts - 1)).reshape(-1), device)
+        self.places = to_device(np.flatnonzero(own), device)
+
+
+def _packed_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **more: Any
+) -> tuple[Tensor, None]:
+    """Attention within each sentence; query, key and value [1, heads, total, size] → [1, total, heads, size]."""
+    rows: _Rows = more["rows"]
+    heads, size = query.shape[1], query.shape[3]
+
+    def padded(x: Tensor) -> Tensor:
+        return x[0].index_select(1, rows.columns).view(heads, *rows.shape, size).transpose(0, 1)
+
+    mixed = functional.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=rows.allowed)
+    flat = mixed.transpose(1, 2).reshape(-1, heads, size)
+    return flat.index_select(0, rows.places)[None], None
+
+
+AttentionInterface.register(_ATTENTION, _packed_attention)
+
+_loaded: WeakValueDictionary[tuple[str, str, str], Features] = WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def open_features(spec: ModelSpec, files: Callable[[str], Path], device: str) -> Features:
+    """The BERT of an entry on ``device``, loaded once in a process for all entries with the same files.
+
+    Raises `core.errors.WeightsError`, `core.errors.ConfigurationError` if torch has no such device."""
+    key = (spec.weights["bert"].sha256, spec.weights["bert_config"].sha256, device)
+    with _loading:
+        if (features := _loaded.get(key)) is None:
+            network = read_bert(files("bert"), files("bert_config"), spec.name)
+            place = open_device(device)
+            features = _loaded[key] = Features(network.to(place), place)
+    return features
+
+
+def read_bert(weights: Path, configuration: Path, name: str) -> BertModel:
+    """The layers of a BERT that are used. Raises `core.errors.WeightsError`."""
+    sizes = read_bert_configuration(configuration)
+    try:
+        config = BertConfig.from_json_file(configuration)
+        config.num_hidden_layers = sizes.num_hidden_layers - UNUSED_LAYERS
+        config._attn_implementation = _ATTENTION
+        network = BertModel(config, add_pooling_layer=False)
+    except Exception as error:  # transformers checks its configurations with errors of many classes
+        raise WeightsError(f"{name}: {configuration.name} is not the configuration of a BERT: {error}") from error
+    read = read_safetensors if weights.suffix == ".safetensors" else read_tensors
+    load_strictly(network, _used(read(weights, name), sizes), "BERT")
+    return network.float()
+
+
+def _used(tensors: Mapping[str, Tensor], sizes: BertConfiguration) -> dict[str, Tensor]:
+    """The tensors of the layers that are used, by the names of today: older checkpoints call the parameters of a
+    normalization gamma and beta, and some are of a BERT without a head."""
+    used = {}
+    for name, tensor in tensors.items():
+        ours = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
+        ours = ours.replace("LayerNorm.beta", "LayerNorm.bias")
+        part, _, rest = ours.partition(".")
+        if part == "encoder" and int(rest.split(".")[1]) >= sizes.num_hidden_layers - UNUSED_LAYERS:
+            continue
+        if part in ("encoder", "embeddings") and not ours.endswith("_ids"):
+            used[ours] = tensor
+    return used

@@ -1,0 +1,111 @@
+"""Text to the inputs of a voice of MeloTTS, on the CPU worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+from core.errors import ConfigurationError, InvalidRequest, InvalidText
+from models.base import Frontend
+from models.melo.config import (
+    Configuration,
+    TokenizerConfiguration,
+    read_bert_configuration,
+    read_configuration,
+    read_tokenizer_configuration,
+)
+from models.melo.languages.spelling import Spelling
+from models.melo.table import Language, language_of
+from models.melo.tokenizer import Tokenizer
+from models.shared.speakers import speaker_number
+from models.shared.tokens import check_length, with_blanks
+from models.vits.rows import MAX_TOKENS
+
+#: Blanks counted, at a speed of 1.
+TOKENS_PER_SECOND = 26.0
+
+
+class MeloFrontend(Frontend):
+    """Phones and tones with blanks between them, and the pieces of text that BERT reads with the number of tokens that
+    belong to each (``get_text_for_tts_infer`` of myshell-ai/MeloTTS, MIT)."""
+
+    max_characters = 250
+
+    @cached_property
+    def config(self) -> Configuration:
+        return read_configuration(self.files("config"))
+
+    @cached_property
+    def language(self) -> Language:
+        """The one language of the entry. Raises `core.errors.ConfigurationError` if it has several."""
+        found = {language_of(tag, self.spec.name).tag: language_of(tag, self.spec.name) for tag in self.spec.languages}
+        if len(found) != 1:
+            raise ConfigurationError(f"{self.spec.name} must have one language, and not {len(found)}.")
+        return next(iter(found.values()))
+
+    @cached_property
+    def number(self) -> int:
+        """That of the language, for its BERT."""
+        return self.language.number_with(read_bert_configuration(self.files("bert_config")).hidden_size)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        configured = (
+            read_tokenizer_configuration(self.files("bert_tokenizer"))
+            if "bert_tokenizer" in self.spec.weights
+            else TokenizerConfiguration()
+        )
+        return Tokenizer(self.files("bert_vocab"), configured, self.language)
+
+    @cached_property
+    def most_pieces(self) -> int:
+        """Pieces of one utterance that BERT has positions for."""
+        return read_bert_configuration(self.files("bert_config")).max_position_embeddings
+
+    @cached_property
+    def ids(self) -> Mapping[str, int]:
+        """Symbol to id."""
+        return {symbol: number for number, symbol in enumerate(self.config.symbols)}
+
+    def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
+        """``tokens``, ``tones`` (lists of int), ``language`` and ``speaker`` (int), ``pieces`` (ids of BERT's tokens)
+        and ``word2ph`` (how many tokens each piece has).
+
+        Raises `core.errors.InvalidText` where a word of ``text`` cannot be spoken or it is too long,
+        `core.errors.InvalidRequest` for an unknown voice or language, `core.errors.ConfigurationError` where a library
+        of the language is not installed."""
+        data = self.config.data
+        speaker = speaker_number(self.spec, voice, data.spk2id, data.n_speakers)
+        if language_of(language, self.spec.name) is not self.language:
+            raise InvalidRequest(f"{self.spec.name} does not speak {language[:40]!r}.", code="unknown_language")
+        spelling = self._spelled(text)
+        if lost := sorted({*spelling.phones} - self.ids.keys()):
+            raise InvalidText(f"The voice has no sound for {lost[0]!r}.")
+        tokens = [self.ids[phone] for phone in spelling.phones]
+        tones = [tone + self.language.first_tone for tone in spelling.tones]
+        word2ph = list(spelling.word2ph)
+        if data.add_blank:
+            tokens, tones = with_blanks(tokens), with_blanks(tones)
+            word2ph = [2 * count for count in word2ph]
+            word2ph[0] += 1
+        check_length(tokens, MAX_TOKENS)
+        check_length(spelling.pieces, self.most_pieces)
+        unknown = self.tokenizer.ids["[UNK]"]
+        return {
+            "tokens": tokens,
+            "tones": tones,
+            "language": self.number,
+            "speaker": speaker,
+            "pieces": [self.tokenizer.ids.get(piece, unknown) for piece in spelling.pieces],
+            "word2ph": word2ph,
+        }
+
+    def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
+        """By the tokens and ``speed``."""
+        return len(inputs["tokens"]) / (TOKENS_PER_SECOND * float(options.get("speed", 1.0)))
+
+    @cached_property
+    def _spelled(self) -> Callable[[str], Spelling]:
+        """Phones and pieces of a text; those of the last one are kept."""
+        return lru_cache(maxsize=1)(lambda text: self.language.spell(text, self.tokenizer.pieces))
