@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigurationError, InvalidText
 from models.melo.languages import korean
-from models.melo.languages.hangul import pronunciation
+from models.melo.languages.hangul.loanwords import hangul_of_english
+from models.melo.languages.hangul.pronunciation import pronunciation
 from models.melo.languages.korean import spell
 from models.melo.languages.spelling import UNKNOWN_PIECE, Spelling
 from tests.pieces_of_bert import word_pieces
@@ -143,6 +144,41 @@ def test_bert_sees_small_letters_word_by_word() -> None:
     assert asked == ["안녕하세요", ",", "hello", "코리아", "."]
     assert spelling.pieces[1:7] == ("안녕", "##하", "##세요", ",", "hello", UNKNOWN_PIECE)
     assert spelling.word2ph[1:5] == (4, 4, 4, 1)
+
+
+#: English words and the Hangul that g2pkk gives them.
+LOANWORDS = """
+hello 헐로, world 월드, computer 컴프유터, book 북, film 필름, color 컬러, swing 스윙, school 스쿨,
+street 스트리트, coffee 카피, quick 퀵, language 랭궈지, internet 인터넷, shopping 샤핑, service 서버스,
+test 테스트, game 게임, smart 스마트, camera 캐머러, beach 비치, judge 저지, vision 비전, station 스테이션,
+year 이어, music 뮤직, view 뷰, twenty 트웬티, which 위치, white 와이트, singer 싱어, apple 애펄, orange 오런지,
+weekend 위켄드, friend 프렌드, taxi 택시, menu 메뉴, cake 케이크, milk 밀크, juice 주스, fashion 패션, cash 캐시,
+English 잉글리시, sports 스포츠, you 유, this 디스, girl 걸, house 하우스, power 파워, ear 이어
+"""
+
+
+@pytest.mark.parametrize(("word", "hangul"), [pair.split() for pair in LOANWORDS.strip().split(",")])
+def test_english_words_are_written_as_in_korean(word: str, hangul: str) -> None:
+    assert hangul_of_english(word) == hangul
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("helmet", "헬먿"),
+        ("TV", "티브이"),
+        ("BTS", "비티에스"),
+        ("hmm", "에이치에멤"),
+        ("file을", "파이를"),
+        ("x" * 31, "엑쓰" * 31),
+    ],
+)
+def test_latin_words(text: str, expected: str) -> None:
+    assert said(text) == expected
+
+
+def test_a_word_that_the_dictionary_lacks_is_read() -> None:
+    assert said("blorfing") == "블로핑"
 
 
 @pytest.mark.parametrize("pieces", [[UNKNOWN_PIECE], []])

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from core.errors import InvalidText
+from models.melo.languages.parts import assemble, toneless_part
 from models.melo.languages.spelling import Spelling, Tokenize
-from models.melo.languages.words import spelling_of_words
 from text.marks import inline, inline_parts
 from text.phonemes import MAX_CHARACTERS, phonemize_each
 from text.sounds.nearest import adapt
@@ -78,7 +78,7 @@ def spell_words(text: str, tokenize: Tokenize, language: Language) -> Spelling:
     ]
     if not any(phone in _HEARD for _, phones in spelt for phone in phones):
         raise InvalidText("The text contains nothing that the voice can speak.")
-    return spelling_of_words(spelt, tokenize)
+    return assemble(toneless_part(word, phones, tokenize) for word, phones in spelt)
 
 
 def replaced(text: str, marks: Mapping[int, str], silent: re.Pattern[str]) -> str:

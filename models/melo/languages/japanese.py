@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigurationError, InvalidText
 from models.melo.languages.kana import is_kana, katakana, phones_of_kana
-from models.melo.languages.words import spelling_of_words
+from models.melo.languages.parts import assemble, toneless_part
 
 if TYPE_CHECKING:
     from models.melo.languages.spelling import Spelling, Tokenize
@@ -40,10 +40,10 @@ def spell(text: str, tokenize: Tokenize) -> Spelling:
 
     Raises `InvalidText` for a text without speech and for a letter without a Japanese reading, and
     `ConfigurationError` where the extra ``melo-ja`` is not installed. Linear in the length of ``text``."""
-    spelt = [(word, phones_of_kana(word)) for word in _words(reading(text))]
-    if not any(phone[0] in _HEARD for _, phones in spelt for phone in phones):
+    parts = [toneless_part(word, phones_of_kana(word), tokenize) for word in _words(reading(text))]
+    if not any(phone[0] in _HEARD for part in parts for phone in part.phones):
         raise InvalidText("The text has nothing that can be spoken in Japanese.")
-    return spelling_of_words(spelt, tokenize)
+    return assemble(parts)
 
 
 def reading(text: str) -> str:

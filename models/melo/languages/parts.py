@@ -24,6 +24,12 @@ def pieces_of(written: str, tokenize: Tokenize, heard: bool) -> tuple[str, ...]:
     return (UNKNOWN_PIECE,) if heard and not pieces else pieces
 
 
+def toneless_part(written: str, phones: Iterable[str], tokenize: Tokenize) -> Part:
+    """The part of a word or mark of a language with one tone."""
+    its_phones = tuple(phones)
+    return Part(pieces_of(written, tokenize, bool(its_phones)), its_phones, (0,) * len(its_phones))
+
+
 def shared_out(phones: int, pieces: int) -> list[int]:
     """The number of phones of each piece: as even as can be, the first pieces have one more (upstream's
     ``distribute_phone`` in ``text/japanese.py``)."""
