@@ -1,10 +1,11 @@
 """English words in ARPABET as MeloTTS writes it: phones in lower case, stress as a tone (``refine_ph`` of upstream's
 ``text/english.py``).
 
-The CMU pronouncing dictionary (BSD) comes with the package eng-to-ipa, which names no licence of its own; none of its code is imported. Upstream has an older edition of the dictionary: 97 of 100 words that are in
-both have the same phones, and of the frequent ones that differ, `models.melo.languages.american.cmu_words` has the
-older phones. Words that the dictionary lacks, and inline phonemes, are espeak-ng's IPA in ARPABET, where upstream has a
-neural network (g2p_en).
+The CMU pronouncing dictionary (BSD) comes with the package eng-to-ipa, which names no licence of its own; none of its
+code is imported. Upstream has an older edition of the dictionary: 97 of 100 words that are in both have the same
+phones, and of the frequent ones that differ, `models.melo.languages.american.cmu_words` has the older phones. Words
+that the dictionary lacks, and inline phonemes, are espeak-ng's IPA in ARPABET, where upstream has a neural network
+(g2p_en).
 """
 
 from __future__ import annotations
