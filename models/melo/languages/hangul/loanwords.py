@@ -36,7 +36,7 @@ _EDGE = "#"
 
 
 def hangul_of_english(word: str) -> str:
-    """The Hangul of an English ``word`` in ASCII letters. Raises as `models.melo.languages.american.arpabet.pronounced` does."""
+    """The Hangul of an English ``word`` in ASCII letters. Raises as `pronounced` does."""
     return hangul_of_phones([phone.lower() for phone in pronounced(word).phones])
 
 
