@@ -68,6 +68,11 @@ class MeloFrontend(Frontend):
         """Symbol to id."""
         return {symbol: number for number, symbol in enumerate(self.config.symbols)}
 
+    @property
+    def takes_phonemes(self) -> bool:
+        """In English, Spanish and French."""
+        return self.language.phonemes
+
     def inputs(self, text: str, voice: str, language: str) -> dict[str, Any]:
         """``tokens``, ``tones`` (lists of int), ``language`` and ``speaker`` (int), ``pieces`` (ids of BERT's tokens)
         and ``word2ph`` (how many tokens each piece has).
@@ -104,6 +109,10 @@ class MeloFrontend(Frontend):
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
         """By the tokens and ``speed``."""
         return len(inputs["tokens"]) / (TOKENS_PER_SECOND * float(options.get("speed", 1.0)))
+
+    def phonemes(self, text: str, voice: str, language: str) -> str | None:
+        """MeloTTS's phones: ARPABET in English, IPA in Spanish and French."""
+        return " ".join(self._spelled(text).phones[1:-1]) if self.takes_phonemes else None
 
     @cached_property
     def _spelled(self) -> Callable[[str], Spelling]:

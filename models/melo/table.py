@@ -25,6 +25,7 @@ class Language:
     module: str
     number: int
     lowercase: bool
+    phonemes: bool = False  #: text may have inline phonemes
     words: bool = False  #: the front end gives words with spaces between them, which are not cut at punctuation
 
     @property
@@ -46,12 +47,12 @@ class Language:
 LANGUAGES = {
     language.tag: language
     for language in (
-        Language(tag="en", module="english", number=2, lowercase=True),
+        Language(tag="en", module="english", number=2, lowercase=True, phonemes=True),
         Language(tag="zh", module="chinese", number=3, lowercase=True),
         Language(tag="ja", module="japanese", number=1, lowercase=False, words=True),
         Language(tag="ko", module="korean", number=4, lowercase=False),
-        Language(tag="es", module="spanish", number=5, lowercase=True),
-        Language(tag="fr", module="french", number=6, lowercase=False),
+        Language(tag="es", module="spanish", number=5, lowercase=True, phonemes=True),
+        Language(tag="fr", module="french", number=6, lowercase=False, phonemes=True),
     )
 }
 

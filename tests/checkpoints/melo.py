@@ -57,6 +57,8 @@ _BERT = {
     "full": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
     "small": {"hidden_size": 768, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64},
 }
+#: upstream's list, from ``_`` on
+SYMBOLS = (Path(__file__).parent / "melo_symbols.txt").read_text(encoding="utf-8").split("\n")[:-1]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -64,7 +66,17 @@ def melo(
     folder: Path, symbols: Iterable[str], *, seed: int = 0, size: Size = "full", speakers: dict[str, int] | None = None
 ) -> Path:
     """A voice with these symbols after ``_``; gives ``folder``."""
-    named = speakers or SPEAKERS
+    write_configuration(folder, speakers or SPEAKERS, ["_", *symbols], size)
+    config = json.loads((folder / "config.json").read_text())
+    checkpoint = {"model": melo_state(config, seed), "iteration": 0, "optimizer": None, "learning_rate": 0.0003}
+    torch.save(checkpoint, folder / "checkpoint.pth")
+    return folder
+
+
+def write_configuration(
+    folder: Path, speakers: dict[str, int], symbols: Iterable[str] = SYMBOLS, size: Size = "full"
+) -> Path:
+    """The ``config.json`` of a voice; gives ``folder``."""
     config = {
         "data": {
             "sampling_rate": RATE,
@@ -72,18 +84,16 @@ def melo(
             "hop_length": HOP,
             "win_length": 2048,
             "add_blank": True,
-            "n_speakers": max(named.values()) + 1,
-            "spk2id": named,
+            "n_speakers": max(speakers.values()) + 1,
+            "spk2id": speakers,
         },
         "model": _FULL if size == "full" else _SMALL,
-        "symbols": ["_", *symbols],
+        "symbols": list(symbols),
         "num_tones": TONES,
         "num_languages": LANGUAGES,
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=2))
-    checkpoint = {"model": melo_state(config, seed), "iteration": 0, "optimizer": None, "learning_rate": 0.0003}
-    torch.save(checkpoint, folder / "checkpoint.pth")
     return folder
 
 
@@ -114,10 +124,8 @@ def bert(folder: Path, words: Iterable[str], *, seed: int = 0, size: Size = "ful
     """A BERT with a vocabulary of these words, filled up to ``vocabulary``, and a head; gives ``folder``."""
     from transformers import BertConfig, BertForMaskedLM
 
-    named = [*SPECIAL, *words]
-    named += [f"[unused{number}]" for number in range(len(named), vocabulary)]
-    config = BertConfig(vocab_size=len(named), max_position_embeddings=512, **_BERT[size])
-    network = BertForMaskedLM(config)
+    write_vocabulary(folder, words, size, vocabulary)
+    network = BertForMaskedLM(BertConfig.from_json_file(folder / "config.json"))
     tensors = Tensors(seed)
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point() and name != "cls.predictions.decoder.weight":
@@ -125,11 +133,25 @@ def bert(folder: Path, words: Iterable[str], *, seed: int = 0, size: Size = "ful
             scale = 0.05 if not wide else 1.0 / tensor.shape[1] ** 0.5 if "embeddings" not in name else 0.3
             tensors.put(name, tuple(tensor.shape), scale, 1.0 if name.endswith("LayerNorm.weight") else 0.0)
     network.load_state_dict(tensors.state, strict=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(config.to_json_string())
-    (folder / "vocab.txt").write_text("\n".join(named) + "\n")
     torch.save(network.state_dict(), folder / "pytorch_model.bin")
     return folder
+
+
+def write_vocabulary(folder: Path, words: Iterable[str], size: Size = "full", vocabulary: int = 0) -> Path:
+    """The ``config.json`` and ``vocab.txt`` of a BERT; gives ``folder``."""
+    named = [*SPECIAL, *words]
+    named += [f"[unused{number}]" for number in range(len(named), vocabulary)]
+    config = {"model_type": "bert", "vocab_size": len(named), "max_position_embeddings": 512, **_BERT[size]}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "vocab.txt").write_text("\n".join(named) + "\n", encoding="utf-8")
+    return folder
+
+
+def letters(text: str) -> list[str]:
+    """A vocabulary of the letters and marks of ``text``, alone and within words, in small letters."""
+    found = sorted({*text.lower(), *"abcdefghijklmnopstuvwxyz.,!?'-"} - {" "})
+    return [*found, *(f"##{letter}" for letter in found)]
 
 
 def files(voice: Path, network: Path) -> dict[str, Path]:

@@ -19,9 +19,6 @@ from models.melo.languages.spelling import UNKNOWN_PIECE, Spelling, Tokenize
 from text.letters import plain_letters
 from text.marks import inline_parts
 
-#: Inline phonemes may stand in place of words.
-TAKES_PHONEMES = True
-
 #: Marks to the phones that are heard.
 MARKS = {
     **{mark: (mark,) for mark in ",.!?'-"},

@@ -1,0 +1,105 @@
+"""Texts to the inputs of MeloTTS's voices in all languages, with its symbols and vocabularies of letters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
+from models.base import ModelSpec, Voice
+from models.melo.frontend import MeloFrontend
+from models.melo.table import LANGUAGES
+from tests.checkpoints.melo import letters, write_configuration, write_vocabulary
+from tests.integration.vits_models import spec_of
+
+TEXTS = {
+    "en": "The birch canoe slid on the smooth planks, didn't it?",
+    "zh": "今天的天气真不错，我们一起去 park 散步吧。",
+    "ja": "今日はとても天気がいいですね。",
+    "ko": "오늘은 날씨가 아주 좋습니다.",
+    "es": "El veloz murciélago hindú comía feliz cardillo y kiwi.",
+    "fr": "Portez ce vieux whisky au juge blond qui fume.",
+}
+
+Made = Callable[..., MeloFrontend]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    files = {
+        "model": write_configuration(tmp_path / "voice", {"ONE": 3}) / "config.json",  # weights are not read
+        "config": tmp_path / "voice" / "config.json",
+        "bert": write_vocabulary(tmp_path / "bert", letters("".join(TEXTS.values()))) / "config.json",
+        "bert_config": tmp_path / "bert" / "config.json",
+        "bert_vocab": tmp_path / "bert" / "vocab.txt",
+    }
+
+    def make(*languages: str) -> MeloFrontend:
+        voices = {"one": Voice(name="one", language=languages[0], speaker=2)}
+        spec: ModelSpec = dataclasses.replace(spec_of("melo", files), languages=languages, voices=voices)
+        return MeloFrontend(spec, files.__getitem__)
+
+    return make
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_is_read(made: Made, language: str) -> None:
+    frontend = made(language)
+    found = frontend.inputs(TEXTS[language], "one", language)
+    tokens, tones, counts = found["tokens"], found["tones"], found["word2ph"]
+    assert len(tokens) == len(tones) == sum(counts) and len(counts) == len(found["pieces"])
+    assert tokens[::2] == tones[::2] == [0] * (len(tokens) // 2 + 1), "blanks"
+    assert tokens[1] == tokens[-2] == 0, "edges"
+    table = LANGUAGES[language]
+    assert min(tones[1::2]) >= table.first_tone and found["language"] == table.number
+    assert found["speaker"] == 2 and 1.0 < frontend.seconds(found, {}) < 9.0
+    assert frontend.inputs(TEXTS[language], "ONE", language)["speaker"] == 3, "a speaker of the configuration"
+
+
+def test_first_tones_are_upstreams() -> None:
+    expected = {"zh": 0, "ja": 6, "en": 7, "ko": 11, "es": 12, "fr": 13}
+    assert {tag: language.first_tone for tag, language in LANGUAGES.items()} == expected
+
+
+def test_chinese_alone_has_a_number_of_its_own() -> None:
+    assert LANGUAGES["zh"].number_with(768) == 3 and LANGUAGES["zh"].number_with(1024) == 0
+    assert LANGUAGES["en"].number_with(1024) == 2
+
+
+def test_only_its_own_language(made: Made) -> None:
+    frontend = made("en-US", "en-GB")
+    assert frontend.inputs("Hello.", "one", "en_AU")["language"] == 2
+    for language in ("es", "xx", ""):
+        with pytest.raises(InvalidRequest) as found:
+            frontend.inputs("Hola.", "one", language)
+        assert found.value.code == "unknown_language"
+    with pytest.raises(ConfigurationError, match="must have one language"):
+        made("en", "es").inputs("Hola.", "one", "es")
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "\u200b"])
+def test_nothing_to_speak_is_an_error(made: Made, text: str) -> None:
+    with pytest.raises(InvalidText):
+        made("en").inputs(text, "one", "en")
+
+
+def test_a_text_with_more_pieces_than_bert_has_positions(made: Made) -> None:
+    with pytest.raises(InvalidText) as found:
+        made("en").inputs("a, " * 400, "one", "en")
+    assert found.value.code == "text_too_long"
+
+
+def test_phones_can_be_looked_at(made: Made) -> None:
+    assert made("en").takes_phonemes and made("es").takes_phonemes and made("fr").takes_phonemes
+    assert made("en").phonemes("Hello.", "one", "en") == "hh ah l ow ."
+    assert not made("ja").takes_phonemes and made("ja").phonemes(TEXTS["ja"], "one", "ja") is None
+
+
+def test_another_vocabulary_is_refused(made: Made) -> None:
+    frontend = made("en")
+    frontend.files("bert_vocab").write_text("a\nb\n")
+    with pytest.raises(WeightsError, match="is not the vocabulary of a BERT"):
+        frontend.inputs("Hello.", "one", "en")
