@@ -13,7 +13,7 @@ COPY . .
 
 FROM source AS build-base
 RUN python -m venv /opt/chorus
-RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install .
+RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install '.[openvoice]'
 
 FROM build-base AS build-models
 RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install '.[models]'

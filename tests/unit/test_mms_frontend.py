@@ -15,6 +15,8 @@ from models.vits.rows import MAX_TOKENS
 from tests.checkpoints.mms import mms
 from tests.integration.vits_models import spec_of
 from tests.shared_data import data_path
+from text.marks import inline
+from text.phonemes import phonemize
 
 VOICES = {"eng": Voice(name="eng", language="en")}
 SCRIPTS = {
@@ -22,12 +24,16 @@ SCRIPTS = {
     "ron": " abcdefghijlmnoprstuvxzîâăşţ-'",
     "rus": " абвгдежзийклмнопрстуфхцчшщъыьэюяё-",
     "hin": " अआइईउऊएऐओऔकखगघचछजझटठडढणतथदधनपफबभमयरलवशसहािीुूृेैोौ्ंँ़",
+    "ara": " ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي",
+    "ell": " αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊΐ",
 }
 LINES = {
     "eng": ["Hello, World!", "It's 3 o'clock — really?", "A-B c_d", "zzz ... yes"],
     "ron": ["Bună ziua, țara mea!", "Şi tu? Și eu."],
     "rus": ["Привет, МИР!", "Ёлка и ещё ёж - да."],
     "hin": ["नमस्ते दुनिया।", "यह एक परीक्षा है"],
+    "ara": ["مرحبا بالعالم!", "كيف حالك اليوم؟", "اللغة العربية جميلة."],
+    "ell": ["Καλημέρα, κόσμε!", "Τι ΚΑΝΕΙΣ σήμερα;", "Η θάλασσα είναι γαλάζια."],
 }
 
 
@@ -55,7 +61,7 @@ def test_ids_are_those_of_transformers(folder: Path, language: str, add_blank: b
     pad = SCRIPTS[language][0]
     theirs = VitsTokenizer(
         str(folder / "vocab.json"), pad_token=pad, unk_token=pad, language=language, phonemize=False,
-        normalize=True, add_blank=add_blank,
+        normalize=True, add_blank=add_blank, is_uroman=False,
     )  # fmt: skip
     lines = LINES[language]
     if language == "eng":
@@ -85,10 +91,62 @@ def test_what_cannot_be_spoken_is_an_error(folder: Path) -> None:
         ours.inputs("hello", "nobody", "en")
 
 
-def test_checkpoints_that_need_more_are_refused(folder: Path) -> None:
-    for need in ("is_uroman", "phonemize"):
-        with pytest.raises(ConfigurationError, match="not supported"):
-            frontend(folder, **{"is_uroman": False, "phonemize": False, need: True}).inputs("hello", "eng", "en")
+HOSTILE = (
+    "banana" * 2000, "a " * 5000, "🙂" * 10_000, "\ud800", "\ud800 \udfff", "\x00\x01\x1b", "\u0301" * 5000,
+    "\u202e\u200b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_texts_are_invalid(folder: Path, text: str) -> None:
+    with pytest.raises(InvalidText):
+        frontend(folder).inputs(text, "eng", "en")
+
+
+def test_whole_words_or_none(folder: Path) -> None:
+    """What transformers would leave out of the middle of a word."""
+    ours = frontend(folder)
+    assert ours.inputs("it’s", "eng", "en") == ours.inputs("it's", "eng", "en")
+    with pytest.raises(InvalidText, match="1999"):  # the vocabulary has no 9
+        ours.inputs("since 1999", "eng", "en")
+    (folder / "vocab.json").write_text(json.dumps({" ": 0, "e": 1, "w": 2, "\u0301": 3}))
+    assert frontend(folder).inputs("éw", "eng", "en")["tokens"][1::2] == [1, 3, 2]
+
+
+def test_phonemes_for_checkpoints_that_read_them(folder: Path) -> None:
+    symbols = "_ ,.!?abdefhijklmnopstuvwzæðŋɑɔəɚɛɜɡɪɹʃʊʌʒθˈˌː"
+    (folder / "vocab.json").write_text(json.dumps({symbol: number for number, symbol in enumerate(symbols)}))
+    ours = frontend(folder, phonemize=True)
+    assert ours.takes_phonemes
+    tokens = ours.inputs("Hello, world.", "eng", "en")["tokens"]
+    assert "".join(symbols[token] for token in tokens[1::2]) == phonemize("Hello, world.", "en-us")
+    assert ours.phonemes("Hello, world.", "eng", "en") == phonemize("Hello, world.", "en-us")
+    given = f"say {inline('həlˈoʊ')}"
+    assert ours.phonemes(given, "eng", "en") == phonemize(given, "en-us")
+    letters = frontend(folder, phonemize=False)
+    assert not letters.takes_phonemes and letters.phonemes("hello", "eng", "en") is None
+    with pytest.raises(InvalidText) as found:
+        letters.inputs(given, "eng", "en")
+    assert found.value.code == "no_phonemes"
+
+
+def test_checkpoints_of_romanized_text_are_refused(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="romanized"):
+        frontend(folder, is_uroman=True).inputs("hello", "eng", "en")
+
+
+def test_broken_files_are_errors(folder: Path) -> None:
+    (folder / "tokenizer_config.json").write_text("[1]")
+    with pytest.raises(WeightsError, match="not the configuration of a tokenizer"):
+        frontend(folder).inputs("hello", "eng", "en")
+    (folder / "tokenizer_config.json").write_text("{}")
     (folder / "vocab.json").write_text("[]")
     with pytest.raises(WeightsError, match="not a vocabulary"):
-        frontend(folder, is_uroman=False, phonemize=False).inputs("hello", "eng", "en")
+        frontend(folder).inputs("hello", "eng", "en")
+
+
+def test_seconds(folder: Path) -> None:
+    ours = frontend(folder)
+    inputs = ours.inputs("The birch canoe slid on the smooth planks.", "eng", "en")
+    assert 1.5 < ours.seconds(inputs, {}) < 5
+    assert ours.seconds(inputs, {"speed": 2.0}) == ours.seconds(inputs, {}) / 2
