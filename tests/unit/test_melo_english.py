@@ -137,7 +137,7 @@ def test_nothing_to_speak_is_an_error(text: str) -> None:
 
 
 def test_a_missing_dictionary_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arpabet, "find_spec", lambda name: None)
+    monkeypatch.setattr("models.shared.cmu.find_spec", lambda name: None)
     arpabet.dictionary.cache_clear()
     try:
         with pytest.raises(ConfigurationError, match=r"chorus-speech\[melo-en\]"):

@@ -10,20 +10,17 @@ that the dictionary lacks, and inline phonemes, are espeak-ng's IPA in ARPABET, 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
-from core.errors import ConfigurationError, InvalidText
+from core.errors import InvalidText
 from models.melo.languages.american.cmu_words import OLDER
+from models.shared.cmu import read_cmu
 from text.phonemes import phonemize
 from text.sounds.nearest import adapt
 
-_FILE = Path("resources", "CMU_dict.json")
 #: IPA as `text.sounds.nearest.adapt` leaves it, for American English. A vowel carries the stress.
 _VOWELS = {
     "aɪɚ": "ay er", "aʊɚ": "aw er", "aɪə": "ay ah", "aʊə": "aw ah", "aɪ": "ay", "aʊ": "aw", "eɪ": "ey", "oʊ": "ow",
@@ -108,14 +105,5 @@ def from_ipa(ipa: str) -> Pronunciation:
 def dictionary() -> Mapping[str, str]:
     """Words in lower case and their phones, such as ``k ah0 n uw1``; read once (30 MB). Of several pronunciations the
     first one. Raises `core.errors.ConfigurationError` if it is not installed."""
-    package = find_spec("eng_to_ipa")
-    if package is None or not package.submodule_search_locations:
-        raise ConfigurationError(
-            "MeloTTS's English needs the CMU dictionary, which is not installed: pip install 'chorus-speech[melo-en]'."
-        )
-    path = Path(package.submodule_search_locations[0]) / _FILE
-    try:
-        entries = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path.name} of eng_to_ipa cannot be read: {error}.") from error
+    entries = read_cmu("MeloTTS's English", "melo-en")
     return {**{word: found[0] for word, found in entries.items()}, **OLDER}
