@@ -12,8 +12,10 @@ WORKDIR /src
 COPY . .
 
 FROM source AS build-base
+# What front ends read text with; all of MeloTTS's languages are `openvoice,melo` (700 MB, most of it for Japanese).
+ARG EXTRAS=openvoice,melo-en,melo-zh
 RUN python -m venv /opt/chorus
-RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install '.[openvoice]'
+RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install ".[$EXTRAS]"
 
 FROM build-base AS build-models
 RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install '.[models]'

@@ -15,8 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import BertForMaskedLM
 
 from audio.samples import Samples
+from benchmarks.support.melo import RATE as MELO_RATE
+from benchmarks.support.melo import cut_bert, random_voice, sentences, whole_bert
+from benchmarks.support.melo import rows_of as melo_rows
+from benchmarks.support.melo import voices_on as melo_on
 from benchmarks.support.networks import (
     RATE,
     SIZES,
@@ -29,9 +34,11 @@ from benchmarks.support.networks import (
 from core.errors import ConfigurationError
 from core.names import Precision, Role
 from models.base import Bounds, Embedding, Item, Model, ModelSpec, Speech, WeightsFile
+from models.melo.bert import Features
 from models.openvoice.tone import Conversion, Spectrum, ToneNetwork
 from models.vits.network import Network
 from models.vits.parts.packing import Packing
+from models.vits.rows import Row
 from models.vits.speaking import TorchVoices
 
 ROUNDS = 3
@@ -66,6 +73,7 @@ class Subject:
     seconds: Callable[[Any], float]  #: of audio in an item or its outcome
     array: Callable[[Any], Samples]
     limit: Callable[[Sequence[Any]], Callable[[], Any]] | None = None
+    unit: str = "audio_s"  #: what `seconds` counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +110,9 @@ def _families(weights: Path | None, scale: Scale) -> Iterator[tuple[str, Subject
     for name in ("piper", "openvoice_v1", "mms"):
         network = random_network(name)
         yield name, _synthesizer_of(network), utterances(count, seconds)
+    yield "melo", _melo(random_voice()), sentences(count, seconds * 2.7)
+    whole = whole_bert()
+    yield "bert", _bert(whole), [tuple(item.inputs["pieces"]) for item in sentences(count)]
     network = random_network("tone_converter")
     yield "tone_converter", _converter_of(network), _conversions(count, seconds)
     yield "tone_encoder", _encoder_of(network), recordings(count, RATE, seconds)
@@ -127,7 +138,7 @@ def _measure(
         few = compared[:3]
         figures |= _differences(f"{name}_device_vs_cpu", here, here.run(few), there.run(few))
     for count in counts:
-        figures[f"{name}_audio_s_per_s_{count}"] = _rate(here, items, count, device)
+        figures[f"{name}_{here.unit}_per_s_{count}"] = _rate(here, items, count, device)
     if here.limit is not None:
         bare = here.limit(list(items[: counts[-1]]))
         seconds = sum(here.seconds(outcome) for outcome in here.run(items[: counts[-1]]))
@@ -191,15 +202,50 @@ def _synthesizer_of(network: Network) -> SubjectOn:
             run=lambda items: voices.speak(rows_of(items, voices)),
             seconds=lambda spoken: len(_speech(spoken).samples) / RATE,
             array=lambda spoken: _speech(spoken).samples,
-            limit=lambda items: _bare_synthesis(voices, items),
+            limit=lambda items: _bare_synthesis(voices, rows_of(items, voices)),
         )
 
     return on
 
 
-def _bare_synthesis(voices: TorchVoices, items: Sequence[Item]) -> Callable[[], Any]:
+def _melo(network: Network) -> SubjectOn:
+    """MeloTTS; its BERT keeps nothing."""
+    whole = whole_bert()
+
+    def on(device: torch.device, precision: Precision) -> Subject:
+        voices = melo_on(network, cut_bert(whole, device), precision)
+
+        def speak(items: Sequence[Item]) -> Sequence[Any]:
+            voices.features = Features(voices.features.network, device)
+            return voices.speak(melo_rows(items))
+
+        return Subject(
+            run=speak,
+            seconds=lambda spoken: len(_speech(spoken).samples) / MELO_RATE,
+            array=lambda spoken: _speech(spoken).samples,
+            limit=lambda items: _bare_synthesis(voices, melo_rows(items)),
+        )
+
+    return on
+
+
+def _bert(whole: BertForMaskedLM) -> SubjectOn:
+    """Features of sentences, by pieces of text."""
+
+    def on(device: torch.device, precision: Precision) -> Subject:
+        network = cut_bert(whole, device).network
+        return Subject(
+            run=lambda items: Features(network, device).of(items),
+            seconds=lambda features: float(len(features)),
+            array=lambda features: features.cpu().numpy(),
+            unit="pieces",
+        )
+
+    return on
+
+
+def _bare_synthesis(voices: TorchVoices, rows: Sequence[Row]) -> Callable[[], Any]:
     """The network's passes over these items in the packs of a micro-batch, everything being on the device."""
-    rows = rows_of(items, voices)
     voices.speak(rows)
     packs = voices.packs_of(rows)
     made = []

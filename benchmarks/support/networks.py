@@ -14,7 +14,8 @@ from torch import Tensor
 
 from core.names import Precision
 from models.base import Item
-from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes
+from models.melo.voices import PROJECTIONS
+from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, TransformerSizes
 from models.vits.network import Network
 from models.vits.parts.durations import Affine
 from models.vits.parts.packing import Packing
@@ -54,6 +55,15 @@ SIZES = {
         _SPEAKER, durations=DurationSizes(stochastic=True, deterministic=True), speakers=10, conditioning=256
     ),
     "mms": _SPEAKER,
+    "melo": replace(
+        _SPEAKER,
+        decoder=replace(_LARGE, rates=(8, 8, 2, 2, 2), rate_kernels=(16, 16, 8, 2, 2)),
+        encoder=EncoderSizes(symbols=219, conditioned=2, tones=16, languages=10, features=PROJECTIONS),
+        durations=DurationSizes(stochastic=True, deterministic=True),
+        flow=TransformerSizes(layers=3, kernel=5, conditioned=2),
+        speakers=10,
+        conditioning=256,
+    ),
     "tone_converter": NetworkSizes(latent=192, hidden=192, decoder=_LARGE, spectrum=513, conditioning=256),
 }
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from core.errors import WeightsError
 from models.base import WeightsReport
 from models.melo.config import Configuration
+from models.melo.voices import PROJECTIONS
 from models.shared.torch import read_tensors
 from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, TransformerSizes, WaveNetSizes
 from models.vits.network import Network
 from models.vits.weights import TRAINING, load_network
 
-#: The projections of features, and how many numbers each has: BERTs of 1,024 and of 768 numbers have one each.
-PROJECTIONS = {"bert_proj": 1024, "ja_bert_proj": 768}
 #: The layer before which a transformer is given the speaker.
 _CONDITIONED = 2
 _FLOW_KERNEL = 5

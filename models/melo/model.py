@@ -22,8 +22,8 @@ class MeloModel(VitsSynthesizer):
     BERT's tokens) and ``word2ph`` (how many tokens each piece has) besides."""
 
     def open(self, device: str) -> tuple[Speaking, Voices]:
-        from models.melo.bert import open_features
         from models.melo.checkpoint import read_network
+        from models.melo.loaded import open_features
         from models.melo.voices import MeloVoices
         from models.shared.torch import open_device
 

@@ -11,13 +11,15 @@ from torch import Tensor
 from core.errors import ChorusError, WeightsError
 from models.base import Speech
 from models.melo.bert import Features
-from models.melo.checkpoint import PROJECTIONS
 from models.shared.failures import together
 from models.vits.network import Network
 from models.vits.parts.packing import to_device
 from models.vits.parts.text_encoder import Prosody
 from models.vits.rows import Context, Row, Voices
 from models.vits.speaking import TorchVoices
+
+#: The projections of features, and how many numbers each has: BERTs of 1,024 and of 768 numbers have one each.
+PROJECTIONS = {"bert_proj": 1024, "ja_bert_proj": 768}
 
 
 class MeloVoices(TorchVoices):

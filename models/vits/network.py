@@ -77,14 +77,15 @@ class Network(nn.Module):
         share: float,
         prosody: Prosody | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Stage A, on padded rows: ``tokens`` int64 and ``mask`` float64 [rows, time] → durations float64 [rows, time]
-        in frames, not scaled nor rounded, and the prior's mean and log deviation float32 [rows, time, latent].
+        """Stage A, on padded rows: ``tokens`` int64 and ``mask`` [rows, time] → durations [rows, time] in frames, not
+        scaled nor rounded, and the prior's mean and log deviation float32 [rows, time, latent]. All are in the
+        encoder's precision, float64 once it is settled, but for what is said.
 
-        ``noise`` float64 [rows, 2, time] is that of the stochastic predictor, if there is one; ``share`` is its share
+        ``noise`` [rows, 2, time] is that of the stochastic predictor, if there is one; ``share`` is its share
         of the logarithms where there are both. ``prosody``: where the encoder has tones.
         """
         mask = mask[:, None]
-        given = None if speaker is None else speaker.double()
+        given = None if speaker is None else speaker.to(mask.dtype)
         hidden, mean, log_deviation = self.enc_p(tokens, mask, given, prosody)
         logs = hidden.new_zeros(())
         if self.sizes.durations and self.sizes.durations.deterministic:

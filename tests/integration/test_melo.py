@@ -14,7 +14,9 @@ import torch
 from core.errors import ModelFailed, WeightsError
 from models.base import Item
 from models.melo import bert as bert_module
-from models.melo.bert import Features, open_features
+from models.melo import loaded
+from models.melo.bert import Features
+from models.melo.loaded import open_features
 from models.melo.model import MeloModel
 from tests.checkpoints import melo_parity, parity
 from tests.checkpoints.melo import HOP, RATE, bert, files, melo
@@ -77,7 +79,7 @@ def test_a_voice_is_the_same_in_any_company(model: MeloModel) -> None:
 
 def test_features_are_the_same_in_any_company_and_kept(weights: dict[str, Path]) -> None:
     spec = spec_of("melo", weights)
-    network = bert_module.read_bert(weights["bert"], weights["bert_config"], spec.name)
+    network = loaded.read_bert(weights["bert"], weights["bert_config"], spec.name)
     sentences = [(2, *range(5, 5 + length), 3) for length in (1, 40, 7, 19, 2, 60)]
     together = Features(network, torch.device("cpu"))
     found = together.of([*sentences, sentences[2]])
@@ -94,7 +96,7 @@ def test_features_are_the_same_in_any_company_and_kept(weights: dict[str, Path])
 
 def test_few_features_are_kept(weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bert_module, "KEPT_PIECES", 20)
-    network = bert_module.read_bert(weights["bert"], weights["bert_config"], "melo")
+    network = loaded.read_bert(weights["bert"], weights["bert_config"], "melo")
     features = Features(network, torch.device("cpu"))
     for start in range(5, 12):
         features.of([(2, *range(start, start + 6), 3)])
@@ -118,14 +120,14 @@ def test_a_micro_batch_has_one_pass_of_bert_and_a_repeat_none(model: MeloModel) 
 def test_eight_threads_load_one_bert(weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
     spec, read = spec_of("melo", weights), []
-    original = bert_module.read_bert
-    monkeypatch.setattr(bert_module, "_loaded", type(bert_module._loaded)())
+    original = loaded.read_bert
+    monkeypatch.setattr(loaded, "_loaded", type(loaded._loaded)())
 
     def counted(*given: Any) -> Any:
         read.append(given)
         return original(*given)
 
-    monkeypatch.setattr(bert_module, "read_bert", counted)
+    monkeypatch.setattr(loaded, "read_bert", counted)
     found: list[Features] = []
     threads = [
         threading.Thread(target=lambda: found.append(open_features(spec, weights.__getitem__, "cpu"))) for _ in range(8)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from models.melo.frontend import MeloFrontend
 from models.melo.table import LANGUAGES
 from tests.checkpoints.melo import letters, write_configuration, write_vocabulary
 from tests.integration.vits_models import spec_of
+from tests.shared_data import data_path
 
 TEXTS = {
     "en": "The birch canoe slid on the smooth planks, didn't it?",
@@ -57,6 +59,35 @@ def test_every_language_is_read(made: Made, language: str) -> None:
     assert min(tones[1::2]) >= table.first_tone and found["language"] == table.number
     assert found["speaker"] == 2 and 1.0 < frontend.seconds(found, {}) < 9.0
     assert frontend.inputs(TEXTS[language], "ONE", language)["speaker"] == 3, "a speaker of the configuration"
+
+
+def check(found: Mapping[str, Any]) -> None:
+    """The lengths agree."""
+    assert len(found["tokens"]) == len(found["tones"]) == sum(found["word2ph"])
+    assert len(found["word2ph"]) == len(found["pieces"])
+
+
+NAMES = {"en": "english", "zh": "chinese", "ja": "japanese", "ko": "korean", "es": "spanish", "fr": "french"}
+
+
+@pytest.mark.parametrize(("language", "least"), [("en", 60), *((tag, 100) for tag in NAMES if tag != "en")])
+def test_many_sentences_in_every_language(made: Made, language: str, least: int) -> None:
+    lines = (Path(__file__).parents[1] / f"melo_{NAMES[language]}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(lines) >= least
+    frontend = made(language)
+    for line in lines:
+        check(frontend.inputs(line.split("\t")[0], "one", language))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["nemo_en", "googletn_subset", "libritts_subset"])
+def test_the_cases_of_text_normalization_before_and_after_it(made: Made, name: str) -> None:
+    frontend, count = made("en"), 0
+    for line in data_path(f"textnorm/{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        for text in line.split("\t")[-2:]:
+            check(frontend.inputs(text, "one", "en"))
+            count += 1
+    assert count >= 200
 
 
 def test_first_tones_are_upstreams() -> None:
