@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from core.errors import ConfigurationError, InvalidRequest, InvalidText
+from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
 from models.base import Frontend
 from models.melo.config import (
+    BertConfiguration,
     Configuration,
     TokenizerConfiguration,
     read_bert_configuration,
@@ -45,9 +46,8 @@ class MeloFrontend(Frontend):
         return next(iter(found.values()))
 
     @cached_property
-    def number(self) -> int:
-        """That of the language, for its BERT."""
-        return self.language.number_with(read_bert_configuration(self.files("bert_config")).hidden_size)
+    def bert(self) -> BertConfiguration:
+        return read_bert_configuration(self.files("bert_config"))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -56,12 +56,12 @@ class MeloFrontend(Frontend):
             if "bert_tokenizer" in self.spec.weights
             else TokenizerConfiguration()
         )
-        return Tokenizer(self.files("bert_vocab"), configured, self.language)
-
-    @cached_property
-    def most_pieces(self) -> int:
-        """Pieces of one utterance that BERT has positions for."""
-        return read_bert_configuration(self.files("bert_config")).max_position_embeddings
+        found = Tokenizer(self.files("bert_vocab"), configured, self.language)
+        if (count := max(found.ids.values()) + 1) > self.bert.vocab_size:
+            raise WeightsError(
+                f"{self.spec.name}: the vocabulary has {count} pieces, its BERT only {self.bert.vocab_size}."
+            )
+        return found
 
     @cached_property
     def ids(self) -> Mapping[str, int]:
@@ -95,12 +95,12 @@ class MeloFrontend(Frontend):
             word2ph = [2 * count for count in word2ph]
             word2ph[0] += 1
         check_length(tokens, MAX_TOKENS)
-        check_length(spelling.pieces, self.most_pieces)
+        check_length(spelling.pieces, self.bert.max_position_embeddings)
         unknown = self.tokenizer.ids["[UNK]"]
         return {
             "tokens": tokens,
             "tones": tones,
-            "language": self.number,
+            "language": self.language.number_with(self.bert.hidden_size),
             "speaker": speaker,
             "pieces": [self.tokenizer.ids.get(piece, unknown) for piece in spelling.pieces],
             "word2ph": word2ph,

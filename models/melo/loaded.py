@@ -40,6 +40,8 @@ def read_bert(weights: Path, configuration: Path, name: str) -> BertModel:
         config = BertConfig.from_json_file(configuration)
         config.num_hidden_layers = sizes.num_hidden_layers - UNUSED_LAYERS
         config._attn_implementation = ATTENTION
+        config.is_decoder = config.add_cross_attention = False
+        config.chunk_size_feed_forward = 0
         network = BertModel(config, add_pooling_layer=False)
     except Exception as error:  # transformers checks its configurations with errors of many classes
         raise WeightsError(f"{name}: {configuration.name} is not the configuration of a BERT: {error}") from error

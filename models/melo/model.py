@@ -46,9 +46,9 @@ class MeloModel(VitsSynthesizer):
         settled = network.settle(place, self.spec.precision_on(device))
         return MeloVoices(settled, voices, place, open_features(self.spec, self.files, device)), voices
 
-    def example(self) -> Mapping[str, Any]:
-        """The context of an item with 16 tokens."""
-        return {"tones": [0] * 16, "language": 0, "pieces": [0, 1], "word2ph": [8, 8]}
+    def first_inputs(self, tokens: list[int]) -> Mapping[str, Any]:
+        count = len(tokens)
+        return {"tokens": tokens, "tones": [0] * count, "language": 0, "pieces": [0, 1], "word2ph": [1, count - 1]}
 
     def read(self, item: Item, options: Mapping[str, Option]) -> Row:
         row = super().read(item, options)

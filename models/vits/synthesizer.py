@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.errors import ChorusError, WeightsError
 from models.base import Item, Model, Option, Output, Speech
@@ -42,13 +42,16 @@ class VitsSynthesizer(Model):
         Raises `core.errors.WeightsError`, `core.errors.ConfigurationError` if the runtime has no such device."""
         self.bounds = self.spec.bounds(device)
         self.network, self.voices = self.open(device)
-        tokens = [min(3 + i, self.voices.symbols - 1) for i in range(16)]
-        spoken = self.run([Item({"tokens": tokens, **self.example()})])[0]
+        spoken = self.run([Item(self.first_inputs([min(3 + i, self.voices.symbols - 1) for i in range(16)]))])[0]
         if not isinstance(spoken, Speech):
             raise WeightsError(f"{self.spec.name}: the voice does not run: {spoken}")
         frames = round(sum(spoken.durations or ()) * self.voices.rate / self.network.hop)
         if spoken.samples.size != frames * self.network.hop:
             raise WeightsError(f"{self.spec.name}: the length of the voice's audio does not match its durations.")
+
+    def first_inputs(self, tokens: list[int]) -> Mapping[str, Any]:
+        """Inputs of an item with these tokens, to try the network with."""
+        return {"tokens": tokens}
 
     def read(self, item: Item, options: Mapping[str, Option]) -> Row:
         """The item, checked; ``options`` are the family's. Raises `core.errors.ModelFailed`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ import pytest
 import torch
 
 from core.errors import ModelFailed, WeightsError
-from models.base import Item
+from models.base import Item, Voice
 from models.melo import bert as bert_module
 from models.melo import loaded
 from models.melo.bert import Features
 from models.melo.loaded import open_features
 from models.melo.model import MeloModel
+from models.trial import try_model
 from tests.checkpoints import melo_parity, parity
-from tests.checkpoints.melo import HOP, RATE, bert, files, melo
+from tests.checkpoints.melo import HOP, RATE, SYMBOLS, bert, files, letters, melo
 from tests.checkpoints.melo_parity import LINES
 from tests.checkpoints.tensors import digest
 from tests.integration.vits_models import TOLERANCE, check_company, check_refusals, load, spec_of, speech
@@ -190,6 +192,32 @@ def test_other_weights_are_refused(small: dict[str, Path], tmp_path: Path) -> No
 
     name = "enc_p.tone_emb.weight"
     check_refusals(changed, checkpoint["model"], name, name)
+
+
+def test_a_voice_is_tried_with_a_sentence(tmp_path: Path) -> None:
+    network = bert(tmp_path / "bert", letters(""), size="small")
+    weights = files(melo(tmp_path / "voice", SYMBOLS[1:], size="small"), network)
+    voices = {"EN-US": Voice(name="EN-US", language="en-US"), "EN-BR": Voice(name="EN-BR", language="en-GB", speaker=1)}
+    model = load(MeloModel, "melo", weights, sample_rate=RATE, voices=voices, languages=("en-US", "en-GB"))
+    trial = try_model(model)
+    assert trial is not None and trial.speech is not None and trial.speech.samples.size > RATE
+
+
+def test_a_bert_that_says_it_is_a_decoder_is_none(small: dict[str, Path], tmp_path: Path) -> None:
+    said = {"is_decoder": True, "add_cross_attention": True, "chunk_size_feed_forward": 7, "use_cache": True}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(small["bert_config"].read_text()) | said))
+    item = LINES[0].item(**SILENT)
+    one, other = (load(MeloModel, "melo", {**small, **more}).run([item])[0] for more in ({}, {"bert_config": config}))
+    assert np.array_equal(speech(one).samples, speech(other).samples)
+
+
+@pytest.mark.parametrize("said", [{"hidden_act": "x"}, {"num_attention_heads": 7}, {"num_hidden_layers": 10**9}])
+def test_a_configuration_that_makes_no_bert(small: dict[str, Path], tmp_path: Path, said: dict[str, Any]) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(small["bert_config"].read_text()) | said))
+    with pytest.raises(WeightsError, match="the configuration of a BERT"):
+        load(MeloModel, "melo", {**small, "bert_config": config})
 
 
 def test_another_bert_is_refused(small: dict[str, Path], tmp_path: Path) -> None:

@@ -131,6 +131,11 @@ def test_phones_can_be_looked_at(made: Made) -> None:
 
 def test_another_vocabulary_is_refused(made: Made) -> None:
     frontend = made("en")
+    vocabulary = frontend.files("bert_vocab")
+    kept = vocabulary.read_text(encoding="utf-8")
+    vocabulary.write_text(kept + "more\n", encoding="utf-8")
+    with pytest.raises(WeightsError, match="its BERT only"):
+        frontend.inputs("Hello.", "one", "en")
     frontend.files("bert_vocab").write_text("a\nb\n")
     with pytest.raises(WeightsError, match="is not the vocabulary of a BERT"):
         frontend.inputs("Hello.", "one", "en")
