@@ -113,16 +113,17 @@ class StackAccess:
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Holds a process of the stack, with its children, still."""
+        """Holds a process of the stack, with its children, still; and the supervisor, which would end it after 30 s."""
+        assert self.stack.process is not None
         pid = next(p["pid"] for p in self.state()["processes"] if p["name"] == name)
         main = psutil.Process(pid)
-        held = [main, *main.children(recursive=True)]
+        held = [psutil.Process(self.stack.process.pid), main, *main.children(recursive=True)]
         for process in held:
             process.suspend()
         try:
             yield
         finally:
-            for process in held:
+            for process in reversed(held):
                 process.resume()
 
     def utterances(self, owner: str = "local") -> dict[str, bytes]:
