@@ -19,7 +19,7 @@ from transformers import BertForMaskedLM
 
 from audio.samples import Samples
 from benchmarks.support.melo import RATE as MELO_RATE
-from benchmarks.support.melo import cut_bert, random_voice, sentences, whole_bert
+from benchmarks.support.melo import afresh, cut_bert, sentences, whole_bert
 from benchmarks.support.melo import rows_of as melo_rows
 from benchmarks.support.melo import voices_on as melo_on
 from benchmarks.support.networks import (
@@ -110,8 +110,8 @@ def _families(weights: Path | None, scale: Scale) -> Iterator[tuple[str, Subject
     for name in ("piper", "openvoice_v1", "mms"):
         network = random_network(name)
         yield name, _synthesizer_of(network), utterances(count, seconds)
-    yield "melo", _melo(random_voice()), sentences(count, seconds * 2.7)
     whole = whole_bert()
+    yield "melo", _melo(random_network("melo"), whole), sentences(count, seconds * 2.7)
     yield "bert", _bert(whole), [tuple(item.inputs["pieces"]) for item in sentences(count)]
     network = random_network("tone_converter")
     yield "tone_converter", _converter_of(network), _conversions(count, seconds)
@@ -208,16 +208,14 @@ def _synthesizer_of(network: Network) -> SubjectOn:
     return on
 
 
-def _melo(network: Network) -> SubjectOn:
+def _melo(network: Network, whole: BertForMaskedLM) -> SubjectOn:
     """MeloTTS; its BERT keeps nothing."""
-    whole = whole_bert()
 
     def on(device: torch.device, precision: Precision) -> Subject:
         voices = melo_on(network, cut_bert(whole, device), precision)
 
         def speak(items: Sequence[Item]) -> Sequence[Any]:
-            voices.features = Features(voices.features.network, device)
-            return voices.speak(melo_rows(items))
+            return afresh(voices).speak(melo_rows(items))
 
         return Subject(
             run=speak,

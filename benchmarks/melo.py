@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from transformers import BertForMaskedLM
 
-from benchmarks.support.melo import context_of, cut_bert, random_voice, rows_of, sentences, voices_on, whole_bert
+from benchmarks.support.melo import afresh, context_of, cut_bert, rows_of, sentences, voices_on, whole_bert
+from benchmarks.support.networks import random_network
 from benchmarks.support.recordings import say
 from benchmarks.vits import ROUNDS, in_turns
 from models.base import Item, Speech
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     of the features; ``bert_copies_of_8_threads``."""
     torch.set_num_threads(THREADS)
     device = open_device("cpu")
-    whole, network, items = whole_bert(), random_voice(), sentences(ITEMS)
+    whole, network, items = whole_bert(), random_network("melo"), sentences(ITEMS)
     former = unfolded(network)
     features = cut_bert(whole, device)
     voices = voices_on(network, features)
@@ -63,12 +64,6 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     figures["bert_forwards_on_repeat"] = voices.features.forwards - int(figures["bert_forwards_per_batch"])
     figures["bert_copies_of_8_threads"] = copies_of_threads()
     return figures
-
-
-def afresh(voices: MeloVoices) -> MeloVoices:
-    """The voices with a BERT that has heard nothing yet."""
-    voices.features = Features(voices.features.network, voices.device)
-    return voices
 
 
 def spoken(voices: MeloVoices, items: Sequence[Item]) -> None:

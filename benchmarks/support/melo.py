@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
-from benchmarks.support.networks import random_network
 from core.names import Precision
 from models.base import Item
 from models.melo.bert import ATTENTION, UNUSED_LAYERS, Features
@@ -46,8 +45,10 @@ def voices_on(network: Network, features: Features, precision: Precision = Preci
     return MeloVoices(copy.deepcopy(network).settle(features.device, precision), voices, features.device, features)
 
 
-def random_voice() -> Network:
-    return random_network("melo")
+def afresh(voices: MeloVoices) -> MeloVoices:
+    """The voices with a BERT that has heard nothing yet."""
+    voices.features = Features(voices.features.network, voices.device)
+    return voices
 
 
 def sentences(count: int, mean: float = 8.0) -> list[Item]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, BertModel
 
-from models.vits.parts.packing import to_device
+from models.vits.parts.packing import Rows, to_device
 
 #: Layers at the end whose output nothing uses.
 UNUSED_LAYERS = 2
@@ -34,8 +34,6 @@ class Features:
     def __init__(self, network: BertModel, device: torch.device) -> None:
         self.network, self.device = network, device
         self.size = int(network.config.hidden_size)
-        self.symbols = int(network.config.vocab_size)
-        self.longest = int(network.config.max_position_embeddings)
         self.forwards = 0
         self._kept: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
         self._pieces = 0
@@ -58,10 +56,11 @@ class Features:
         lengths = [len(sentence) for sentence in sentences]
         ids = np.fromiter((piece for sentence in sentences for piece in sentence), np.int64, sum(lengths))
         positions = np.concatenate([np.arange(length) for length in lengths])
+        starts = np.cumsum(lengths) - lengths
         hidden = self.network(
             input_ids=to_device(ids, self.device)[None],
             position_ids=to_device(positions, self.device)[None],
-            rows=_Rows(lengths, self.device),
+            rows=Rows(starts.tolist(), lengths, self.device),
         ).last_hidden_state[0]
         return (part.clone() for part in hidden.split(lengths))
 
@@ -74,29 +73,15 @@ class Features:
             self._pieces -= len(self._kept.popitem(last=False)[0])
 
 
-class _Rows:
-    """Where the sentences of a packed row are in padded rows."""
-
-    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
-        counts = np.asarray(lengths)[:, None]
-        times = np.arange(counts.max())
-        own = times < counts
-        starts = np.cumsum(counts)[:, None] - counts
-        self.shape = own.shape
-        self.allowed = to_device(own[:, None, None], device)
-        self.columns = to_device((starts + np.minimum(times, counts - 1)).reshape(-1), device)
-        self.places = to_device(np.flatnonzero(own), device)
-
-
 def _packed_attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **more: Any
 ) -> tuple[Tensor, None]:
     """Attention within each sentence; query, key and value [1, heads, total, size] → [1, total, heads, size]."""
-    rows: _Rows = more["rows"]
+    rows: Rows = more["rows"]
     heads, size = query.shape[1], query.shape[3]
 
     def padded(x: Tensor) -> Tensor:
-        return x[0].index_select(1, rows.columns).view(heads, *rows.shape, size).transpose(0, 1)
+        return x[0].index_select(1, rows.columns.reshape(-1)).view(heads, *rows.columns.shape, size).transpose(0, 1)
 
     mixed = functional.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=rows.allowed)
     flat = mixed.transpose(1, 2).reshape(-1, heads, size)

@@ -12,7 +12,7 @@ from models.base import WeightsReport
 from models.melo.config import Configuration
 from models.melo.voices import PROJECTIONS
 from models.shared.torch import read_tensors
-from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, TransformerSizes, WaveNetSizes
+from models.vits.config import DurationSizes, EncoderSizes, NetworkSizes, TransformerSizes, WaveNetSizes
 from models.vits.network import Network
 from models.vits.weights import TRAINING, load_network
 
@@ -47,14 +47,7 @@ def network_sizes(configuration: Configuration, name: str) -> NetworkSizes:
     return NetworkSizes(
         latent=model.inter_channels,
         hidden=model.hidden_channels,
-        decoder=DecoderSizes(
-            blocks=model.resblock,
-            rates=tuple(model.upsample_rates),
-            rate_kernels=tuple(model.upsample_kernel_sizes),
-            channels=model.upsample_initial_channel,
-            kernels=tuple(model.resblock_kernel_sizes),
-            dilations=tuple(tuple(dilations) for dilations in model.resblock_dilation_sizes),
-        ),
+        decoder=model.decoder,
         encoder=EncoderSizes(
             symbols=len(configuration.symbols),
             hidden=model.hidden_channels,

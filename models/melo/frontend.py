@@ -40,10 +40,10 @@ class MeloFrontend(Frontend):
     @cached_property
     def language(self) -> Language:
         """The one language of the entry. Raises `core.errors.ConfigurationError` if it has several."""
-        found = {language_of(tag, self.spec.name).tag: language_of(tag, self.spec.name) for tag in self.spec.languages}
+        found = {language_of(tag, self.spec.name) for tag in self.spec.languages}
         if len(found) != 1:
             raise ConfigurationError(f"{self.spec.name} must have one language, and not {len(found)}.")
-        return next(iter(found.values()))
+        return found.pop()
 
     @cached_property
     def bert(self) -> BertConfiguration:

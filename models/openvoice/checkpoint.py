@@ -13,9 +13,9 @@ from audio.samples import Samples
 from core.errors import WeightsError
 from models.base import WeightsReport
 from models.openvoice import EMBEDDING
-from models.openvoice.config import Configuration, ModelSizes
+from models.openvoice.config import Configuration
 from models.shared.torch import read_tensors
-from models.vits.config import DecoderSizes, DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
+from models.vits.config import DurationSizes, EncoderSizes, NetworkSizes, WaveNetSizes
 from models.vits.network import Network
 from models.vits.weights import TRAINING, load_network
 
@@ -55,7 +55,7 @@ def speaker_sizes(configuration: Configuration) -> NetworkSizes:
     return NetworkSizes(
         latent=model.inter_channels,
         hidden=model.hidden_channels,
-        decoder=_decoder(model),
+        decoder=model.decoder,
         encoder=EncoderSizes(
             symbols=len(configuration.symbols),
             hidden=model.hidden_channels,
@@ -76,19 +76,8 @@ def converter_sizes(configuration: Configuration) -> NetworkSizes:
     return NetworkSizes(
         latent=model.inter_channels,
         hidden=model.hidden_channels,
-        decoder=_decoder(model),
+        decoder=model.decoder,
         posterior=WaveNetSizes(layers=16),
         spectrum=data.filter_length // 2 + 1,
         conditioning=model.gin_channels,
-    )
-
-
-def _decoder(model: ModelSizes) -> DecoderSizes:
-    return DecoderSizes(
-        blocks=model.resblock,
-        rates=tuple(model.upsample_rates),
-        rate_kernels=tuple(model.upsample_kernel_sizes),
-        channels=model.upsample_initial_channel,
-        kernels=tuple(model.resblock_kernel_sizes),
-        dilations=tuple(tuple(dilations) for dilations in model.resblock_dilation_sizes),
     )

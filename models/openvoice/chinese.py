@@ -7,12 +7,12 @@ the tones. Latin letters are read by their names. The extra ``openvoice`` instal
 
 from __future__ import annotations
 
-import importlib
 import re
 import unicodedata
 from types import ModuleType
 
-from core.errors import ConfigurationError, InvalidText
+from core.errors import InvalidText
+from models.shared.libraries import library
 from text.letters import plain_letters
 from text.marks import inline_spans
 from text.speakable import clean
@@ -98,9 +98,4 @@ def _numbers_in_words(text: str) -> str:
 
 
 def _library(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"OpenVoice's Chinese needs {name}, which is not installed: pip install 'chorus-speech[openvoice]'."
-        ) from error
+    return library(name, "OpenVoice's Chinese", "openvoice")

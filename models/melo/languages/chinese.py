@@ -11,19 +11,19 @@ all characters but common Chinese ones, Latin letters and marks; here rare chara
 
 from __future__ import annotations
 
-import importlib
 import re
 import unicodedata
 from functools import lru_cache
 from types import ModuleType
 
-from core.errors import ConfigurationError, InvalidText
+from core.errors import InvalidText
 from models.melo.languages.english import english_parts, is_spoken
 from models.melo.languages.mandarin.numbers import in_words
 from models.melo.languages.mandarin.pinyin import syllable
 from models.melo.languages.mandarin.tone_sandhi import Word, merged, spoken_tones
 from models.melo.languages.parts import Part, assemble, pieces_of
 from models.melo.languages.spelling import Spelling, Tokenize
+from models.shared.libraries import library
 from text.letters import plain_letters
 
 #: What English tones begin at: six of Chinese, one of Japanese.
@@ -124,9 +124,4 @@ def _in_english_tones(part: Part) -> Part:
 
 
 def _library(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"MeloTTS's Chinese needs {name}, which is not installed: pip install 'chorus-speech[melo-zh]'."
-        ) from error
+    return library(name, "MeloTTS's Chinese", "melo-zh")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -24,14 +23,23 @@ MAX_PADDED = 8192
 SIMILAR = 0.75
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Items of similar length as padded rows."""
+class Rows:
+    """Items of one packed row as padded rows, on ``device``.
 
-    columns: Tensor  #: of the packed row, int64 [items, longest]; past an item's end its last one again
-    allowed: Tensor  #: whether a column is not past the end, bool [items, 1, 1, longest]
-    places: Tensor  #: those columns in the flattened rows, int64 [frames]
-    frames: Tensor  #: and in the packed row
+    ``columns``: of the packed row, int64 [items, longest]; past an item's end its last one again. ``allowed``: whether
+    a column is not past the end, bool [items, 1, 1, longest]. ``places``: those columns in the flattened rows, int64
+    [frames]; ``frames``: and in the packed row."""
+
+    def __init__(self, starts: Sequence[int], lengths: Sequence[int], device: torch.device) -> None:
+        counts = np.asarray(lengths, np.int64)[:, None]
+        times = np.arange(counts.max())
+        own = times < counts
+        columns = np.asarray(starts, np.int64)[:, None] + np.minimum(times, counts - 1)
+        places = np.flatnonzero(own)
+        self.columns = to_device(columns, device)
+        self.allowed = to_device(own[:, None, None], device)
+        self.places = to_device(places, device)
+        self.frames = to_device(columns.reshape(-1)[places], device)
 
 
 class Packing:
@@ -91,17 +99,11 @@ class Packing:
         return out
 
     @cached_property
-    def _groups(self) -> list[_Group]:
-        groups = []
-        for items in padded(range(len(self.lengths)), self.lengths.__getitem__, MAX_PADDED, shortest=SIMILAR):
-            lengths = np.array([self.lengths[i] for i in items], np.int64)[:, None]
-            times = np.arange(lengths.max())
-            own = times < lengths
-            columns = np.array([self.starts[i] for i in items])[:, None] + np.minimum(times, lengths - 1)
-            places = np.flatnonzero(own)
-            arrays = (columns, own[:, None, None], places, columns.reshape(-1)[places])
-            groups.append(_Group(*(to_device(array, self.device) for array in arrays)))
-        return groups
+    def _groups(self) -> list[Rows]:
+        groups = padded(range(len(self.lengths)), self.lengths.__getitem__, MAX_PADDED, shortest=SIMILAR)
+        return [
+            Rows([self.starts[i] for i in items], [self.lengths[i] for i in items], self.device) for items in groups
+        ]
 
     def _columns(self, rate: int) -> Tensor:
         if rate not in self._gaps:
