@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 # Not after venv: where pyproject.toml and constraints.txt contradict each other, nothing can be installed.
 lock: ## Update constraints.txt after a change of pyproject.toml (ARGS=--upgrade for newer releases)
 	@test -x $(BIN)/uv || { echo "uv is missing: make venv"; exit 1; }
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --quiet --output-file constraints.txt $(ARGS)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --quiet --no-emit-package pip --output-file constraints.txt $(ARGS)
 
 demo: $(STAMP) ## Synthesize a few sentences on a temporary stack, and transcribe them
 	$(BIN)/python -m cli.main demo $(ARGS)

@@ -10,7 +10,8 @@ from flask import Flask, current_app, g, request
 from core.errors import ConfigurationError, Unauthorized
 from core.settings import Settings
 from pipelines.connections import Connections
-from storage.keys import find_key, list_keys
+from storage.access.caller import Caller
+from storage.access.keys import find_key, list_keys
 
 #: The owner of all jobs if authentication is off.
 LOCAL_OWNER = "local"
@@ -22,15 +23,20 @@ def context() -> Connections:
     return found
 
 
+def caller() -> Caller:
+    """Whom the present request comes from."""
+    found: Caller = g.caller
+    return found
+
+
 def owner() -> str:
     """Whom the present request belongs to."""
-    return str(g.owner)
+    return caller().owner
 
 
 def ceiling() -> int | None:
     """The maximum of ``expires_in`` in seconds, for the API key of the current request."""
-    found: int | None = g.ceiling
-    return found
+    return caller().max_expires_in
 
 
 def key_check() -> Callable[[], bool]:
@@ -69,12 +75,12 @@ def add_authentication(app: Flask) -> None:
         if not request.path.startswith("/v1"):
             return
         if context().settings.auth == "off":
-            g.owner, g.ceiling = LOCAL_OWNER, None
+            g.caller = Caller(owner=LOCAL_OWNER)
             return
         key = find_key(context().redis, _secret())
         if key is None:
             raise Unauthorized
-        g.owner, g.ceiling = key.owner, key.max_expires_in
+        g.caller = Caller(owner=key.owner, key=key.id, max_expires_in=key.max_expires_in)
 
 
 def secret_of(authorization: str, x_api_key: str) -> str | None:

@@ -12,6 +12,7 @@
     │   ├── Malformed                 400  malformed_request
     │   ├── TooLarge                  413  too_large
     │   ├── Unauthorized              401  unauthorized
+    │   ├── Forbidden                 403  forbidden
     │   ├── NotFound                  404  not_found
     │   ├── Conflict                  409  conflict
     │   │   └── VoicePreparing        409  voice_preparing      retryable
@@ -151,6 +152,13 @@ class Unauthorized(RequestError):
 
     code = "unauthorized"
     status = 401
+
+
+class Forbidden(RequestError):
+    """The API key does not allow this."""
+
+    code = "forbidden"
+    status = 403
 
 
 class NotFound(RequestError):

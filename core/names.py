@@ -165,6 +165,15 @@ class Markup(StrEnum):
     SSML = "ssml"
 
 
+class Scope(StrEnum):
+    """What an API key allows."""
+
+    JOBS_WRITE = "jobs:write"  #: create, cancel, retry and delete jobs, batches, uploads, lexicons and webhooks
+    JOBS_READ = "jobs:read"  #: read everything of its owner
+    VOICES_WRITE = "voices:write"  #: create, change and delete voices
+    ADMIN = "admin"  #: manage the keys and limits of all owners, and read their usage
+
+
 class AudioFormat(StrEnum):
     """Container and codec of a job's audio."""
 

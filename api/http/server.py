@@ -19,7 +19,7 @@ from api.http.parser import Limits
 from api.streaming.streams import STALLED, bound_writes, stop_when
 from core.errors import ConfigurationError
 from core.settings import Settings
-from storage.keys import find_key
+from storage.access.keys import find_key
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cli.connection import ledger_client
 from cli.tables import listing
-from storage.keys import create_key, list_keys, revoke_key
+from storage.access.keys import create_key, list_keys, revoke_key
 
 
 @click.group()

@@ -126,7 +126,7 @@ def ensure_api_key(home: Home, redis_url: str) -> None:
 
     Raises `LedgerUnavailable`."""
     from core.redis import connect
-    from storage.keys import create_key, find_key
+    from storage.access.keys import create_key, find_key
 
     with contextlib.closing(connect(redis_url)) as client:
         secret = home.api_key()

@@ -20,7 +20,7 @@ import soundfile
 
 from cli.commands.demo import hear, word_error_rate
 from cli.local.stack import Stack
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 

@@ -29,7 +29,7 @@ from cli.local.supervisor import kill_session, spawn, tail
 from core.redis import connect
 from core.work import CPU
 from pipelines.connections import Connections
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.test_api import settings_for

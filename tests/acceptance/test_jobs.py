@@ -22,7 +22,7 @@ from cli.commands.demo import hear, word_error_rate
 from cli.local.home import free_ports
 from cli.local.layout import program
 from cli.local.stack import Stack
-from storage.keys import create_key, list_keys, revoke_key
+from storage.access.keys import create_key, list_keys, revoke_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 from tests.waiting import wait_for

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from core.redis import connect
-from storage.keys import create_key, list_keys, revoke_key
+from storage.access.keys import create_key, list_keys, revoke_key
 from tests.acceptance.test_following import Api, api_process, large, read_until, status_of
 from tests.conftest import S3
 from tests.waiting import wait_for

@@ -17,7 +17,7 @@ import pytest
 from cli.commands.demo import word_error_rate
 from cli.local.home import free_ports
 from cli.local.stack import Stack
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.shared_data import data_path
 from tests.stack_access import StackAccess
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from core.redis import connect
-from storage.keys import create_key
+from storage.access.keys import create_key
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from api import create_app
 from core.errors import ConfigurationError
 from core.redis import connect
 from core.settings import Settings
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.conftest import S3
 from tests.shared_data import data_path
 

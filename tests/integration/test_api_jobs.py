@@ -15,7 +15,7 @@ from api import create_app
 from core.errors import ModelFailed
 from core.redis import connect
 from core.work import CPU
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.events import events_of
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import Outcome

@@ -16,7 +16,7 @@ from core.names import AudioFormat
 from core.redis import connect
 from core.settings import Settings
 from core.work import CPU, ItemRef, Plan
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.batches import job_of
 from storage.ledger.documents import OutputDocument
 from storage.ledger.records import Outcome, Work

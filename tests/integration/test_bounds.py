@@ -15,7 +15,7 @@ from core.names import Priority
 from core.redis import connect
 from core.settings import Settings, load_settings
 from core.work import Plan
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.documents import JobDocument
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import NewJob

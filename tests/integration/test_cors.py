@@ -6,7 +6,7 @@ import pytest
 
 from api import create_app
 from core.redis import connect
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.conftest import S3
 from tests.integration.test_api import job, settings_for
 

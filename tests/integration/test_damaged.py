@@ -17,7 +17,7 @@ from core.redis import connect
 from core.work import ItemRef, Plan, PlanStep
 from models.base import Embedding, Item, Segment, Segments, Speech
 from pipelines.connections import Connections
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.documents import JobDocument, RecordingDocument
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work

@@ -19,7 +19,7 @@ from models.base import Frontend, Item, Speech
 from models.catalog import frontend_class, load_catalog, model_class
 from models.kokoro import MAX_TOKENS
 from models.weights import WeightsCache, files_of
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.documents import JobDocument
 from storage.ledger.records import Outcome
 from tests.conftest import S3

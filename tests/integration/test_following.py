@@ -32,7 +32,7 @@ from core.names import JobState
 from core.redis import connect
 from core.work import CPU, ItemRef, UtteranceWork
 from pipelines.connections import Connections
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.ledger import Ledger
 from storage.ledger.records import Outcome
 from tests import present

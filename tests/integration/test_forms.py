@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from core.redis import connect
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.conftest import S3
 from tests.integration.test_api import settings_for
 from tests.unit.test_decode import wav

@@ -13,7 +13,7 @@ from api import create_app
 from core.outgoing.egress import Egress
 from core.redis import connect
 from core.settings import Settings
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import job, settings_for

@@ -16,7 +16,7 @@ from core.redis import connect
 from core.settings import Settings
 from pipelines.loaded_lexicons import LexiconCache
 from storage import lexicons as storage
-from storage.keys import create_key
+from storage.access.keys import create_key
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import job, settings_for

@@ -15,7 +15,7 @@ from api import create_app
 from core.redis import connect
 from core.settings import Settings
 from schemas.views import LINK_SECONDS
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.objects.objects import Objects
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine

@@ -22,7 +22,7 @@ from core.work import CPU, ItemRef
 from pipelines.connections import Connections
 from pipelines.submission import TEXT_IN_LEDGER, Submitter
 from schemas.views import Views
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.batches import Batches
 from storage.ledger.documents import JobDocument
 from storage.ledger.records import Job, Outcome, Work

@@ -17,7 +17,7 @@ from audio.artifact import pack
 from core.redis import connect
 from core.settings import Settings
 from core.work import CPU
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.records import Job, Outcome
 from storage.objects.manifest import manifest_name, unpack_manifest
 from tests.conftest import S3

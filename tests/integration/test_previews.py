@@ -21,7 +21,7 @@ from core.errors import LedgerUnavailable
 from core.redis import connect
 from core.work import CPU
 from pipelines.previews import DEADLINE, MAX_CHARACTERS
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.ledger import Ledger
 from storage.ledger.registry import WorkerRecord, announce
 from storage.metrics import read_counters

@@ -20,7 +20,7 @@ from api import create_app
 from core.redis import connect
 from core.settings import Settings
 from core.work import ItemRef
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine

@@ -24,7 +24,7 @@ from api import create_app
 from core.errors import NotFound, TooLarge
 from core.redis import connect
 from core.settings import Settings
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.objects.objects import Objects
 from storage.objects.uploads import FORM_SECONDS, UPLOAD_SECONDS, Uploads
 from tests.conftest import S3

@@ -21,7 +21,7 @@ from benchmarks.support.receiver import Receiver, Reply
 from core.redis import connect
 from core.settings import Settings
 from pipelines.connections import Connections
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.webhooks.endpoints import ROTATION
 from tests import present
 from tests.conftest import S3

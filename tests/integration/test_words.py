@@ -24,7 +24,7 @@ from models.base import Frontend, Item, Speech
 from models.catalog import frontend_class, load_catalog
 from models.piper.model import PiperModel
 from models.weights import WeightsCache, files_of
-from storage.keys import create_key
+from storage.access.keys import create_key
 from storage.ledger.documents import JobDocument
 from storage.ledger.records import Outcome
 from tests.conftest import S3
