@@ -112,6 +112,24 @@ class Settings(BaseSettings):
     )
     max_unfinished_per_owner: int = Field(50_000, ge=1, description="Unfinished utterances that an owner may have")
     max_unfinished: int = Field(200_000, ge=1, description="Unfinished utterances of all owners together")
+    limit_requests_per_minute: int | None = Field(
+        None, ge=1, le=100_000, description="Requests that an owner may make in any 60 seconds; unset: unlimited"
+    )
+    limit_open_jobs: int | None = Field(
+        None, ge=0, le=10**12, description="Jobs of an owner that have not ended, at most; unset: unlimited"
+    )
+    limit_characters_per_day: int | None = Field(
+        None,
+        ge=0,
+        le=10**12,
+        description="Characters of text that an owner may submit in a day (UTC); unset: unlimited",
+    )
+    limit_audio_seconds_per_day: int | None = Field(
+        None,
+        ge=0,
+        le=10**12,
+        description="Seconds of recordings that an owner may submit in a day (UTC); unset: unlimited",
+    )
     job_deadline: float = Field(86_400.0, gt=0, description="Seconds that a job may take, by default")
     expires_in: int = Field(
         30 * 86_400, ge=60, description="Seconds that results are kept after the end of a job, by default"
