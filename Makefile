@@ -60,7 +60,7 @@ coverage: $(STAMP) ## Run the unit and integration tests, and list uncovered lin
 proof: $(STAMP) ## Run the long forms of tests that `make test` runs in short (over an hour)
 	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
-lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
+lint: $(STAMP) ## Check style, types, docker-compose.yml, Dockerfile and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -68,6 +68,7 @@ lint: $(STAMP) ## Check style, types, docker-compose.yml and Dockerfile
 	$(BIN)/docker-compose -f docker-compose.yml --profile gpu config -q
 	$(BIN)/docker-compose --env-file .env.example -f docker-compose.yml --profile gpu config -q
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m tests.audit
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
