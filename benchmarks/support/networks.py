@@ -83,6 +83,11 @@ def random_network(name: str, seed: int = 0) -> Network:
         if hasattr(network, "dp"):
             network.dp.proj.weight.mul_(0.2)
             cast(Tensor, network.dp.proj.bias).fill_(math.log(FRAMES_PER_TOKEN))
+        if hasattr(network, "enc_q"):
+            mean, log_deviation = network.enc_q.proj.weight.chunk(2)
+            mean.mul_(0.5)  # of about 1, with a deviation of about 1/e
+            log_deviation.mul_(0.1)
+            cast(Tensor, network.enc_q.proj.bias).chunk(2)[1].fill_(-1.0)
         network.eval()
         speaker = torch.zeros(1, 256, 1) if SIZES[name].conditioning else None
         probe = torch.randn(1, SIZES[name].latent, 40)
