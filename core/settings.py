@@ -80,6 +80,16 @@ class Settings(BaseSettings):
     models_file: Path | None = Field(None, description="A models.yaml to use instead of the built-in one")
     pipelines_file: Path | None = Field(None, description="A pipelines.yaml to use instead of the built-in one")
     families: str = Field("", description="Folders with additional model families, separated as in PATH")
+    openai_models: str | None = Field(
+        None,
+        description="Pipelines and models that OpenAI's names of models stand for: tts-1=piper|kokoro, separated by"
+        " commas; the first that workers serve is taken. Unset: what speaks a text, and what transcribes",
+    )
+    openai_voices: str = Field(
+        "",
+        description="Voices that OpenAI's names of voices stand for: alloy=joe, separated by commas; those that are not"
+        " named stand for the voices of the model by turn",
+    )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",

@@ -17,6 +17,7 @@ from models.base import Frontend, ModelSpec
 from models.catalog import Catalog, frontend_class, load_catalog
 from models.weights import WeightsCache, files_of
 from pipelines.definitions import Pipeline, load_pipelines
+from pipelines.openai_names import OpenAINames
 from storage.ledger.batches import Batches
 from storage.ledger.ledger import Ledger
 from storage.lexicons import Lexicons
@@ -38,6 +39,7 @@ class Connections:
     objects: Objects
     catalog: Catalog
     pipelines: Mapping[str, Pipeline]
+    openai_names: OpenAINames
     egress: Egress
     weights: WeightsCache
     frontends: dict[str, Frontend] = field(default_factory=dict)  #: by model, as they are needed
@@ -50,6 +52,7 @@ class Connections:
         """
         client = client or connect(settings.redis_url)
         objects = Objects(settings)
+        catalog, pipelines = catalog or load_catalog(), load_pipelines()
         return Connections(
             settings=settings,
             redis=client,
@@ -59,8 +62,9 @@ class Connections:
                 bounds=(settings.max_unfinished_per_owner, settings.max_unfinished),
             ),
             objects=objects,
-            catalog=catalog or load_catalog(),
-            pipelines=load_pipelines(),
+            catalog=catalog,
+            pipelines=pipelines,
+            openai_names=OpenAINames.read(settings.openai_models, settings.openai_voices, catalog, pipelines),
             egress=Egress.configured(settings.egress_allow, settings.egress_ports),
             weights=WeightsCache(settings.cache.expanduser(), s3=lambda: objects.client),
         )

@@ -70,8 +70,19 @@ class ModelView(Shape):
     workers: Annotated[Count, Field(description="Number of live worker processes that serve it")]
 
 
+class NamedModel(Shape):
+    """A name of OpenAI's or of another API, and what it stands for."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    maps_to: Annotated[list[str], Field(description="Pipelines and models, in the order of preference")]
+    serving: Annotated[str | None, Field(description="The one that live workers serve; null: none")]
+
+
 class ModelList(Shape):
-    """All models."""
+    """All models, and OpenAI's names for them."""
 
     object: Literal["list"]
-    data: list[ModelView]
+    data: list[ModelView | NamedModel]

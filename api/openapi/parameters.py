@@ -39,6 +39,7 @@ PATHS: dict[str, Schema] = {
         _path(
             "voice_id", "A stored voice's id, or the name of a model voice", _text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
         ),
+        _path("model", "A model's name, or a name that stands for it", _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")),
         _path("lexicon_id", "A lexicon's id", _text(ids.LEXICON.pattern)),
         _path("upload", "An upload's id", _text(ids.UPLOAD.pattern)),
         _path("endpoint_id", "A webhook endpoint's id", _text(ids.WEBHOOK.pattern)),

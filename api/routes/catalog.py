@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from itertools import chain
 
 from flask import Blueprint, Response, jsonify
 
 from api.context import context
-from api.openapi.operation import operation
+from api.openapi.operation import ResponseSpec, operation
 from core.names import Role
 from models.base import ModelSpec, Option
 from pipelines.candidates import available, models_by_role
@@ -32,13 +34,47 @@ def pipelines() -> Response:
 @routes.get("/models")
 @operation("listModels", {200: catalog_responses.ModelList})
 def models() -> Response:
-    """List models, in OpenAI's format with additional fields."""
-    serving: dict[str, int] = {}
-    for worker in live_workers(context().redis):
-        for station in worker["capacity"]:
-            serving[station] = serving.get(station, 0) + 1
-    data = [_model_view(m, serving.get(m.name, 0)) for m in context().catalog.models.values()]
-    return jsonify(catalog_responses.ModelList(object="list", data=data))
+    """List models, and OpenAI's names for them, in OpenAI's format with additional fields."""
+    serving = _serving()
+    ours = [_model_view(m, serving[m.name]) for m in context().catalog.models.values()]
+    named = [_named_model(name, serving) for name in context().openai_names.models]
+    return jsonify(catalog_responses.ModelList(object="list", data=[*named, *ours]))
+
+
+@routes.get("/models/<path:model>")
+@operation(
+    "getModel",
+    {
+        200: ResponseSpec(
+            (catalog_responses.ModelView, catalog_responses.NamedModel), "The model, or what a name maps to."
+        )
+    },
+)
+def model(model: str) -> Response:
+    """Retrieve one model, by its name or by a name that stands for it."""
+    names, serving = context().openai_names, _serving()
+    if model in names.models or model not in context().catalog.models:
+        names.find(model, serving, None)
+        return jsonify(_named_model(model, serving))
+    return jsonify(_model_view(context().catalog.models[model], serving[model]))
+
+
+def _serving() -> Counter[str]:
+    """The number of live worker processes by station."""
+    return Counter(station for worker in live_workers(context().redis) for station in worker["capacity"])
+
+
+def _named_model(name: str, live: Mapping[str, int]) -> catalog_responses.NamedModel:
+    names = context().openai_names
+    targets = names.alternatives(name)
+    return catalog_responses.NamedModel(
+        id=name,
+        object="model",
+        created=0,
+        owned_by="chorus",
+        maps_to=[target.name for target in targets],
+        serving=next((target.name for target in targets if names.served(target, live)), None),
+    )
 
 
 def stock_voices() -> list[responses.StockVoice]:
