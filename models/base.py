@@ -144,17 +144,59 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a transcript, with its punctuation, and when it is said, in seconds of the recording."""
+
+    start: float
+    end: float
+    word: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"start": round(self.start, 3), "end": round(self.end, 3), "word": self.word}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How a segment was decoded, in the terms of Whisper (Radford et al. 2022, arXiv:2212.04356, section 4.5)."""
+
+    seek: int  #: hundredths of a second at which the window begins that was decoded
+    tokens: tuple[int, ...]  #: the text's, with those of its times
+    temperature: float
+    avg_logprob: float  #: mean of the tokens' natural logarithms of probability
+    compression_ratio: float  #: length of the text over that of its zlib form
+    no_speech_prob: float  #: probability that nobody speaks in the window
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "seek": self.seek,
+            "tokens": list(self.tokens),
+            "temperature": self.temperature,
+            "avg_logprob": round(self.avg_logprob, 4),
+            "compression_ratio": round(self.compression_ratio, 4),
+            "no_speech_prob": round(self.no_speech_prob, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech in a recording, in seconds."""
+    """A stretch of speech in a recording, in seconds.
+
+    ``words`` lie within it, in order, without overlap; None unless asked for, as is ``decoding``."""
 
     start: float
     end: float
     text: str | None = None
+    words: tuple[Word, ...] | None = None
+    decoding: Decoding | None = None
 
     def to_dict(self) -> dict[str, Any]:
         shape: dict[str, Any] = {"start": round(self.start, 3), "end": round(self.end, 3)}
         if self.text is not None:
             shape["text"] = self.text
+        if self.words is not None:
+            shape["words"] = [word.to_dict() for word in self.words]
+        if self.decoding is not None:
+            shape["decoding"] = self.decoding.to_dict()
         return shape
 
 

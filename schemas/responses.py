@@ -189,12 +189,33 @@ class Embedding(Shape):
     values: list[float]
 
 
+class Word(Shape):
+    """A word with its punctuation, and when it is said."""
+
+    start: Seconds
+    end: Seconds
+    word: str
+
+
+class Decoding(Shape):
+    """How Whisper decoded a segment."""
+
+    seek: Annotated[Count, Field(description="Start of the decoded window, in hundredths of a second")]
+    tokens: list[int]
+    temperature: float
+    avg_logprob: Annotated[float, Field(description="Mean natural logarithm of the tokens' probabilities")]
+    compression_ratio: Annotated[float, Field(description="Length of the text over that of its zlib form")]
+    no_speech_prob: float
+
+
 class Segment(Shape):
     """A stretch of speech, in seconds."""
 
     start: Seconds
     end: Seconds
     text: NotRequired[str]
+    words: NotRequired[Annotated[list[Word], Field(description="Only with the option words")]]
+    decoding: NotRequired[Annotated[Decoding, Field(description="Only with the option decoding")]]
 
 
 class Transcript(Shape):

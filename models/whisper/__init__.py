@@ -6,6 +6,9 @@ is decoded again with a penalty on repetition, and left out if it still repeats:
 give the same recording a different text each time. A recording is read stretch by stretch, so that hours take no more
 memory than seconds.
 
+The times of words are where the attention of the decoder lies (dynamic time warping, as in openai-whisper). With them
+the ends of segments are those of their last words, so they differ a little from those without.
+
 An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz, and perhaps
 ``language`` (BCP 47). Its cost is in seconds of audio.
 """
@@ -13,7 +16,7 @@ An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording
 from __future__ import annotations
 
 from core.names import Role, Runtime
-from models.base import Family
+from models.base import Family, Option
 
 FAMILY = Family(
     type="whisper",
@@ -21,5 +24,11 @@ FAMILY = Family(
     model="models.whisper.model:WhisperModel",
     weights=("model", "config", "tokenizer", "vocabulary", "vad"),
     runtime=Runtime.CTRANSLATE2,
+    options={
+        "words": Option(default=False, description="Say when each word is said"),
+        "decoding": Option(default=False, description="Give tokens, probabilities and compression of each segment"),
+        "prompt": Option(default="", description="Text as if said before: names, spelling, style; its end is used"),
+        "hotwords": Option(default="", description="Words that may be said; their beginning is used"),
+    },
     code_version=2,
 )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from audio.samples import Samples
 from core.errors import ChorusError, ModelFailed, WeightsError
 from core.names import Runtime
-from models.base import Item, Model, Output, Segment, Transcript
+from models.base import Decoding, Item, Model, Output, Segment, Transcript
 from models.shared.devices import parse, usable
 from models.shared.recordings import RATE, recording_of
 from models.silero.model import SileroModel
 from models.silero.segments import Parameters, segments
+from models.whisper.words import aligned, words_within
 
 #: Seconds of audio that Whisper processes at once.
 WINDOW = 30.0
@@ -32,6 +33,9 @@ _REPETITIVE = 2.4
 
 #: Ways to decode a stretch, until one does not repeat itself.
 _WAYS: tuple[dict[str, Any], ...] = ({}, {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3})
+
+#: Characters of a prompt and of hot words that can matter: Whisper reads 223 tokens of them.
+_PROMPT = 4000
 
 #: BCP 47 for a recording without speech: undetermined.
 _UNDETERMINED = "und"
@@ -87,19 +91,23 @@ class WhisperModel(Model):
         if given is None and len(self.spec.languages) == 1:
             given = self.spec.languages[0]
         language = given.split("-")[0].lower() if given else None
+        ways = [{**_asked(item.options), **way} for way in _WAYS]
         heard: list[Segment] = []
         # Item by item: in company, a probability at the threshold might fall to its other side.
         (probabilities,) = self._vad.probabilities([item])
         for start, end in stretches(segments(probabilities, len(recording), _SPEECH)):
-            found, language = self._hear(recording[round(start * RATE) : round(end * RATE)], language)
-            heard += _within(found, start, end)
+            samples = recording[round(start * RATE) : round(end * RATE)]
+            found, language = self._hear(samples, language, ways)
+            heard += self._segments(samples, found, language, start, item.options)
         text = " ".join(segment.text or "" for segment in heard)
         return Transcript(text=text, language=language or _UNDETERMINED, segments=tuple(heard))
 
-    def _hear(self, samples: Samples, language: str | None) -> tuple[list[Any], str]:
-        """faster-whisper's segments of one stretch, without what repeats itself, and the language."""
+    def _hear(self, samples: Samples, language: str | None, ways: Iterable[Mapping[str, Any]]) -> tuple[list[Any], str]:
+        """faster-whisper's segments of one stretch, without what repeats itself, and the language.
+
+        ``ways``: arguments of faster-whisper to decode it with, until it does not repeat itself."""
         found: list[Any] = []
-        for way in _WAYS:
+        for way in ways:
             self.pause()
             heard, about = self._model.transcribe(
                 samples,
@@ -114,6 +122,24 @@ class WhisperModel(Model):
                 break
         return [segment for segment in found if segment.compression_ratio <= _REPETITIVE], language or _UNDETERMINED
 
+    def _segments(
+        self, samples: Samples, found: Iterable[Any], language: str, start: float, options: Mapping[str, Any]
+    ) -> list[Segment]:
+        """The segments of a stretch, which begins at ``start``, with times in the recording and within the stretch."""
+        end = start + len(samples) / RATE
+        kept = [segment for segment in found if segment.text.strip() and start + segment.start < end]
+        timed = aligned(self._model, samples, kept, language) if options.get("words") else None
+        heard: list[Segment] = []
+        for place, segment in enumerate(kept):
+            first, last, words = start + segment.start, min(end, start + segment.end), None
+            if timed is not None:
+                first = min(end, max(heard[-1].end if heard else start, start + timed[place]["start"]))
+                last = max(first, min(end, start + timed[place]["end"]))
+                words = words_within(timed[place]["words"], start, first, last)
+            decoding = _decoding(segment, start) if options.get("decoding") else None
+            heard.append(Segment(first, last, segment.text.strip(), words, decoding))
+        return heard
+
 
 def stretches(speech: Iterable[Segment]) -> list[tuple[float, float]]:
     """Speech as stretches ``(start, end)``, in seconds, of at most `WINDOW` each: what lies close together is one."""
@@ -126,11 +152,23 @@ def stretches(speech: Iterable[Segment]) -> list[tuple[float, float]]:
     return found
 
 
-def _within(found: Iterable[Any], start: float, end: float) -> list[Segment]:
-    """The segments of a stretch with times in the recording, without those after the end of the stretch."""
-    heard = []
-    for segment in found:
-        text = segment.text.strip()
-        if text and start + segment.start < end:
-            heard.append(Segment(start + segment.start, min(end, start + segment.end), text))
-    return heard
+def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """faster-whisper's arguments for an item's options."""
+    asked: dict[str, Any] = {}
+    if prompt := str(options.get("prompt", "")).strip()[-_PROMPT:]:
+        asked["initial_prompt"] = prompt
+    if hotwords := str(options.get("hotwords", "")).strip()[:_PROMPT]:
+        asked["hotwords"] = hotwords
+    return asked
+
+
+def _decoding(segment: Any, offset: float) -> Decoding:
+    """How a segment of faster-whisper was decoded; ``offset``: seconds at which its stretch begins."""
+    return Decoding(
+        seek=round(offset * 100) + int(segment.seek),
+        tokens=tuple(segment.tokens),
+        temperature=float(segment.temperature or 0.0),
+        avg_logprob=float(segment.avg_logprob),
+        compression_ratio=float(segment.compression_ratio),
+        no_speech_prob=float(segment.no_speech_prob),
+    )

