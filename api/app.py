@@ -6,6 +6,7 @@ import tenacity
 from flask import Flask
 
 from api.context import add_authentication, check_start
+from api.http.browsers import add_browser_check, add_headers
 from api.http.cors import add_cors
 from api.http.problems import add_error_handlers
 from core.errors import LedgerUnavailable
@@ -27,10 +28,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("chorus", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_json_bytes  # of fields that are no files
+    app.url_map.merge_slashes = False  # '//v1/jobs' is a 404: a redirect would answer before the key is checked
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["chorus"] = Connections.connect(settings, client)
     add_error_handlers(app)
+    add_headers(app)
     add_cors(app, settings.cors_origins)  # before authentication: a preflight brings no key
+    add_browser_check(app, settings)
     add_authentication(app)
     _add_routes(app)
     return app

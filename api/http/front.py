@@ -25,6 +25,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from api.http.browsers import DEFAULTS
 from api.http.parser import MAX_HEADERS, MAX_UNSENT, Limits, Parser, Problem
 from api.http.problems import document
 from core.errors import ChorusError, RateLimited, Unauthorized
@@ -395,10 +396,10 @@ def _turn_away(connection: socket.socket) -> None:
     body = document(error)
     head = (
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\nRetry-After: 5\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+    ) + "".join(f"{name}: {value}\r\n" for name, value in DEFAULTS.items())
     connection.setblocking(False)
     with contextlib.suppress(OSError):
-        connection.send(head.encode() + body)
+        connection.send(head.encode() + b"\r\n" + body)
         connection.shutdown(socket.SHUT_WR)
     connection.close()

@@ -11,8 +11,10 @@ from typing import Any
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import Error
+from werkzeug.sansio.utils import host_is_trusted
 
 from api.context import secret_of
+from api.http.browsers import DEFAULTS
 from api.http.problems import RETRY_AFTER, document
 from core.errors import ChorusError, HttpError, InternalError, Malformed, TooLarge, Unauthorized
 
@@ -29,6 +31,7 @@ MAX_UNSENT = 8 * 2**20
 MAX_CHUNK_LINE, MAX_TRAILER = 1024, 8192
 
 _FOLDED = re.compile(rb"\r?\n[ \t]")
+_CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*(?:\r?\n|\Z)", re.IGNORECASE)
 _UPLOAD = re.compile(r"/v1/uploads/[^/]+")
 
 
@@ -64,7 +67,7 @@ class Problem(Error):
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         status = HTTPStatus(self.error.status)
-        headers = [("Content-Type", "application/problem+json")]
+        headers = [("Content-Type", "application/problem+json"), *DEFAULTS.items()]
         if status is HTTPStatus.UNAUTHORIZED:
             headers.append(("WWW-Authenticate", 'Bearer realm="chorus"'))
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
@@ -145,10 +148,15 @@ class Parser(HTTPRequestParser):
         lengths, codings = lines.count(b"content-length"), lines.count(b"transfer-encoding")
         if lengths > 1 or codings > 1 or (lengths and codings) or (codings and first.endswith(b"/1.0")):
             raise _Refused(malformed(HTTPStatus.BAD_REQUEST))
+        if codings and not _CHUNKED.search(b"\n" + rest):  # 'chunked, chunked' too, which servers read differently
+            raise _Refused(malformed(HTTPStatus.BAD_REQUEST))
 
     def _check_request(self, head: bytes) -> None:
         first = head.partition(b"\r\n")[0].rstrip()
         if self.version not in ("1.0", "1.1") or not first.endswith(b" HTTP/" + self.version.encode()):
+            raise _Refused(malformed(HTTPStatus.BAD_REQUEST))
+        host = self.headers.get("HOST")
+        if host is not None and not host_is_trusted(host):  # invalid: no list of names is given
             raise _Refused(malformed(HTTPStatus.BAD_REQUEST))
         if self.headers.get("EXPECT", "100-continue").lower() != "100-continue":
             raise _Refused(malformed(HTTPStatus.EXPECTATION_FAILED))

@@ -48,6 +48,9 @@ _POLICY = "; ".join(
     )
 )
 
+#: What of a browser the page never asks for (Permissions Policy).
+_UNUSED = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+
 _ASSETS = Path(__file__).parent / "assets"
 
 #: Files of our own, by the name that they are served under.
@@ -78,8 +81,7 @@ def page() -> Response:
     )
     headers = {
         "Content-Security-Policy": _POLICY,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
+        "Permissions-Policy": _UNUSED,
         "Cache-Control": "no-cache",
     }
     return Response(text, headers=headers, content_type="text/html; charset=utf-8")
@@ -95,9 +97,7 @@ def asset(name: str) -> Response:
         path = _folder() / _FILES[name]
     else:
         raise NotFound("There is no resource at this address.")
-    answer = send_file(path, max_age=_KEPT)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return send_file(path, max_age=_KEPT)
 
 
 def _address(name: str) -> str:

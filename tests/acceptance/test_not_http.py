@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from api.http.browsers import DEFAULTS
 from cli.local.stack import Stack
 
 pytestmark = pytest.mark.patient
@@ -30,6 +31,19 @@ REQUESTS = {
     "long line": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     "long header": (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n", 431),
     "many headers": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(500)) + b"\r\n", 431),
+    "two chunked": (
+        b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a length that is no number": (b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n{", 400),
+    "a list of lengths": (b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n{", 400),
+    "space before a colon": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-API-Key : a\r\n\r\n", 400),
+    "a header after a lone CR": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\rX-API-Key: c\r\n\r\n", 400),
+    "empty host": (b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n", 400),
+    "a host with a path": (b"GET /healthz HTTP/1.1\r\nHost: evil.example/x\r\n\r\n", 400),
+    "a host with a user": (b"GET /healthz HTTP/1.1\r\nHost: a@evil.example\r\n\r\n", 400),
+    "markup in the host": (b'GET /healthz HTTP/1.1\r\nHost: x"><script>\r\n\r\n', 400),
+    "a host with a strange port": (b"GET /healthz HTTP/1.1\r\nHost: x:99999\r\n\r\n", 400),
     "strange wish": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\n\r\n", 417),
 }
 
@@ -47,5 +61,7 @@ def test_it_is_refused_as_a_problem(stack: Stack, name: str) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert int(head.split(b" ", 2)[1]) == status, answer
     assert b"Content-Type: application/problem+json" in head
+    assert all(f"\r\n{name}: {value}".encode() in head for name, value in DEFAULTS.items())
+    assert b"\r\nServer:" not in head
     problem = json.loads(body)
     assert (problem["status"], problem["code"]) == (status, "malformed_request")

@@ -82,6 +82,7 @@ def test_an_address_with_too_many_connections_is_told_so(quick_api: Api) -> None
             held.enter_context(socket.create_connection(place, timeout=10, source_address=("127.0.9.9", 0)))
         wait_for(lambda: _answer(place, "127.0.9.9").startswith(b"HTTP/1.1 429"), 5, "all to be taken")
         head, _, body = _answer(place, "127.0.9.9").partition(b"\r\n\r\n")
+        assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head and b"\r\nCache-Control: no-store" in head
         assert b"Retry-After: " in head and json.loads(body)["code"] == "too_many_connections"
         assert _answer(place, "127.0.9.8").startswith(b"HTTP/1.1 200")
 

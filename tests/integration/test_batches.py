@@ -152,6 +152,9 @@ def test_manifest_and_zip(client: FlaskClient, line: CpuLine) -> None:
     assert lines[0]["url"].endswith(f"/v1/jobs/{lines[0]['job']}/audio") and lines[0]["duration"] == 1.0
     assert [entry["error"] and entry["error"]["code"] for entry in lines[3:]] == [None, "model_failed", "empty_text"]
     packed = client.get(f"/v1/batches/{batch}/zip")
+    assert packed.headers["Content-Disposition"] == f'attachment; filename="{batch}.zip"'
+    for kept in (answer, packed):
+        assert kept.headers["Cache-Control"] == "no-store" and kept.headers["X-Content-Type-Options"] == "nosniff"
     with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
         assert archive.testzip() is None
         assert set(archive.namelist()) == {*(e["file"] for e in lines if e["file"]), "manifest.jsonl"}
