@@ -14,7 +14,7 @@ from fractions import Fraction
 from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,18 +228,24 @@ class _Libsndfile:
     abandon = close
 
 
-class FfmpegSink:
-    """MP3 (LAME), Opus in Ogg (libopus), or AAC in MPEG-4 with its index at the start.
+#: The name of a container, and its options.
+_Container: TypeAlias = tuple[str, Mapping[str, str]]
 
-    Writes to a file; MP3 and Opus also to any object with a ``write`` method, immediately and without metadata that
-    is only known at the end.
+
+class FfmpegSink:
+    """MP3 (LAME), Opus in Ogg (libopus), AAC or FLAC.
+
+    Writes to a file (AAC in MPEG-4 with its index at the start), or to any object with a ``write`` method, immediately
+    and without metadata that is only known at the end (AAC as ADTS, ISO/IEC 13818-7).
     """
 
     def __init__(self, target: Path | RawIOBase, format: AudioFormat, rate: int) -> None:
         import av
 
-        container, codec, for_file, for_stream = _FFMPEG[format]
-        options = for_file if isinstance(target, Path) else {**for_stream, "flush_packets": "1"}
+        codec, sample_format, in_file, in_stream = _FFMPEG[format]
+        container, options = in_file if isinstance(target, Path) else in_stream
+        if not isinstance(target, Path):
+            options = {**options, "flush_packets": "1"}
         place = f"file:{target.absolute()}" if isinstance(target, Path) else target
         self._rate = rate
         self._count = 0
@@ -249,16 +255,17 @@ class FfmpegSink:
             # variable bit rate: at constant ones LAME turns everything down by 5 %
             self._stream.codec_context.qscale = True
             self._stream.codec_context.global_quality = MP3_QUALITY
-        else:
+        elif format is not AudioFormat.FLAC:
             self._stream.bit_rate = _bit_rate(format, rate)
-        self._format = "flt" if format is AudioFormat.OPUS else "fltp"
+        self._format = sample_format
         self._stream.codec_context.format = self._format
         self._container.start_encoding()
 
     def write(self, samples: Samples) -> None:
         import av
 
-        frame = av.AudioFrame.from_ndarray(samples[None], format=self._format, layout="mono")
+        given = to_pcm16(samples) if self._format == "s16" else samples
+        frame = av.AudioFrame.from_ndarray(given[None], format=self._format, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._count, Fraction(1, self._rate)
         self._count += len(samples)
         self._container.mux(self._stream.encode(frame))
@@ -271,11 +278,12 @@ class FfmpegSink:
         self._container.close()
 
 
-#: container, codec, and the container's options in a file and in a stream
-_FFMPEG: Mapping[AudioFormat, tuple[str, str, Mapping[str, str], Mapping[str, str]]] = {
-    AudioFormat.MP3: ("mp3", "libmp3lame", {}, {"write_xing": "0", "id3v2_version": "0"}),
-    AudioFormat.OPUS: ("ogg", "libopus", {}, {"page_duration": str(STREAM_PAGE)}),
-    AudioFormat.M4A: ("ipod", "aac", {"movflags": "+faststart"}, {}),
+#: codec, sample format, and the container with its options, of a file and of a stream
+_FFMPEG: Mapping[AudioFormat, tuple[str, str, _Container, _Container]] = {
+    AudioFormat.MP3: ("libmp3lame", "fltp", ("mp3", {}), ("mp3", {"write_xing": "0", "id3v2_version": "0"})),
+    AudioFormat.OPUS: ("libopus", "flt", ("ogg", {}), ("ogg", {"page_duration": str(STREAM_PAGE)})),
+    AudioFormat.M4A: ("aac", "fltp", ("ipod", {"movflags": "+faststart"}), ("adts", {})),
+    AudioFormat.FLAC: ("flac", "s16", ("flac", {}), ("flac", {})),
 }
 
 

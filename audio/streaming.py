@@ -1,7 +1,7 @@
 """Audio formats that can be played while they are still being encoded.
 
-A stream lacks two things that a file has: the length in a WAV header, and MP3's table of seek points. The encoders
-are those of `audio.encode`.
+A stream lacks what a file has at its start: the length in the headers of WAV and FLAC, and MP3's table of seek points.
+The encoders are those of `audio.encode`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ class StreamFormat(StrEnum):
     WAV = "wav"  #: 16-bit PCM behind a header that leaves the length open
     MP3 = "mp3"
     OPUS = "opus"  #: Opus in Ogg, always 48 kHz
+    AAC = "aac"  #: AAC as ADTS
+    FLAC = "flac"  #: 16-bit, its number of samples left open
     PCM = "pcm"  #: 16-bit PCM, little-endian, mono, and nothing else
 
     @property
     def as_file(self) -> AudioFormat:
         """The file format that supports the same rates."""
-        return AudioFormat.WAV if self is StreamFormat.PCM else AudioFormat(self.value)
+        return _FILES.get(self) or AudioFormat(self.value)
 
+
+_FILES = {StreamFormat.PCM: AudioFormat.WAV, StreamFormat.AAC: AudioFormat.M4A}
 
 #: The value of an unknown length.
 _OPEN_END = 0xFFFF_FFFF
@@ -41,7 +45,7 @@ def content_type(format: StreamFormat, rate: int) -> str:
     """The media type. That of PCM describes the format completely."""
     if format is StreamFormat.PCM:
         return f"audio/pcm; rate={rate}; channels=1; bits=16"
-    return CONTENT_TYPES[format.as_file]
+    return "audio/aac" if format is StreamFormat.AAC else CONTENT_TYPES[format.as_file]
 
 
 class StreamEncoder:
@@ -59,12 +63,12 @@ class StreamEncoder:
         self._input = PcmInput(source_rate, self.rate)
         self._made = io.BytesIO()
         self._sink: FfmpegSink | None = None
-        if format in (StreamFormat.MP3, StreamFormat.OPUS):
+        if format not in (StreamFormat.WAV, StreamFormat.PCM):
             with encoding_errors():
                 self._sink = FfmpegSink(_Writer(self._made), format.as_file, self.rate)
 
     def header(self) -> bytes:
-        """The bytes before the first sample; empty for MP3 and PCM."""
+        """The bytes before the first sample; empty for MP3, AAC and PCM."""
         return _wav_header(self.rate) if self.format is StreamFormat.WAV else self._take()
 
     def write(self, samples: Samples) -> bytes:

@@ -30,7 +30,14 @@ FAMILY = Family(
     model="models.kokoro.model:KokoroModel",
     frontend="models.kokoro.frontend:KokoroFrontend",
     voice="models.kokoro:mixed_voice",
-    options={"speed": Option(default=1.0, minimum=0.5, maximum=2.0, description="Times the voice's own pace")},
+    options={
+        "speed": Option(
+            default=1.0,
+            minimum=0.25,
+            maximum=4.0,
+            description="Times the voice's own pace; no phoneme is shorter than 25 ms, so above 2 it is less than that",
+        )
+    },
     weights=("model", "voices", "vocab"),
     runtime=Runtime.ONNX,
 )

@@ -89,11 +89,13 @@ def test_durations_add_up_to_the_audio(model: KokoroModel, frontend: KokoroFront
 
 def test_speed_changes_the_length(model: KokoroModel, frontend: KokoroFrontend) -> None:
     inputs = frontend.inputs("Yes, it is.", "jf_alpha", "en-US")
-    slow, plain, fast = (
-        len(speech(o).samples) for o in model.run([Item(inputs, {"speed": s}) for s in (0.5, 1.0, 2.0)])
+    slowest, slow, plain, fast, fastest = (
+        len(speech(o).samples) for o in model.run([Item(inputs, {"speed": s}) for s in (0.25, 0.5, 1.0, 2.0, 4.0)])
     )
+    assert slowest / slow == pytest.approx(2, rel=0.15)
     assert slow / plain == pytest.approx(2, rel=0.15)
     assert plain / fast == pytest.approx(2, rel=0.15)
+    assert fast / fastest > 1.1  # a frame for each phoneme at least
 
 
 def test_a_mix_is_its_own_voice(model: KokoroModel) -> None:

@@ -11,13 +11,13 @@ import pytest
 import soundfile
 
 from audio.decode import decode
-from audio.encode import Encoder
+from audio.encode import Encoder, to_pcm16
 from audio.streaming import StreamEncoder, StreamFormat, content_type
 from core.errors import InvalidRequest, ModelFailed
 from core.names import AudioFormat
 from tests.shared_data import data_path
 
-LOSSY = [StreamFormat.MP3, StreamFormat.OPUS]
+LOSSY = [StreamFormat.MP3, StreamFormat.OPUS, StreamFormat.AAC]
 
 
 def tone(count: int, rate: int, frequency: float = 440.0) -> np.ndarray:
@@ -51,6 +51,26 @@ def test_wav_and_pcm_hold_what_the_file_holds(tmp_path: Path, rate: int | None) 
     raw = b"".join(pieces(samples, StreamFormat.PCM, 22_050, rate))
     assert raw == b"".join(rest)
     assert content_type(StreamFormat.PCM, file_rate) == f"audio/pcm; rate={file_rate}; channels=1; bits=16"
+
+
+@pytest.mark.parametrize("source", [8_000, 22_050, 48_000])
+def test_flac_holds_what_wav_holds(source: int) -> None:
+    samples = np.random.default_rng(0).uniform(-1.1, 1.1, 70_001).astype(np.float32)
+    stream = b"".join(pieces(samples, StreamFormat.FLAC, source))
+    back = to_pcm16(decode(stream, source, max_seconds=60))
+    expected = np.frombuffer(b"".join(pieces(samples, StreamFormat.PCM, source)), "<i2")
+    assert np.array_equal(back, expected)
+
+
+def test_aac_is_adts() -> None:
+    stream = b"".join(pieces(tone(48_000, 24_000), StreamFormat.AAC, 24_000))
+    at, frames = 0, 0
+    while at < len(stream):  # ISO/IEC 13818-7, 6.2: the syncword, and the length of each frame
+        assert stream[at] == 0xFF and stream[at + 1] & 0xF6 == 0xF0
+        at += ((stream[at + 3] & 3) << 11) | (stream[at + 4] << 3) | (stream[at + 5] >> 5)
+        frames += 1
+    assert at == len(stream) and frames >= 48_000 // 1024
+    assert content_type(StreamFormat.AAC, 24_000) == "audio/aac"
 
 
 def test_a_wav_of_unknown_length_says_so() -> None:
@@ -97,7 +117,7 @@ def test_nothing_written_is_an_empty_stream(format: StreamFormat) -> None:
     with StreamEncoder(format, 24_000) as encoder:
         header = encoder.header()
         assert encoder.close() == b"" or format in LOSSY
-    assert bool(header) == (format in (StreamFormat.WAV, StreamFormat.OPUS))
+    assert bool(header) == (format in (StreamFormat.WAV, StreamFormat.OPUS, StreamFormat.FLAC))
 
 
 @pytest.mark.parametrize("format", list(StreamFormat))
