@@ -5,7 +5,8 @@ from __future__ import annotations
 import tenacity
 from flask import Flask
 
-from api.context import add_authentication, check_start
+from api.context import check_start
+from api.http.authentication import add_authentication
 from api.http.browsers import add_browser_check, add_headers
 from api.http.cors import add_cors
 from api.http.problems import add_error_handlers
@@ -13,6 +14,8 @@ from core.errors import LedgerUnavailable
 from core.redis import connect
 from core.settings import Settings, load_settings
 from pipelines.connections import Connections
+from storage.access.admission import Authenticator
+from storage.access.limits import default_limits
 from storage.objects.destinations import destinations
 
 #: Seconds that a starting API waits for the ledger.
@@ -31,6 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # '//v1/jobs' is a 404: a redirect would answer before the key is checked
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["chorus"] = Connections.connect(settings, client)
+    app.extensions["authenticator"] = Authenticator(client, default_limits(settings))
     add_error_handlers(app)
     add_headers(app)
     add_cors(app, settings.cors_origins)  # before authentication: a preflight brings no key
@@ -59,6 +63,7 @@ def _add_routes(app: Flask) -> None:
         job_list,
         job_streams,
         jobs,
+        keys,
         lexicons,
         sync,
         text,
@@ -68,6 +73,6 @@ def _add_routes(app: Flask) -> None:
     )
 
     speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads)
-    for module in (*speaking, webhooks, catalog, health, document, page):
+    for module in (*speaking, webhooks, keys, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

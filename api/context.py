@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
 import redis
-from flask import Flask, current_app, g, request
+from flask import current_app, g, request
 
-from core.errors import ConfigurationError, Unauthorized
+from core.errors import ConfigurationError
 from core.settings import Settings
 from pipelines.connections import Connections
+from storage.access.admission import Authenticator
 from storage.access.caller import Caller
-from storage.access.keys import find_key, list_keys
+from storage.access.keys import list_keys
 
 #: The owner of all jobs if authentication is off.
 LOCAL_OWNER = "local"
@@ -39,18 +42,18 @@ def ceiling() -> int | None:
     return caller().max_expires_in
 
 
+def authenticator() -> Authenticator:
+    """What identifies callers."""
+    found: Authenticator = current_app.extensions["authenticator"]
+    return found
+
+
 def key_check() -> Callable[[], bool]:
-    """Whether the key of the present request is still good, to be asked later and elsewhere."""
-    ctx = context()
-    if ctx.settings.auth == "off":
+    """Whether the key of the present request is still valid, to be asked later and elsewhere."""
+    secret = secret_of_request()
+    if context().settings.auth == "off" or secret is None:
         return lambda: True
-    secret, asked = _secret(), owner()
-
-    def good() -> bool:
-        key = find_key(ctx.redis, secret)
-        return key is not None and key.owner == asked
-
-    return good
+    return partial(authenticator().is_valid, secret, owner())
 
 
 def check_start(settings: Settings, client: redis.Redis) -> None:
@@ -61,26 +64,10 @@ def check_start(settings: Settings, client: redis.Redis) -> None:
                 f"CHORUS_AUTH=off serves everyone, so the API must listen on loopback, not on {settings.api_host}."
             )
         return
-    if not list_keys(client):
+    if not any(key.expires is None or key.expires > time.time() for key in list_keys(client)):
         raise ConfigurationError(
-            "There is no API key. Create one with 'chorus keys create OWNER', or set CHORUS_AUTH=off on loopback."
+            "There is no valid API key. Create one with 'chorus keys create OWNER', or set CHORUS_AUTH=off on loopback."
         )
-
-
-def add_authentication(app: Flask) -> None:
-    """Require an API key for every path below ``/v1``. Other paths expose no owner's data."""
-
-    @app.before_request
-    def authenticate() -> None:
-        if not request.path.startswith("/v1"):
-            return
-        if context().settings.auth == "off":
-            g.caller = Caller(owner=LOCAL_OWNER)
-            return
-        key = find_key(context().redis, _secret())
-        if key is None:
-            raise Unauthorized
-        g.caller = Caller(owner=key.owner, key=key.id, max_expires_in=key.max_expires_in)
 
 
 def secret_of(authorization: str, x_api_key: str) -> str | None:
@@ -91,8 +78,6 @@ def secret_of(authorization: str, x_api_key: str) -> str | None:
     return x_api_key.strip() or None
 
 
-def _secret() -> str:
-    secret = secret_of(request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))
-    if secret is None:
-        raise Unauthorized
-    return secret
+def secret_of_request() -> str | None:
+    """The API key of the present request, or None."""
+    return secret_of(request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))

@@ -64,7 +64,7 @@ def _described(**keywords: Any) -> Any:
     return Field(json_schema_extra=keywords)
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """JSON has one kind of number: 60.0 is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -72,8 +72,8 @@ def _whole(value: Any) -> Any:
 # Numbers and truth values are JSON's own alone: pydantic would take "60" and 1 as well.
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
-SampleRate = Annotated[int, Strict(), Field(ge=8000, le=48_000), BeforeValidator(_whole)]
-Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValidator(_whole)]
+SampleRate = Annotated[int, Strict(), Field(ge=8000, le=48_000), BeforeValidator(whole)]
+Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValidator(whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
@@ -213,7 +213,7 @@ WebhookId = Annotated[str, StringConstraints(pattern=f"^{ids.WEBHOOK.pattern}$")
 
 
 LexiconId = Annotated[str, StringConstraints(pattern=f"^{ids.LEXICON.pattern}$")]
-LexiconVersion = Annotated[int, Strict(), Field(ge=1, le=999_999_999), BeforeValidator(_whole)]
+LexiconVersion = Annotated[int, Strict(), Field(ge=1, le=999_999_999), BeforeValidator(whole)]
 
 
 class LexiconInput(BaseModel):

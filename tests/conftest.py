@@ -75,14 +75,15 @@ def no_process_left() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _running(server: Valkey | SeaweedFS, log: Path) -> Iterator[None]:
+def running(server: Valkey | SeaweedFS, log: Path) -> Iterator[int]:
+    """A server that is ready; its process id."""
     process = spawn(server.command(), env=server.env, log=log)
     try:
         wait_for(
             lambda: process.poll() is not None or server.ready(), 40, lambda: f"a server to start:\n{tail(log, 20)}"
         )
         assert process.poll() is None, f"a server did not start:\n{tail(log, 20)}"
-        yield
+        yield process.pid
     finally:
         kill_session(process.pid)
         process.wait()
@@ -93,7 +94,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Redis URL of a Valkey that lasts for the session. Take `valkey`, which is empty at every test."""
     folder = tmp_path_factory.mktemp("valkey")
     server = Valkey(folder, free_ports(1)[0])
-    with _running(server, folder / "log"):
+    with running(server, folder / "log"):
         yield server.url
 
 
@@ -111,7 +112,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     folder = tmp_path_factory.mktemp("seaweedfs")
     ports = dict(zip(SEAWEEDFS_PORTS, free_ports(len(SEAWEEDFS_PORTS)), strict=True))
     server = SeaweedFS(folder / "data", ports, "test-access-key", "test-secret-key", "chorus-test")
-    with _running(server, folder / "log"):
+    with running(server, folder / "log"):
         yield S3(server.endpoint, server.access_key, server.secret_key, server.bucket)
     server.tidy()
 

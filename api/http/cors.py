@@ -11,7 +11,7 @@ ASKED = (
     "Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, Range, If-Range, If-Match, If-None-Match,"
     " Last-Event-ID"
 )
-SHOWN = "Location, ETag, Content-Range, Content-Disposition, Accept-Ranges, Retry-After"
+SHOWN = "Location, ETag, Content-Range, Content-Disposition, Accept-Ranges, Retry-After, RateLimit, RateLimit-Policy"
 
 
 class Origins:

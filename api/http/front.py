@@ -88,7 +88,7 @@ class KeyCheck:
     def _refusal(self) -> Problem | None:
         try:
             secret = self._request.secret
-            return None if secret is not None and self._channel.server.allows(secret) else Problem(Unauthorized())
+            return Problem(Unauthorized()) if secret is None else self._channel.server.refusal(secret)
         except ChorusError as error:
             return Problem(error)
 
@@ -212,10 +212,12 @@ class Front(TcpWSGIServer):
     accepting: bool
 
     def __init__(
-        self, app: Any, sock: socket.socket, limits: Limits, threads: int, allows: Callable[[str], bool]
+        self, app: Any, sock: socket.socket, limits: Limits, threads: int, refusal: Callable[[str], Problem | None]
     ) -> None:
         self.limits = limits
-        self.allows = allows  #: whether a key is good; asked by a thread, may raise `ChorusError`
+        self.refusal = (
+            refusal  #: the problem of a request with a key, if any; asked by a thread, may raise `ChorusError`
+        )
         self.touched: set[int] = set()  #: descriptors of which it is to be asked anew what they wait for
         self.addresses: Counter[str] = Counter()
         self._wishes: dict[int, int] = {}

@@ -3,7 +3,9 @@ with a problem document."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -48,11 +50,12 @@ class Limits:
 
 
 class Problem(Error):
-    """An error that ends a request before it reaches the app, as a problem document."""
+    """An error that ends a request before it reaches the app, as a problem document. ``headers``: further ones."""
 
-    def __init__(self, error: ChorusError) -> None:
+    def __init__(self, error: ChorusError, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(error.message)
         self.error = error
+        self.headers = dict(headers or {})
 
     @staticmethod
     def of(error: Error) -> Problem:
@@ -67,11 +70,11 @@ class Problem(Error):
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         status = HTTPStatus(self.error.status)
-        headers = [("Content-Type", "application/problem+json"), *DEFAULTS.items()]
+        headers = [("Content-Type", "application/problem+json"), *DEFAULTS.items(), *self.headers.items()]
         if status is HTTPStatus.UNAUTHORIZED:
             headers.append(("WWW-Authenticate", 'Bearer realm="chorus"'))
-        if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append(("Retry-After", str(RETRY_AFTER)))
+        if status is HTTPStatus.SERVICE_UNAVAILABLE or self.error.retry_after is not None:
+            headers.append(("Retry-After", str(math.ceil(self.error.retry_after or RETRY_AFTER))))
         return f"{status.value} {status.phrase}", headers, document(self.error)
 
 

@@ -11,9 +11,9 @@ import time
 
 from flask import request
 
-from api.context import context, owner
+from api.context import context, key_check, owner
 from api.http.capacity import Place, Places
-from core.errors import Overloaded
+from core.errors import Overloaded, Unauthorized
 from storage.ledger.records import Job
 
 #: Seconds that an answer waits at most.
@@ -21,6 +21,9 @@ LONGEST = 60.0
 
 #: Seconds between two looks at a job: the first ones, and the longest.
 _PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+
+#: Seconds after which a waiting request looks again at whether its key is valid.
+_RECHECK = 0.3
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 
@@ -50,10 +53,17 @@ def waiting_place() -> Place:
 
 
 def look_until_end(job: Job, seconds: float, pause: float = _PAUSE, longest: float = _LONGEST_PAUSE) -> Job:
-    """The job when it has ended, or after some seconds; ``pause``: those between two looks at it, at first."""
+    """The job when it has ended, or after some seconds; ``pause``: those between two looks at it, at first.
+
+    Raises `Unauthorized` once the request's key has been revoked or has expired."""
+    valid, checked = key_check(), time.monotonic()
     end = time.monotonic() + seconds
     while not job.state.ended and time.monotonic() < end:
         time.sleep(min(pause, max(0.0, end - time.monotonic())))
         pause = min(longest, pause * 1.3)
+        if time.monotonic() - checked >= _RECHECK:
+            checked = time.monotonic()
+            if not valid():
+                raise Unauthorized
         job = context().ledger.get(job.id) or job
     return job

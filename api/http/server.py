@@ -10,16 +10,17 @@ import resource
 import signal
 import socket
 import time
+from functools import partial
 from types import FrameType
 
 from flask import Flask
 
+from api.http.authentication import early_refusal
 from api.http.front import Front
 from api.http.parser import Limits
 from api.streaming.streams import STALLED, bound_writes, stop_when
 from core.errors import ConfigurationError
 from core.settings import Settings
-from storage.access.keys import find_key
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,9 @@ class Server:
             stalled=STALLED,
             anonymous=s.auth == "off",
         )
-        redis = self._app.extensions["chorus"].redis
+        authenticator = self._app.extensions["authenticator"]
         threads = s.api_threads + s.api_streams + s.api_downloads
-        front = Front(self._app, sock, limits, threads, lambda secret: find_key(redis, secret) is not None)
+        front = Front(self._app, sock, limits, threads, partial(early_refusal, authenticator))
         stop_when(lambda: front.stopping)
 
         def stop(_number: int, _frame: FrameType | None) -> None:

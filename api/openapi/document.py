@@ -18,12 +18,13 @@ from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import TypeAdapter
 
 from api.openapi.bodies import RequestSchemas, ref
-from api.openapi.operation import Operation, ResponseSpec, operation, operation_of
+from api.openapi.operation import PUBLIC, Operation, ResponseSpec, operation, operation_of, scope_of
 from api.openapi.parameters import HEADERS, PATHS
 from core.errors import ChorusError
+from core.names import Scope
 from pipelines.candidates import available
 from pipelines.connections import Connections
-from schemas import lexicon_responses, requests, responses, webhook_responses
+from schemas import key_responses, lexicon_responses, requests, responses, webhook_responses
 from storage.objects.uploads import UPLOAD_SECONDS
 
 Document: TypeAlias = dict[str, Any]
@@ -54,6 +55,7 @@ TAGS = {
     "Uploads": ("Files that are too large for a JSON body.", ("uploads",)),
     "Webhooks": ("Webhook endpoints and their deliveries.", ("webhooks",)),
     "Catalog": ("Pipelines and models.", ("catalog",)),
+    "Keys": ("API keys, and the limits of their owners.", ("keys",)),
     "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 
@@ -69,6 +71,8 @@ _LINKED: dict[Any, str] = {
     webhook_responses.WebhookEndpoint: "endpoint_id",
     webhook_responses.NewWebhookEndpoint: "endpoint_id",
     webhook_responses.Delivery: "delivery_id",
+    key_responses.ApiKey: "key_id",
+    key_responses.NewApiKey: "key_id",
 }
 
 
@@ -93,19 +97,26 @@ def publish(app: Flask) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """An operation at its place: ``path`` as OpenAPI writes it, ``arguments`` the names of its parts."""
+    """An operation at its place: ``rule`` as Flask writes its path, ``path`` as OpenAPI does, ``arguments`` the names
+    of its parts."""
 
     operation: Operation
     view: Callable[..., Any]
     tag: str
     method: str
+    rule: str
     path: str
     arguments: list[str]
 
     @property
     def public(self) -> bool:
         """Whether it needs no key."""
-        return not self.path.startswith("/v1/")
+        return self.rule in PUBLIC
+
+    @property
+    def scope(self) -> Scope | None:
+        """The scope that its key must have."""
+        return scope_of(self.operation, self.method)
 
     @property
     def parameters(self) -> list[Mapping[str, Any]]:
@@ -168,7 +179,7 @@ def _published(app: Flask, context: Connections) -> Iterator[_Published]:
             if found and (found.pipeline is None or found.pipeline in context.pipelines):
                 [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
                 path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-                yield _Published(found, view, tag, method.lower(), path, sorted(rule.arguments))
+                yield _Published(found, view, tag, method.lower(), rule.rule, path, sorted(rule.arguments))
 
 
 def _declared(published: list[_Published]) -> dict[str, Any]:
@@ -209,6 +220,9 @@ def _operation(
         found["requestBody"] = {"required": not said.optional, "content": _content(said, examples)}
     if one.public:
         found["security"] = []
+    elif one.scope is not None:
+        found["security"] = [{"bearer": [one.scope]}, {"key": [one.scope]}]
+        found["description"] += f" Needs the scope `{one.scope}`."
     problems = {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in one.errors}
     found["responses"] = {str(status): _response(spec, targets) for status, spec in said.responses.items()} | problems
     return found
@@ -252,7 +266,9 @@ def _response(spec: ResponseSpec, targets: Mapping[str, list[str]]) -> Document:
 def _problem(error: type[ChorusError]) -> Document:
     text = " ".join((error.__doc__ or "").split())
     found: Document = {"description": text, "content": {"application/problem+json": {"schema": ref("Problem")}}}
-    header = "WWW-Authenticate" if error.status == 401 else "Retry-After" if error.retryable else None
-    if header:
-        found["headers"] = {header: HEADERS[header]}
+    headers = ["WWW-Authenticate"] if error.status == 401 else ["Retry-After"] if error.retryable else []
+    if error.status == 429:
+        headers += ["RateLimit", "RateLimit-Policy"]
+    if headers:
+        found["headers"] = {name: HEADERS[name] for name in headers}
     return found

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
 from core import errors
 from core.errors import ChorusError
+from core.names import Scope
 
 Schema: TypeAlias = Mapping[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 #: What any operation that needs a key may respond with, and any that takes a body.
-_KEYED = (errors.Unauthorized, errors.RateLimited, errors.Unavailable)
+_KEYED = (errors.Unauthorized, errors.Forbidden, errors.RateLimited, errors.Unavailable)
 _WITH_BODY = (errors.Malformed, errors.TooLarge, errors.InvalidRequest)
+
+#: The routes that need no API key. They reveal no owner's data.
+PUBLIC = frozenset(("/", "/docs", "/docs/<name>", "/openapi.json", "/healthz", "/readyz", "/metrics"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Operation:
     optional: bool = False  #: it may have no body
     pipeline: str | None = None  #: it exists where that pipeline does
     parameters: Sequence[Schema] = ()  #: of the query and the headers, from `api.openapi.parameters`
+    scope: Scope | Literal["any"] | None = None  #: of the API key; any: each key will do; None: see `scope_of`
     errors: Sequence[type[ChorusError]] = ()  #: besides those that follow from path, parameters, body and key
 
     def __call__(self, view: View) -> View:
@@ -96,3 +101,11 @@ def unpublished(view: View) -> View:
 def operation_of(view: Callable[..., Any]) -> Operation | None:
     """The operation of a view; None if it is `unpublished`. Raises `KeyError` if it is not described."""
     return _OPERATIONS[view]
+
+
+def scope_of(operation: Operation | None, method: str) -> Scope | None:
+    """The scope that an API key needs for an operation; None: any key will do. By default it is ``jobs:read`` for GET
+    and HEAD, and ``jobs:write`` for other methods."""
+    if operation is not None and operation.scope is not None:
+        return None if operation.scope == "any" else operation.scope
+    return Scope.JOBS_READ if method.upper() in ("GET", "HEAD") else Scope.JOBS_WRITE

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from audio.streaming import StreamFormat
 from core import ids
 from core.names import JobState
+from storage.access.keys import KEY_ID
+from storage.access.limits import OWNER
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -44,6 +46,8 @@ PATHS: dict[str, Schema] = {
         _path("upload", "An upload's id", _text(ids.UPLOAD.pattern)),
         _path("endpoint_id", "A webhook endpoint's id", _text(ids.WEBHOOK.pattern)),
         _path("delivery_id", "A delivery's id", _text(ids.DELIVERY.pattern)),
+        _path("key_id", "An API key's id", _text(KEY_ID)),
+        _path("owner", "An owner's name", _text(OWNER)),
     )
 }
 
@@ -111,6 +115,8 @@ ETAG = ("ETag",)
 HEADERS: dict[str, Schema] = {
     "Location": _sent("The address of the resource", {"type": "string", "format": "uri-reference"}),
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
+    "RateLimit": {"description": "Requests left, and seconds until there are more", "schema": _STRING},
+    "RateLimit-Policy": {"description": "The limit on requests, and its window in seconds", "schema": _STRING},
     "WWW-Authenticate": _sent("How to authenticate"),
     "ETag": _sent("Identifies this content"),
     "Accept-Ranges": _sent("none: the audio is streamed", {"enum": ["bytes", "none"]}),

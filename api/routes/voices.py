@@ -20,6 +20,7 @@ from api.routes.catalog import stock_voices
 from api.routes.jobs import ACCEPTED, accepted, submit
 from core import ids
 from core.errors import Conflict, FieldError, InvalidRequest, Malformed, NotFound
+from core.names import Scope
 from core.validation import parse_json
 from pipelines.enrolment import encoders, enrol
 from pipelines.intake import Intake
@@ -48,6 +49,7 @@ def list_voices() -> Response:
     body=VoiceRequest,
     form=True,
     errors=(NotFound,),
+    scope=Scope.VOICES_WRITE,
 )
 def create() -> tuple[Response, int, dict[str, str]]:
     """Create a stored voice from recordings. Its embeddings are computed once, for each named pipeline."""
@@ -94,7 +96,7 @@ def get(voice_id: str) -> Response:
 
 
 @routes.patch("/<voice_id>")
-@operation("renameVoice", {200: responses.StoredVoice}, body=VoiceChange)
+@operation("renameVoice", {200: responses.StoredVoice}, body=VoiceChange, scope=Scope.VOICES_WRITE)
 def rename(voice_id: str) -> Response:
     """Rename a stored voice."""
     asked = VoiceChange.model_validate(read_json())
@@ -102,7 +104,7 @@ def rename(voice_id: str) -> Response:
 
 
 @routes.delete("/<voice_id>")
-@operation("deleteVoice", {204: None})
+@operation("deleteVoice", {204: None}, scope=Scope.VOICES_WRITE)
 def delete(voice_id: str) -> Response:
     """Delete a stored voice, its recordings and its embeddings."""
     context().voices.delete(owner(), voice_id)

@@ -41,13 +41,13 @@ OUTAGE_TIMEOUT = 60.0
 RETRY_GAP = 0.5
 
 #: Seconds between two looks at whether the key is still good.
-RECHECK = 5.0
+RECHECK = 0.4
 
 #: Bytes that are handed to the server at once.
 PORTION = 32 * 1024
 
 #: Seconds between two looks at whether this process is stopping.
-_GLANCE = 0.5
+_GLANCE = 0.25
 
 #: Generates the bytes of one stream.
 Make: TypeAlias = Callable[["Reader"], Generator[bytes, None, None]]
@@ -125,7 +125,7 @@ class Reader:
         except LedgerUnavailable:
             return  # reported where the ledger is used
         if not allowed:
-            raise StreamCut("the key was revoked")
+            raise StreamCut("the key was revoked or has expired")
 
 
 class Outage:

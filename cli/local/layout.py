@@ -126,11 +126,13 @@ def ensure_api_key(home: Home, redis_url: str) -> None:
 
     Raises `LedgerUnavailable`."""
     from core.redis import connect
-    from storage.access.keys import create_key, find_key
+    from storage.access.admission import Authenticator
+    from storage.access.keys import create_key
+    from storage.access.limits import UNLIMITED
 
     with contextlib.closing(connect(redis_url)) as client:
         secret = home.api_key()
-        if secret is None or find_key(client, secret) is None:
+        if secret is None or not Authenticator(client, UNLIMITED).is_valid(secret, "local"):
             home.save_api_key(create_key(client, owner="local", name="local"))
 
 

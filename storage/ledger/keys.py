@@ -5,9 +5,7 @@
 - ``ch:voices:{owner}``: zset: voice -> created
 - ``ch:signing:{owner}``: string: secrets (JSON) for URLs that jobs name
 - ``ch:webhooks:{owner}``: zset: endpoint -> created
-- ``ch:key:{digest}``, ``ch:keys``: hash and set: API keys by the digest of their secret
-- ``ch:limits:{owner}``, ``ch:limited``: hash and set: limits of single owners, and these owners: see
-  `storage.access.limits`
+- ``ch:limited``: set: owners with limits of their own
 - ``ch:worker:{worker}``: string: the last heartbeat of a worker (JSON)
 - ``ch:workers``, ``ch:workers:{station}``: zset: worker -> time until which it counts as alive
 - ``ch:capacity:{station}``: hash: worker -> released items that it has capacity for

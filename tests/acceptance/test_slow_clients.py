@@ -31,7 +31,7 @@ def quick_api(valkey_server: str, seaweedfs: S3, tmp_path_factory: pytest.TempPa
         client.flushall()
     code = (
         "import api.http.front as f; f.HEADER_SECONDS = f.IDLE_SECONDS = f.BODY_SECONDS = 2.0; f.BODY_RATE = 10**9;"
-        " import api.streaming.streams; api.streaming.streams.RECHECK = 0.5; import cli.main; cli.main.main()"
+        " import cli.main; cli.main.main()"
     )
     env = {"CHORUS_API_CONNECTIONS_PER_ADDRESS": "600", "CHORUS_API_STREAMS": "8", "CHORUS_API_STREAMS_PER_OWNER": "2"}
     folder = tmp_path_factory.mktemp("slow")

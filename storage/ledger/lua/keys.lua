@@ -43,6 +43,10 @@
 -- ch:uploads:{owner}             zset: unused upload -> when it expires
 -- ch:held:{owner}                zset: upload (:form: bytes that may still be posted) -> until when it holds bytes
 -- ch:heldbytes:{owner}           hash: such an upload -> bytes; all: their sum
+-- ch:key:{digest}                hash: an API key, by the SHA-256 of its secret: see storage/access/keys.py
+-- ch:keys                        set: such digests
+-- ch:limits:{owner}              hash: the limits of one owner, in place of those of the settings
+-- ch:requests:key:{digest}, ch:requests:owner:{owner}  zset: counted request -> when (microseconds), for two minutes
 -- ch:tries:{job}                 hash: index -> number of retries
 -- ch:started:{job}               hash: step.index -> runs started and not recorded: 1 each, 1000 each when alone;
 --                                .by: the process of the last one, .at: when it started
