@@ -109,6 +109,17 @@ def test_what_asks_for_a_key_says_so(document: dict[str, Any]) -> None:
             assert public == ("401" not in operation["responses"]), path
 
 
+def test_each_operation_names_the_scope_of_its_key(document: dict[str, Any]) -> None:
+    scopes = {
+        name: [next(iter(way.values())) for way in operation["security"]]
+        for name, operation in operations(document).items()
+        if operation.get("security")
+    }
+    assert scopes["createJob"] == [["jobs:write"], ["jobs:write"]] and scopes["getJob"] == [["jobs:read"]] * 2
+    assert scopes["createVoice"] == [["voices:write"]] * 2 and scopes["createKey"] == [["admin"]] * 2
+    assert "getCurrentKey" not in scopes  # any key
+
+
 def test_the_path_parameters_are_those_of_the_path(document: dict[str, Any]) -> None:
     for path, methods in document["paths"].items():
         for operation in methods.values():
