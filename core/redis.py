@@ -42,8 +42,12 @@ def connect(url: str, *, timeout: float = 5.0) -> redis.Redis:
             health_check_interval=30,
             retry=Retry(NoBackoff(), 1),
         )
-    except ValueError as error:
-        raise ConfigurationError(f"CHORUS_REDIS_URL is not a valid Redis URL: {error}") from error
+    except ValueError:
+        # Not the reason as Python gives it: that quotes parts of the password.
+        raise ConfigurationError(
+            "CHORUS_REDIS_URL is not a valid Redis URL: redis://user:password@host:port/number, or rediss://. "
+            "Write special characters of the password percent-encoded."
+        ) from None
 
 
 @contextmanager

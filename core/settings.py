@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".chorus"), description="Folder in which 'chorus up' keeps its data, ports and API key")
     cache: Path = Field(Path("~/.cache/chorus"), description="Folder in which model weights are kept")
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Ledger and broker: Redis or Valkey")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Ledger and broker: Redis or Valkey")
     transport: Literal["chorus", "redis"] = Field(
         "chorus",
         description="Transport of the broker: 'chorus' (many messages in one Lua call) or 'redis' (Celery's own)",

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import tenacity
 
-from core.errors import ChorusError, Unavailable
+from core.errors import ChorusError, InternalError, Unavailable
+from core.redaction import Redactor
+from core.settings import settings
 from core.work import ItemRef
 from storage.ledger.records import Outcome
 
@@ -47,8 +49,14 @@ def failed(ref: ItemRef, station: str, error: ChorusError, source: tuple[int, in
 
 
 def as_chorus_error(error: BaseException, kind: type[ChorusError], step: str) -> ChorusError:
-    """Convert any exception to a `ChorusError` with its step; an unexpected one becomes ``kind``."""
+    """Convert any exception to a `ChorusError` with its step; an unexpected one becomes ``kind``.
+
+    Owners read its message. That of an exception from our own code can hold what is not theirs, so only the log has it;
+    a model's may, without secrets, since it is about their input."""
     if isinstance(error, ChorusError):
         error.step = error.step or step
         return error
-    return kind(f"{type(error).__name__}: {error}"[:500], step=step)
+    name = type(error).__name__
+    if kind is InternalError:
+        return kind(f"An unexpected error occurred ({name}). The worker's log has the details.", step=step)
+    return kind(Redactor.of(settings())(f"{name}: {error}")[:500], step=step)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from celery.utils.log import get_multiprocessing_logger
 
 from broker.app import make_app, station_queue, task_name
 from core.errors import ConfigurationError, Unavailable
@@ -128,6 +129,12 @@ def load_models(connections: Connections, names: Sequence[str], roles: Collectio
     return models
 
 
+def _keep_logging(**_: object) -> None:
+    """Keeps Celery, in this process and its children, from setting levels and adding handlers that hide no secrets."""
+    if (pools := get_multiprocessing_logger()) is not None:  # it has no parent
+        pools.handlers[:] = logging.getLogger().handlers
+
+
 def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
     # A strong reference, because Celery only keeps weak ones to receivers.
     def ready(**_: object) -> None:
@@ -138,6 +145,7 @@ def _run_celery(app: Celery, heartbeat: Heartbeat, **options: Any) -> int:
 
     pulse = Pulse()
     pulse.start()
+    setup_logging.connect(_keep_logging, weak=False)
     app.steps["consumer"].add(PulseStep.bound_to(pulse))
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
