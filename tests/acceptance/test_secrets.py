@@ -35,10 +35,12 @@ URL_SECRET = "token-in-the-receivers-url"
 #: Adds a view that fails with all that it was sent in the message of its exception and of the cause.
 API = """
 import api.app, flask, cli.main
+from api.openapi.operation import unpublished
 known = api.app._add_routes
 def routes(app):
     known(app)
     @app.route("/v1/fail/<path:rest>", methods=["GET", "POST"])
+    @unpublished
     def fail(rest):
         asked = flask.request
         try:
