@@ -18,6 +18,7 @@ from models.catalog import Catalog, frontend_class, load_catalog
 from models.weights import WeightsCache, files_of
 from pipelines.definitions import Pipeline, load_pipelines
 from pipelines.openai_names import OpenAINames
+from storage.access.usage import Usage
 from storage.ledger.batches import Batches
 from storage.ledger.ledger import Ledger
 from storage.lexicons import Lexicons
@@ -83,6 +84,11 @@ class Connections:
     def batches(self) -> Batches:
         """The batches."""
         return Batches(self.ledger, self.objects)
+
+    @property
+    def usage(self) -> Usage:
+        """The use by day."""
+        return Usage(self.redis)
 
     @property
     def uploads(self) -> Uploads:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from core.errors import FieldError, InvalidRequest
+from core.errors import ChorusError, FieldError, InvalidRequest
 from core.names import Priority, Role
 from core.work import Plan, PlanStep
 from models.catalog import Catalog
@@ -13,6 +14,8 @@ from pipelines.candidates import available
 from pipelines.connections import Connections
 from pipelines.definitions import Pipeline, PipelineStep, StepData, get_pipeline
 from pipelines.plan import PlanRequest, encoder_of, plan_job
+from storage.access.caller import Caller
+from storage.access.charge import Charge
 from storage.ledger.documents import EnrolmentDocument, JobDocument, RecordingDocument
 from storage.ledger.records import NewJob
 from storage.voices import StoredVoice
@@ -43,24 +46,36 @@ def takes_stored_voices(pipeline: Pipeline) -> bool:
     return pipeline.embedding_step is not None and pipeline.gives is StepData.SPEECH
 
 
-def enrol(connections: Connections, voice: StoredVoice) -> None:
-    """Saves a voice and enqueues the jobs that make its embeddings, one for each model."""
+def enrol(connections: Connections, voice: StoredVoice, caller: Caller) -> None:
+    """Saves a voice and enqueues the jobs that make its embeddings, one for each model. Its recordings are charged with
+    the first of these jobs.
+
+    Raises `RateLimited` beyond a limit, and what else `Ledger.create` raises; the voice is deleted then.
+    """
     connections.voices.write(voice)
-    jobs = voice.jobs()
-    for model, pipeline in {model: name for name, model in voice.models.items()}.items():
-        plan = _plan(connections, pipeline, model)
-        connections.ledger.create(
-            NewJob(
-                id=jobs[model],
-                owner=voice.owner,
-                priority=Priority.NORMAL,
-                plan=Plan((*plan.steps, PlanStep(role=Role.ENROL))),
-                document=_document(voice, pipeline),
-                deadline=connections.settings.job_deadline,
-                keep=connections.settings.expires_in,
-                listed=False,
-            )
-        )
+    charge = Charge.of(caller, audio_seconds=sum(part.seconds for part in voice.recordings))
+    try:
+        for number, (model, pipeline) in enumerate({model: name for name, model in voice.models.items()}.items()):
+            connections.ledger.create(_job(connections, voice, pipeline, model, None if number else charge))
+    except ChorusError:
+        with contextlib.suppress(ChorusError):
+            connections.voices.delete(voice.owner, voice.id)
+        raise
+
+
+def _job(connections: Connections, voice: StoredVoice, pipeline: str, model: str, charge: Charge | None) -> NewJob:
+    plan = _plan(connections, pipeline, model)
+    return NewJob(
+        id=voice.jobs()[model],
+        owner=voice.owner,
+        priority=Priority.NORMAL,
+        plan=Plan((*plan.steps, PlanStep(role=Role.ENROL))),
+        document=_document(voice, pipeline),
+        deadline=connections.settings.job_deadline,
+        keep=connections.settings.expires_in,
+        listed=False,
+        charge=charge,
+    )
 
 
 def _document(voice: StoredVoice, pipeline: str) -> JobDocument:

@@ -32,6 +32,8 @@ from pipelines.lexicons import lexicons_of
 from pipelines.plan import PlannedJob, PlanRequest, plan_job
 from pipelines.texts import JobText, text_of
 from schemas.requests import JobRequest, ReferenceInput, WebhookInput
+from storage.access.caller import Caller
+from storage.access.charge import Charge
 from storage.ledger.documents import JobDocument, OutputDocument
 from storage.ledger.records import Hook, NewJob
 from storage.metrics import count
@@ -69,19 +71,21 @@ class Submitter:
     def submit(
         self,
         body: JobRequest,
-        owner: str,
+        caller: Caller,
         files: Files | None = None,
         job_id: str | None = None,
-        ceiling: int | None = None,
         **facts: Any,
     ) -> bool:
-        """Create a job and release its first step; False if the id ``job_id`` already exists.
+        """Create a job, charge it to ``caller`` and release its first step; False if the id ``job_id`` already exists.
 
-        A rejected request stores nothing, except for a recording under its hash. ``ceiling``: the maximum retention
-        in seconds; ``facts`` are added to the job's document.
+        A rejected request stores nothing, except for a recording under its hash. ``facts`` are added to the job's
+        document. Raises `RequestError`, among these `RateLimited` beyond a limit of the caller.
         """
-        job = self.prepare(body, owner, files, job_id, ceiling)
-        job = replace(job, document=replace(job.document, **facts))
+        job = self.prepare(body, caller.owner, files, job_id, caller.max_expires_in)
+        document = replace(job.document, **facts)
+        heard = sum(recording.seconds for recording in document.recordings())
+        charge = Charge.of(caller, characters=document.characters, audio_seconds=heard)
+        job = replace(job, document=document, charge=charge)
         written = self.create(job)
         with contextlib.suppress(LedgerUnavailable):  # the job is accepted
             count(self.connections.redis, [("chorus_jobs_created_total", (job.document.pipeline,), 1.0)])

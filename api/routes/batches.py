@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, stream_with_context
 
-from api.context import ceiling, context, owner
+from api.context import caller, ceiling, context, owner
 from api.http.downloads import send
 from api.http.idempotency import fingerprint, once
 from api.http.json_body import read_json
@@ -24,9 +24,11 @@ from core import ids
 from core.errors import ChorusError, Conflict, FieldError, InvalidRequest, LedgerUnavailable, NotFound
 from core.names import BatchState, Priority
 from core.validation import parse_json
+from pipelines.batch_items import characters_of
 from pipelines.submission import Submitter, estimated_load
 from schemas import responses
 from schemas.requests import MAX_ITEMS, BatchRequest
+from storage.access.charge import Charge
 from storage.ledger.batches import PLAN, new_items_name
 from storage.ledger.documents import ItemsDocument, JobDocument
 from storage.ledger.records import Job, NewJob
@@ -124,7 +126,7 @@ def cancel(batch_id: str) -> Response:
 def retry(batch_id: str) -> tuple[Response, int]:
     """Retry the failed and canceled jobs of a batch. Invalid items stay invalid: submit them in a new batch."""
     batch = context().batches.get(owner(), batch_id)
-    if not context().batches.retry(batch, load=1):
+    if not context().batches.retry(batch, load=1, charge=Charge.of(caller())):
         raise Conflict("No job of this batch has failed or been canceled.", code=f"batch_{batch.state.value}")
     return jsonify(views().batch(context().batches.get(owner(), batch_id))), 202
 
@@ -153,6 +155,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
         document = JobDocument(owner=owner(), pipeline="batch", items=parts, metadata=asked.metadata)
         hook = Submitter(ctx).hook(asked.webhook, owner())
         load = _load(path.stat().st_size, items, asked.defaults)
+        characters = characters_of(path, asked.defaults)
         ctx.objects.put_file(name, path, "application/x-ndjson")
     batch = NewJob(
         id=batch_id,
@@ -165,6 +168,7 @@ def _submit(asked: BatchRequest, batch_id: str) -> Job:
         load=load,
         hook=hook,
         items=items,
+        charge=Charge.of(caller(), characters=characters),
     )
     try:
         if not ctx.ledger.create(batch):

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
-from api.context import ceiling, context, owner
+from api.context import caller, context, owner
 from api.http.downloads import send
 from api.http.forms import check_fields, json_object, json_value, no_such_file
 from api.http.idempotency import fingerprint, once
@@ -34,6 +34,7 @@ from core.names import AudioFormat, JobState
 from pipelines.submission import Submitter, estimated_load
 from schemas import responses
 from schemas.requests import JobRequest
+from storage.access.charge import Charge
 from storage.ledger.records import Job
 from storage.objects.job_objects import folder, up_to
 from storage.objects.job_record import read_record
@@ -106,7 +107,7 @@ def submit(body: dict[str, Any], files: Mapping[str, FileStorage], job_id: str, 
     """Create a job, and return it as the ledger has it."""
     streams = {name: file.stream for name, file in files.items()}
     asked = JobRequest.model_validate(body)
-    Submitter(context()).submit(asked, owner(), streams, job_id, ceiling(), **facts)
+    Submitter(context()).submit(asked, caller(), streams, job_id, **facts)
     job = context().ledger.get(job_id)
     if job is None:
         raise LedgerUnavailable
@@ -180,7 +181,8 @@ def cancel(job_id: str) -> Response:
 def retry(job_id: str) -> tuple[Response, int]:
     """Retry a failed or canceled job. Only missing utterances are rendered."""
     job = find_job(job_id)
-    if not context().ledger.retry(job.id, estimated_load(job.document.characters)):
+    load = estimated_load(job.document.characters)
+    if not context().ledger.retry(job.id, load, Charge.of(caller())):
         raise Conflict(f"The job is {job.state.value} and cannot be retried.", code=f"job_{job.state.value}")
     return jsonify(job_view(find_job(job.id))), 202
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
-from api.context import context, owner
+from api.context import caller, context, owner
 from api.http.forms import check_fields, json_object, no_such_file
 from api.http.json_body import read_json
 from api.http.prefer import wait_for_end
@@ -77,7 +77,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
             recordings=recordings,
             consent=asked.consent,
         )
-        enrol(ctx, voice)
+        enrol(ctx, voice, caller())
     except BaseException:
         ctx.objects.delete(*ctx.objects.names(f"{folder}/"))
         raise

@@ -18,6 +18,7 @@ from core.errors import ArtifactMissing, Conflict, NotFound
 from core.names import BatchState, JobState
 from core.redis import redis_errors
 from core.work import Plan
+from storage.access.charge import Charge
 from storage.ledger.keys import key
 from storage.ledger.ledger import Ledger
 from storage.ledger.pages import newest
@@ -136,10 +137,13 @@ class Batches:
         self._ledger.cancel(batch.id)
         self._ledger.cancel_many(batch.jobs())
 
-    def retry(self, batch: Batch, load: int) -> int:
-        """Retry failed and canceled jobs, each counted as ``load`` utterances; return how many."""
-        begun = int(self._ledger.retry(batch.id))  # where it was ended before all its items were jobs
-        return begun + sum(self._ledger.retry_many(dict.fromkeys(batch.jobs(), load)))
+    def retry(self, batch: Batch, load: int, charge: Charge | None = None) -> int:
+        """Retry failed and canceled jobs, each counted as ``load`` utterances; return how many.
+
+        Raises `RateLimited` beyond the limit of open jobs; as many as it allows are retried all the same.
+        """
+        begun = int(self._ledger.retry(batch.id, charge=charge))  # where it was ended before all its items were jobs
+        return begun + sum(self._ledger.retry_many(dict.fromkeys(batch.jobs(), load), charge))
 
     def delete(self, batch: Batch) -> None:
         """Delete a batch, its jobs and their results."""

@@ -34,6 +34,11 @@ class RecordingDocument:
     url: str | None = None
     parts: tuple[RecordingDocument, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """The duration of all parts, as far as it is known."""
+        return self.duration + sum(part.seconds for part in self.parts)
+
     @staticmethod
     def from_dict(shape: Mapping[str, Any]) -> RecordingDocument:
         """The recording from ``dataclasses.asdict``."""
@@ -112,6 +117,10 @@ class JobDocument:
         """The objects that the job needs: recordings, embeddings and lexicons."""
         brought = (self.reference, self.recording, self.embedding, *self.lexicons)
         return [part.object for part in brought if part is not None and part.object is not None]
+
+    def recordings(self) -> list[RecordingDocument]:
+        """The recordings that came with the job."""
+        return [part for part in (self.reference, self.recording) if part is not None]
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON, without fields that have their default."""

@@ -22,6 +22,7 @@ from core.failpoints import reach
 from core.names import JobState
 from core.redis import redis_errors
 from core.work import CPU, ItemRef, Plan, UtteranceWork
+from storage.access.charge import Charge, limit_exceeded, milliseconds
 from storage.ledger.keys import key
 from storage.ledger.reading import read_job, read_letter, read_work
 from storage.ledger.records import Job, NewJob, Outcome, UtteranceStatus, Work, failure
@@ -69,13 +70,14 @@ class Ledger:
         publish: Publish | None = None,
         *,
         bounds: tuple[int, int] = UNBOUNDED,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """``publish`` enqueues released items; without it, this ledger releases nothing."""
+        """``publish`` enqueues released items; without it, this ledger releases nothing. ``clock``: see `Scripts`."""
         self.client = client
         self._publish = publish
         self._bounds = bounds  #: unfinished utterances per owner and in all, past which `create` refuses
         self._name = secrets.token_hex(6)  #: of this process, for the marks of `start`
-        self._scripts = Scripts(client)
+        self._scripts = Scripts(client, clock)
         self.upkeep = Upkeep(client, self._scripts)
 
     def release(self, stations: Iterable[str]) -> int:
@@ -105,7 +107,8 @@ class Ledger:
         """Create a job and enqueue its first step; False if its id already exists.
 
         ``release=False``: the caller creates many jobs and calls `release` itself. Raises `Overloaded` if its owner,
-        or all owners together, have too much unfinished work, and `Conflict` (``batch_over``) if its batch has ended.
+        or all owners together, have too much unfinished work, `Conflict` (``batch_over``) if its batch has ended, and
+        `RateLimited` if its charge exceeds a limit. A job that exists already is not charged again.
         """
         written = self._scripts.run(
             "create",
@@ -129,7 +132,12 @@ class Ledger:
             objects=" ".join(job.document.objects()) or None,
             owner_bound=self._bounds[0],
             bound=self._bounds[1],
+            charge=job.charge.packed() if job.charge else None,
+            hears=bool(job.document.recordings()),
+            characters=job.document.characters,
         )
+        if isinstance(written, list):
+            raise limit_exceeded(written)
         if written == _BATCH_OVER:
             raise Conflict("The batch has been canceled or deleted.", code="batch_over")
         if written < 0:
@@ -139,6 +147,18 @@ class Ledger:
         if release:
             self._release_after([job.plan.steps[0].station])
         return bool(written)
+
+    def charge_audio(self, ref: ItemRef, seconds: float) -> None:
+        """Charge the recordings of a job, of ``seconds`` together, as far as they were not charged when it was created.
+        Safe to repeat.
+
+        Raises `RateLimited` (``audio_seconds_limit``), not to be retried by itself: the job fails with it.
+        """
+        answer = self._scripts.run("charge_audio", job=ref.job, gen=ref.generation, audio=milliseconds(seconds))
+        if isinstance(answer, list):
+            error = limit_exceeded(answer)
+            error.retryable = False
+            raise error
 
     def get(self, job: str) -> Job | None:
         """The job's record, or None."""
@@ -291,19 +311,26 @@ class Ledger:
         for first in range(0, len(calls), JOBS):
             plans += self._scripts.run_many(name, calls[first : first + JOBS])
         reach({"cancel": "canceled", "delete_now": "forgotten", "retry": "retried"}[name])
-        texts = {plan.decode() for plan in plans if plan}
+        texts = {plan.decode() for plan in plans if isinstance(plan, bytes)}
         self._release_after({step.station for text in texts for step in Plan.parse(text).steps})
+        if refused := next((plan for plan in plans if isinstance(plan, list)), None):
+            raise limit_exceeded(refused)
         return [bool(plan) for plan in plans]
 
-    def retry(self, job: str, load: int = 1) -> bool:
-        """Start a new generation of a failed or canceled job; False if its state does not allow it."""
-        return self.retry_many({job: load})[0]
+    def retry(self, job: str, load: int = 1, charge: Charge | None = None) -> bool:
+        """Start a new generation of a failed or canceled job; False if its state does not allow it.
 
-    def retry_many(self, loads: Mapping[str, int]) -> list[bool]:
-        """Retry jobs, each by itself, in few round trips; ``loads``: utterances that each may come to."""
-        now = time.time()
-        calls = [{"job": job, "now": now, "load": load} for job, load in loads.items()]
-        return self._changed("retry", calls)
+        From then on it counts for the key of ``charge``. Raises `RateLimited` beyond the limit of open jobs.
+        """
+        return self.retry_many({job: load}, charge)[0]
+
+    def retry_many(self, loads: Mapping[str, int], charge: Charge | None = None) -> list[bool]:
+        """Retry jobs, each by itself, in few round trips; ``loads``: utterances that each may come to.
+
+        Raises `RateLimited` beyond the limit of open jobs; those within it are retried all the same.
+        """
+        more = {"now": time.time(), "charge": charge.packed() if charge else None}
+        return self._changed("retry", [{"job": job, "load": load, **more} for job, load in loads.items()])
 
     def render_again(self, ref: ItemRef, indices: Sequence[int]) -> bool:
         """Send utterances whose artifacts are missing back to their first step; False if the job no longer wants them.

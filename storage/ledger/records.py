@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import ChorusError
 from core.names import JobState, Priority, StepState
 from core.work import ItemRef, Plan, UtteranceWork
+from storage.access.charge import Charge
 from storage.ledger.documents import JobDocument
 from storage.ledger.outputs import StepOutputs
 
@@ -44,6 +45,7 @@ class NewJob:
     hook: Hook | None = None  #: None: every endpoint of its owner's that asks for it
     batch: ItemRef | None = None  #: the batch whose job it is, and the generation that makes it
     items: int | None = None  #: of a batch
+    charge: Charge | None = None  #: None: what no key or owner is charged for, and the jobs of a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,5 +168,12 @@ class Outcome:
             flat,
             None if self.plan is None else str(self.plan),
             self.again_in,
-            *(self.laid or ()),
+            *(self.laid or (None, None)),
+            self._generated,
         ]
+
+    @property
+    def _generated(self) -> int:
+        """Milliseconds of audio in the result."""
+        audio = (self.result or {}).get("audio")
+        return round(1000 * audio.get("duration", 0.0)) if isinstance(audio, Mapping) else 0

@@ -265,6 +265,7 @@ class LedgerMachine(RuleBasedStateMachine):
             else:
                 self._ended_is_over(now, name, counts)
         self._load_is_the_sum_of_what_is_unfinished(now)
+        self._open_jobs_are_those_that_have_not_ended(now)
         for station in STATIONS:
             assert set(now.out(station)) <= set(self.seen)
             assert all(self._station(ref) == station for ref in now.out(station))
@@ -280,6 +281,13 @@ class LedgerMachine(RuleBasedStateMachine):
             expected["*"] += load
         found = {owner: int(load) for owner, load in now.hash("ch:load").items()}
         assert {k: v for k, v in found.items() if v} == {k: v for k, v in expected.items() if v}
+
+    def _open_jobs_are_those_that_have_not_ended(self, now: Snapshot) -> None:
+        expected: Counter[str] = Counter()
+        for record in map(now.record, self.sizes):
+            if record["state"] in RUNNING:
+                expected.update([f"{record['owner']}|*", f"{record['owner']}|{record.get('key', '-')}"])
+        assert {field: int(count) for field, count in now.hash("ch:open").items()} == expected
 
     def _shares_and_rings_are_right(self, now: Snapshot, station: str) -> None:
         rings: Counter[str] = Counter()
@@ -387,6 +395,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "generation",
             "metrics",
             "pastn",
+            "usage",
         }
 
     # -- around it

@@ -7,7 +7,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +58,35 @@ def fetch_recordings(connections: Connections, ref: ItemRef, work: Work) -> Step
     long and others are being decoded.
     """
     document, outputs = work.document, StepOutputs()
+    bill = _Bill(connections, ref)
     heard = _rates(connections, work)
     converting = work.plan.first_stage is not None and document.recording is not None
     listened = document.reference or (None if converting else document.recording)
     if listened is not None:
         name = "reference" if document.reference else "recording"
-        digest, objects, brought = _decoded(connections, ref, work, name, listened, heard or {16_000})
+        digest, objects, brought = _decoded(connections, bill, work, name, listened, heard or {16_000})
         low, high = (objects.get(rate) for rate in SAMPLES)
         outputs = StepOutputs(samples=low, samples_22k=high, sha256=digest, recordings=brought)
     if converting and document.recording is not None:
         rate = connections.catalog.get(work.plan.stages[0].station).sample_rate or 0
-        digest, objects, brought = _decoded(connections, ref, work, "recording", document.recording, {rate})
+        digest, objects, brought = _decoded(connections, bill, work, "recording", document.recording, {rate})
         both = [*(outputs.recordings or ()), *brought]
         outputs = replace(outputs, source=objects[rate], source_sha256=digest, recordings=both)
     return outputs
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Charges a job for its recordings when they are here; most were charged when it was created."""
+
+    connections: Connections
+    ref: ItemRef
+    seconds: float = 0.0
+
+    def add(self, recordings: Sequence[RecordingDocument]) -> None:
+        """Raises `RateLimited` (``audio_seconds_limit``)."""
+        self.seconds += sum(part.seconds for part in recordings)
+        retry_until_available(lambda: self.connections.ledger.charge_audio(self.ref, self.seconds))
 
 
 def _rates(connections: Connections, work: Work) -> set[int]:
@@ -100,19 +115,20 @@ def _fetched(
 
 
 def _decoded(
-    connections: Connections, ref: ItemRef, work: Work, name: str, given: RecordingDocument, rates: Collection[int]
+    connections: Connections, bill: _Bill, work: Work, name: str, given: RecordingDocument, rates: Collection[int]
 ) -> tuple[str, dict[int, str], list[str]]:
     """A recording, or several concatenated, as one FLAC object for each rate: its sha256, the objects by rate, and the
     objects that they were decoded from, which are outputs too, so that the ledger tracks how long they are needed."""
     folder = folder_of(work)
     with tempfile.TemporaryDirectory(prefix="chorus-") as place:
         parts = [_fetched(connections, folder, name, part, Path(place)) for part in given.parts or (given,)]
+        bill.add(parts)
         digests = [part.sha256 or "" for part in parts]
         digest = digests[0] if len(parts) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
         objects = {rate: decoded_name(folder, digest, rate) for rate in sorted(rates)}
         for rate, target in objects.items():
             if retry_until_available(lambda target=target: connections.objects.head(target)) is None:  # type: ignore[misc]
-                _decode(connections, ref, work, name, parts, rate, target, Path(place))
+                _decode(connections, bill.ref, work, name, parts, rate, target, Path(place))
     return digest, objects, [part.object or "" for part in parts]
 
 

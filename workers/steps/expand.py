@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from core.failpoints import reach
 from core.names import Role
 from core.validation import from_validation, parse_json
 from core.work import CPU, ItemRef
+from pipelines.batch_items import merge_defaults
 from pipelines.connections import Connections
 from pipelines.submission import Submitter
 from schemas.requests import BatchItem, JobRequest
@@ -35,9 +36,6 @@ log = logging.getLogger(__name__)
 
 #: Jobs written down between two calls of dispatch.
 PORTION = 50
-
-#: Fields of a job that are merged with the batch's defaults key by key.
-_MERGED = ("options", "output", "metadata", "models")
 
 
 @dataclass(slots=True)
@@ -129,16 +127,6 @@ def _job(connections: Connections, ref: ItemRef, document: JobDocument, index: i
     job_id, owner = job_of(ref.job, index), document.owner
     job = retry_until_available(lambda: Submitter(connections).prepare(body, owner, None, job_id, items.ceiling, ref))
     return replace(job, document=replace(job.document, custom_id=item.custom_id))
-
-
-def merge_defaults(defaults: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
-    """An item's job merged over the batch's defaults; the default priority is ``bulk``."""
-    merged = {"priority": "bulk", **defaults, **job}
-    for name in _MERGED:
-        below, above = defaults.get(name), job.get(name)
-        if isinstance(below, dict) and isinstance(above, dict):
-            merged[name] = {**below, **above}
-    return merged
 
 
 def _create(connections: Connections, jobs: Iterator[NewJob]) -> None:

@@ -1,7 +1,8 @@
 -- Records how items ended and enqueues their successors, atomically.
 -- Safe to repeat: an item that is already recorded changes nothing.
 -- A: now, items = {{job, gen, step, index, station, kind, document, outputs, plan, delay, from, laid}, ...}
---    from, laid: a step that lays down utterances has done so from `from` to `laid`
+--    from, laid: a step that lays down utterances has done so from `from` to `laid`; it[13]: milliseconds of audio in
+--    the result of the last step
 --    kind: 'more' (a portion of the text is prepared, and the item waits again for the next) | 'done' (document: result of a last step, or nil; outputs: the step's outputs, a flat list; plan: a new one
 --    for the following steps, or nil) | 'failed' (document: error) | 'again' (document: error; it[10]: seconds to wait;
 --    it fails after A.tries retries) | 'later' (not to run yet, as a suspect; it[10]: seconds to wait; its marks
@@ -94,6 +95,7 @@ for n, it in ipairs(A.items) do
       lay_down(j, step, it[12] or call('STRLEN', K('at', job)), kind == 'more', A.now)
     else
       step_time(j, step, 'done', A.now)
+      j.generated = it[13]
       begin(j, step + 1, A.now, document)
     end
   elseif wanted then

@@ -1,11 +1,13 @@
 -- Creates a job and enqueues its first step. Returns 0 if the job already exists, -1 if its owner and -2 if all owners
--- together have too much unfinished work, -3 if its batch has been canceled or deleted.
+-- together have too much unfinished work, -3 if its batch has been canceled or deleted; or the limit that is exceeded:
+-- see `refusal_of`. It is charged in the same call that creates it.
 -- An owner without unfinished work is never rejected because of the owner's limit.
 -- A: job, owner, prio, plan, doc, text, now, deadline (seconds), keep, silence, load, owner_bound, bound,
 --    listed (whether it appears in its owner's list), hook (endpoint, or a name for a URL of its own and event types),
 --    hook_url (that URL),
 --    batch and batch_gen (the batch of the job), items (of a new batch),
---    objects (names of objects that it needs, separated by spaces)
+--    objects (names of objects that it needs, separated by spaces),
+--    charge, hears, characters (see `charge_new`)
 local key = K('job', A.job)
 if call('EXISTS', key) == 1 then return 0 end
 if A.batch and not fence(A.batch, A.batch_gen) then return -3 end
@@ -21,6 +23,14 @@ if not A.batch then
       if loads[i] ~= '*' then counted = counted + math.min(tonumber(loads[i + 1]), A.owner_bound) end
     end
     if counted > 0 and counted + A.load > A.bound then return -2 end
+  end
+end
+if A.charge then
+  local c = A.charge
+  local wanted = { open_jobs = A.items or (is_job(A.job) and 1 or 0), characters = c.characters, audio_in = c.audio }
+  for _, what in ipairs({ 'open_jobs', 'characters', 'audio_in' }) do
+    local refused = refusal_of(A.owner, c.key, c.limits, what, wanted[what])
+    if refused then return refused end
   end
 end
 local gen = new_generation()
@@ -48,6 +58,7 @@ if A.objects then
   call('HSET', key, 'objects', A.objects)
   for _, name in ipairs(objects_of(j)) do use(j, name, 1) end
 end
+charge_new(j)
 set_load(j, A.load)
 set_state(j, 'queued', A.now)
 begin(j, 0, A.now)

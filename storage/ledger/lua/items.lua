@@ -31,11 +31,12 @@ local function fence(job, gen)
     if known.over or known.gen ~= whole(gen) then return nil end
     return known
   end
-  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch', 'opening')
+  local v = call('HMGET', K('job', job), 'state', 'gen', 'owner', 'prio', 'plan', 'step', 'keep', 'batch', 'opening',
+                 'key')
   if not v[1] or (v[1] ~= 'queued' and v[1] ~= 'running') then return nil end
   if v[2] ~= whole(gen) then return nil end
   fenced[job] = { id = job, state = v[1], gen = v[2], owner = v[3], prio = v[4], plan = plan_of(v[5]),
-                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8], opening = tonumber(v[9] or nil) }
+                  plan_text = v[5], step = tonumber(v[6]), keep = tonumber(v[7]), batch = v[8], opening = tonumber(v[9] or nil), key = v[10] or nil }
   return fenced[job]
 end
 

@@ -106,6 +106,7 @@ local function finish(j, state, document, now)
     if name then call('ZADD', K('artifacts', j.owner), 'GT', expires, name) end
   end
   set_load(j, 0)
+  count_end(j, state)
   call('UNLINK', K('outputs', j.id), K('tries', j.id), K('started', j.id))
   call('SET', K('end', j.id), document)
   if state == 'succeeded' then call('DEL', K('text', j.id)) end

@@ -1,10 +1,13 @@
--- Names of keys. Prepended to every script, as are items.lua, deliveries.lua, jobs.lua and uploads.lua, in this order.
+-- Names of keys. Prepended to every script, as are items.lua, deliveries.lua, usage.lua, jobs.lua and uploads.lua, in
+-- this order.
 --
 -- A batch (ba_...), the enrolment of a voice (vo_...) and the preview of a text (pv_...) are jobs too: the same records,
 -- the same stations.
 --
 -- ch:job:{job}                   hash: owner, state, gen, prio, plan, step, total, done, failed, s{k}, log ...
 --                                laid: utterances laid down; opening: the step that goes on laying them down
+--                                key: id of the API key that it counts for; open: open jobs that it counts for;
+--                                audio: milliseconds of its recordings that are charged; limits: on those
 -- ch:doc:{job}                   string: the job's document (JSON), never changed
 -- ch:text:{job}                  string: the job's text, gone once the job has succeeded
 -- ch:utt:{job}                   hash: utterance index -> its work (MessagePack, opaque here)
@@ -24,7 +27,8 @@
 -- ch:everyone                    set: owners that ever had a job
 -- ch:jobs:{owner}                zset: job -> created
 -- ch:batches:{owner}             zset: batch -> created
--- ch:batch:{batch}               hash: items, jobs made of them, how many are in each state; open, completed, stopped
+-- ch:batch:{batch}               hash: items, jobs made of them, how many are in each state; open, completed, stopped;
+--                                charged: characters that it was charged, `by` a key on `day`; characters: those of its jobs
 -- ch:webhook:{endpoint}          hash: owner, url, events, secrets, enabled ... (its id is we_...)
 -- ch:hooks:{owner}               hash: enabled endpoint -> its event types, each followed by a space
 -- ch:delivery:{delivery}         hash: one event on its way to one destination: an endpoint, or {owner}/own_{receiver}
@@ -52,6 +56,10 @@
 --                                .by: the process of the last one, .at: when it started
 -- ch:delayed                     zset: item to be retried -> when
 -- ch:load                        hash: owner, and '*' for all -> unfinished utterances
+-- ch:open                        hash: '{owner}|{key}', and '{owner}|*' for all keys of an owner -> open jobs
+-- ch:usage:{owner}:{day}         hash: '{key}|{what}', and '*|{what}' for all keys of an owner -> amount; key '-': none;
+--                                what: requests, jobs, characters, audio_in, audio_out (milliseconds), succeeded, failed;
+--                                day: since 1970-01-01, in UTC; kept for 400 days
 -- ch:metrics                     hash: counter and its label values, separated by '|' -> count: see storage/metrics.py
 -- ch:generation                  string: the last generation that was started, of any job
 
