@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from flask import Flask, g
+from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
@@ -28,7 +29,7 @@ from schemas.requests import JobRequest
 from storage.access.caller import Caller
 from storage.access.charge import Charge
 from storage.access.keys import create_key
-from storage.access.limits import UNLIMITED, Limits
+from storage.access.limits import UNLIMITED, Limits, set_limits
 from storage.access.usage import Usage, total
 from storage.ledger.batches import PLAN, Batches, job_of
 from storage.ledger.documents import ItemsDocument, JobDocument
@@ -250,20 +251,18 @@ def test_a_batch_retries_as_many_jobs_as_may_be_open(valkey: str) -> None:
 
 
 class Clients:
-    """An app whose callers have ``limits``."""
+    """An app, and a client of the owner ``ann``, who has ``limits``."""
 
     def __init__(self, valkey: str, seaweedfs: S3, **settings: Any) -> None:
-        self.limits = UNLIMITED
-        secret = create_key(connect(valkey), "ann")
+        self._redis = connect(valkey)
         self.settings = settings_for(valkey, seaweedfs, **settings)
+        secret = create_key(self._redis, "ann")
         self.app: Flask = create_app(self.settings)
-        self.app.before_request(self._limit)
         self.client: FlaskClient = self.app.test_client()
         self.client.environ_base["HTTP_X_API_KEY"] = secret
 
-    def _limit(self) -> None:
-        if "caller" in g:
-            g.caller = replace(g.caller, owner_limits=self.limits)
+    def limit(self, **limits: int) -> None:
+        set_limits(self._redis, "ann", limits)
 
 
 @pytest.fixture
@@ -291,14 +290,14 @@ def recording(seconds: float) -> bytes:
 
 
 def test_refusals_say_which_limit_and_when_it_ends(clients: Clients) -> None:
-    clients.limits = Limits(open_jobs=1, characters_per_day=30)
+    clients.limit(open_jobs=1, characters_per_day=30)
     client = clients.client
     assert client.post("/v1/jobs", json=job(text="Twelve of it")).status_code == 202
     answer = client.post("/v1/jobs", json=job())
     problem = refused(answer, "open_jobs_limit")
     assert problem["retryable"] and answer.headers["Retry-After"] == "5"
     assert problem["detail"].startswith("The limit of this owner is 1 open jobs: 1 are used, and this needs 1 more.")
-    clients.limits = Limits(characters_per_day=30)
+    clients.limit(characters_per_day=30)
     answer = client.post("/v1/jobs", json=job(text="This has 19 letters"))
     problem = refused(answer, "characters_limit")
     assert "00:00 UTC" in problem["detail"] and 0 < int(answer.headers["Retry-After"]) <= 86_400
@@ -316,7 +315,7 @@ def test_markup_is_not_counted(clients: Clients, valkey: str) -> None:
 
 
 def test_repeated_requests_are_counted_once(clients: Clients, valkey: str) -> None:
-    clients.limits = Limits(open_jobs=2, characters_per_day=40)
+    clients.limit(open_jobs=2, characters_per_day=40)
     for _ in range(3):
         assert clients.client.put("/v1/jobs/mine", json=job(text="Hello there.")).status_code in (200, 202)
         answer = clients.client.post("/v1/jobs", json=job(text="Hello again."), headers={"Idempotency-Key": "one"})
@@ -340,7 +339,7 @@ def test_a_request_that_dies_before_its_job_is_created_is_not_charged(clients: C
 
 
 def test_a_batch_is_charged_for_its_texts_and_settled_when_it_opens(clients: Clients, line: CpuLine) -> None:
-    clients.limits = Limits(open_jobs=3, characters_per_day=60)
+    clients.limit(open_jobs=3, characters_per_day=60)
     client, url = clients.client, clients.settings.redis_url
     items: list[dict[str, Any]] = [
         {"custom_id": "a", "job": {"text": "One two three."}},
@@ -348,7 +347,7 @@ def test_a_batch_is_charged_for_its_texts_and_settled_when_it_opens(clients: Cli
         {"custom_id": "c", "job": {"text": '<speak>One <break time="1s"/></speak>', "markup": "ssml"}},
     ]
     refused(client.post("/v1/batches", json={"defaults": {"pipeline": "piper"}, "items": items}), "characters_limit")
-    clients.limits = Limits(open_jobs=3, characters_per_day=68)
+    clients.limit(open_jobs=3, characters_per_day=68)
     answer = client.post("/v1/batches", json={"defaults": {"pipeline": "piper"}, "items": items})
     assert answer.status_code == 202, answer.data
     assert used(url).characters == 14 + 17 + 37
@@ -368,17 +367,17 @@ def test_a_batch_larger_than_a_limit_is_refused_as_a_whole(clients: Clients, val
     body = {"defaults": {"pipeline": "piper"}, "items": items}
     objects = clients.app.extensions["chorus"].objects
     before = set(objects.names("ann/batches/"))
-    clients.limits = Limits(open_jobs=10)
+    clients.limit(open_jobs=10)
     problem = refused(clients.client.post("/v1/batches", json=body), "open_jobs_limit")
     assert not problem["retryable"] and "larger than the whole limit" in problem["detail"]
-    clients.limits = Limits(characters_per_day=65)
+    clients.limit(characters_per_day=65)
     refused(clients.client.post("/v1/batches", json=body), "characters_limit")
     assert not connect(valkey).keys("ch:job:*") and not connect(valkey).keys("ch:usage:*")
     assert set(objects.names("ann/batches/")) == before
 
 
 def test_recordings_are_charged_by_their_length(clients: Clients, valkey: str) -> None:
-    clients.limits = Limits(audio_seconds_per_day=5)
+    clients.limit(audio_seconds_per_day=5)
     client = clients.client
 
     def send(seconds: float) -> Any:
@@ -392,7 +391,7 @@ def test_recordings_are_charged_by_their_length(clients: Clients, valkey: str) -
 
 
 def test_a_voice_is_charged_once_and_leaves_nothing_if_it_is_refused(clients: Clients, valkey: str) -> None:
-    clients.limits = Limits(audio_seconds_per_day=7)
+    clients.limit(audio_seconds_per_day=7)
     client, objects = clients.client, clients.app.extensions["chorus"].objects
     before = {name.split("/")[2] for name in objects.names("ann/voices/")}
 
@@ -440,7 +439,7 @@ def test_a_recording_behind_a_url_is_charged_when_it_is_fetched(valkey: str, sea
     port = address.rpartition(":")[2].partition("/")[0]
     clients = Clients(valkey, seaweedfs, egress_allow=f"127.0.0.1:{port}", egress_ports=port)
     line = CpuLine(clients.settings)
-    clients.limits = Limits(audio_seconds_per_day=5)
+    clients.limit(audio_seconds_per_day=5)
     body = {"pipeline": "vad", "recording": {"url": address}}
     first = clients.client.post("/v1/jobs", json=body).get_json()["id"]
     second = clients.client.post("/v1/jobs", json=body).get_json()["id"]
@@ -452,7 +451,7 @@ def test_a_recording_behind_a_url_is_charged_when_it_is_fetched(valkey: str, sea
     assert failed.error and failed.error["code"] == "audio_seconds_limit" and not failed.error["retryable"]
     assert failed.error["step"] == "prepare"
     # What was refused is charged with a retry, under the limits of the key that retries; what was charged is not again.
-    clients.limits = Limits(audio_seconds_per_day=6)
+    clients.limit(audio_seconds_per_day=6)
     assert clients.client.post(f"/v1/jobs/{failed.id}/retry").status_code == 202
     line.run()
     assert used(valkey).audio_seconds_in == 6.0
@@ -464,9 +463,7 @@ def test_a_recording_behind_a_url_is_charged_when_it_is_fetched(valkey: str, sea
 
 
 def test_recordings_in_a_batch_are_charged_as_they_are_prepared(clients: Clients, line: CpuLine) -> None:
-    import base64
-
-    clients.limits = Limits(audio_seconds_per_day=4)
+    clients.limit(audio_seconds_per_day=4)
     data = base64.b64encode(recording(3.0)).decode()
     items = [{"custom_id": str(n), "job": {"recording": {"base64": data}}} for n in range(2)]
     answer = clients.client.post("/v1/batches", json={"defaults": {"pipeline": "vad"}, "items": items})
