@@ -71,8 +71,9 @@ def _add_routes(app: Flask) -> None:
         voices,
         webhooks,
     )
+    from api.transcription import routes as transcription
 
-    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads)
+    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads, transcription)
     for module in (*speaking, webhooks, keys, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -24,7 +24,7 @@ class Option:
 
     default: float | int | bool | str
     minimum: float | None = None
-    maximum: float | None = None
+    maximum: float | None = None  #: of a string: its length in characters
     choices: tuple[str, ...] = ()
     description: str = ""
 

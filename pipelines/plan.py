@@ -208,12 +208,16 @@ def _speaking(models: Sequence[ModelSpec], language: str | None) -> list[ModelSp
 
 
 def _hearing(models: Sequence[ModelSpec], language: str) -> list[ModelSpec]:
-    """The models that understand a language: those with its primary subtag, and those without languages."""
-    asked = language.lower().replace("_", "-").split("-")[0]
-    fitting = [m for m in models if not m.languages or asked in {own.lower().split("-")[0] for own in m.languages}]
+    fitting = [model for model in models if understands(model, language)]
     if not fitting:
         raise _unknown_language(f"No model understands {language!r}", (own for m in models for own in m.languages))
     return fitting
+
+
+def understands(model: ModelSpec, language: str) -> bool:
+    """Whether a model that listens understands a language: it has its primary subtag, or names no languages."""
+    asked = language.lower().replace("_", "-").split("-")[0]
+    return not model.languages or asked in {own.lower().split("-")[0] for own in model.languages}
 
 
 def _voice(
@@ -290,6 +294,8 @@ def wrong_option(option: Option, value: Any) -> str | None:
     if option.choices and value not in option.choices:
         return f"It must be one of {', '.join(option.choices)}."
     low, high = option.minimum, option.maximum
+    if isinstance(value, str) and high is not None and len(value) > high:
+        return f"It may have at most {high:g} characters."
     if number and ((low is not None and value < low) or (high is not None and value > high)):
         return f"It must lie between {low:g} and {high:g}."
     return None

@@ -19,6 +19,7 @@ class OptionView(Shape):
     default: bool | int | float | str
     minimum: NotRequired[float]
     maximum: NotRequired[float]
+    max_length: NotRequired[Annotated[int, Field(description="Characters of a string")]]
     choices: NotRequired[list[str]]
     description: str
 

@@ -333,7 +333,8 @@ def _option(option: Option) -> Schema:
     schema: Schema = {"type": kinds[type(option.default)], "default": option.default}
     if option.choices:
         schema["enum"] = list(option.choices)
-    bounds = {"minimum": option.minimum, "maximum": option.maximum}
+    most = "maxLength" if isinstance(option.default, str) else "maximum"
+    bounds = {"minimum": option.minimum, most: option.maximum}
     return {**schema, **{key: n for key, n in bounds.items() if n is not None}, "description": option.description}
 
 

@@ -48,7 +48,7 @@ TAGS = {
         ("jobs", "job_list", "job_streams"),
     ),
     "Texts": ("What would be spoken of a text.", ("text",)),
-    "Recordings": ("Process a recording in one call.", ("sync",)),
+    "Recordings": ("Process a recording in one call.", ("sync", "transcription")),
     "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),
     "Voices": ("Model voices, and stored voices made from recordings.", ("voices",)),
     "Lexicons": ("How words are spoken: as other words, or as IPA.", ("lexicons",)),
@@ -238,6 +238,8 @@ def _words(view: Any) -> tuple[str, str]:
 def _content(said: Operation, examples: Mapping[str, Mapping[str, Any]]) -> Document:
     if said.component is None:
         return {"application/octet-stream": {}}
+    if said.component.endswith("Form"):
+        return {"multipart/form-data": {"schema": ref(said.component)}}
     content: Document = {"application/json": {"schema": ref(said.component)}}
     if said.component in examples:
         named = {name: {"value": value} for name, value in examples[said.component].items()}
@@ -251,10 +253,11 @@ def _response(spec: ResponseSpec, targets: Mapping[str, list[str]]) -> Document:
     text = _words(spec.shapes[0])[0] + "." if spec.shapes else "It is gone."
     found: Document = {"description": spec.text or text}
     refs = [ref(shape.__name__) for shape in spec.shapes]
+    content = {kind: {"schema": dict(schema)} if schema else {} for kind, schema in (spec.media or {}).items()}
     if refs:
-        found["content"] = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}
-    elif spec.media:
-        found["content"] = {kind: {"schema": dict(schema)} if schema else {} for kind, schema in spec.media.items()}
+        content = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}, **content}
+    if content:
+        found["content"] = content
     if spec.headers:
         found["headers"] = {name: HEADERS[name] for name in spec.headers}
     for part in dict.fromkeys(_LINKED[shape] for shape in spec.shapes if shape in _LINKED):

@@ -29,7 +29,7 @@ PUBLIC = frozenset(("/", "/docs", "/docs/<name>", "/openapi.json", "/healthz", "
 
 @dataclass(frozen=True, slots=True)
 class ResponseSpec:
-    """One response: JSON of a shape of `schemas.responses` (of one among several), or ``media`` types with schemas.
+    """One response: JSON of a shape of `schemas.responses` (of one among several), and ``media`` types with schemas.
 
     ``text`` unset: the first sentence of the shape's docstring."""
 
@@ -51,7 +51,8 @@ class Operation:
     id: str
     by_status: Mapping[int, Any]  #: a `ResponseSpec`, or the shape of its JSON alone, or None for no content
     _: KW_ONLY
-    body: type[BaseModel] | str | None = None  #: model of a JSON body, or a component of `api.openapi.bodies`
+    #: model of a JSON body, or a component of `api.openapi.bodies`; of a multipart one if its name ends in ``Form``
+    body: type[BaseModel] | str | None = None
     form: bool = False  #: it takes the same as multipart/form-data
     file: bool = False  #: the body is a file's bytes
     optional: bool = False  #: it may have no body

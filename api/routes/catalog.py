@@ -143,7 +143,9 @@ def option_view(option: Option) -> catalog_responses.OptionView:
     )
     if option.minimum is not None:
         view["minimum"] = option.minimum
-    if option.maximum is not None:
+    if option.maximum is not None and isinstance(option.default, str):
+        view["max_length"] = int(option.maximum)
+    elif option.maximum is not None:
         view["maximum"] = option.maximum
     if option.choices:
         view["choices"] = list(option.choices)

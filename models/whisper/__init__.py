@@ -18,6 +18,9 @@ from __future__ import annotations
 from core.names import Role, Runtime
 from models.base import Family, Option
 
+#: Characters of a prompt, and of hot words: more than Whisper reads, which is 223 tokens.
+MAX_PROMPT = 4000
+
 FAMILY = Family(
     type="whisper",
     role=Role.TRANSCRIBE,
@@ -27,8 +30,14 @@ FAMILY = Family(
     options={
         "words": Option(default=False, description="Say when each word is said"),
         "decoding": Option(default=False, description="Give tokens, probabilities and compression of each segment"),
-        "prompt": Option(default="", description="Text as if said before: names, spelling, style; its end is used"),
-        "hotwords": Option(default="", description="Words that may be said; their beginning is used"),
+        "prompt": Option(
+            default="",
+            maximum=MAX_PROMPT,
+            description="Text as if said before: names, spelling, style; its end is used",
+        ),
+        "hotwords": Option(
+            default="", maximum=MAX_PROMPT, description="Words that may be said; their beginning is used"
+        ),
     },
     code_version=2,
 )

@@ -34,9 +34,6 @@ _REPETITIVE = 2.4
 #: Ways to decode a stretch, until one does not repeat itself.
 _WAYS: tuple[dict[str, Any], ...] = ({}, {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3})
 
-#: Characters of a prompt and of hot words that can matter: Whisper reads 223 tokens of them.
-_PROMPT = 4000
-
 #: BCP 47 for a recording without speech: undetermined.
 _UNDETERMINED = "und"
 
@@ -155,9 +152,9 @@ def stretches(speech: Iterable[Segment]) -> list[tuple[float, float]]:
 def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
     """faster-whisper's arguments for an item's options."""
     asked: dict[str, Any] = {}
-    if prompt := str(options.get("prompt", "")).strip()[-_PROMPT:]:
+    if prompt := options.get("prompt", "").strip():
         asked["initial_prompt"] = prompt
-    if hotwords := str(options.get("hotwords", "")).strip()[:_PROMPT]:
+    if hotwords := options.get("hotwords", "").strip():
         asked["hotwords"] = hotwords
     return asked
 

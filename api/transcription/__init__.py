@@ -1,0 +1,1 @@
+"""Transcripts in one request, as OpenAI's clients ask for them."""
