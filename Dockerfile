@@ -15,10 +15,11 @@ FROM source AS build-base
 # What front ends read text with; all of MeloTTS's languages are `openvoice,melo` (700 MB, most of it for Japanese).
 ARG EXTRAS=openvoice,melo-en,melo-zh
 RUN python -m venv /opt/chorus
-RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install ".[$EXTRAS]"
+# The pinned versions, which 'make lint' audits.
+RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install --constraint constraints.txt ".[$EXTRAS]"
 
 FROM build-base AS build-models
-RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install '.[models]'
+RUN --mount=type=cache,target=/root/.cache/pip /opt/chorus/bin/pip install --constraint constraints.txt '.[models]'
 
 FROM python:3.11-slim-bookworm AS runtime
 ENV PATH=/opt/chorus/bin:$PATH \

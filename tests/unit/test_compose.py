@@ -1,4 +1,5 @@
-"""The GPU worker of docker-compose.yml. Docker itself does not run here; make lint has compose check the file."""
+"""The GPU worker and the privileges of docker-compose.yml. Docker itself does not run here; make lint has compose and
+hadolint check the files."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from models.catalog import load_catalog
 from models.shared.devices import runtime_on
 from tests.shared_data import ROOT
 
-SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
 GPU = SERVICES["worker-gpu"]
 
 
@@ -52,3 +54,40 @@ def test_no_model_is_left_to_the_cpu_if_it_is_served_on_the_gpu() -> None:
         (variable,) = re.findall(r"\$\{(\w+):-1\}", SERVICES[service]["deploy"]["replicas"])
         assert f"\n# {variable}=0\n" in example
         assert models_of(service) <= gpu, "no model is without a worker then"
+
+
+def test_containers_have_no_privileges_that_they_do_not_need() -> None:
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(service), name
+        assert not [v for v in service.get("volumes", []) if not re.fullmatch(r"[a-z]+:/[a-z]+", v)], "no host paths"
+        if "build" in service:
+            assert service["read_only"] is True and "cap_add" not in service, name
+            assert not {"user", "entrypoint"} & set(service), "the image's user, which is not root"
+
+
+def test_only_the_api_can_be_reached_and_only_from_this_machine() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert {name: [default(port) for port in ports] for name, ports in published.items()} == {
+        "api": ["127.0.0.1:8080:8080"]
+    }
+    alone = {name for name, service in SERVICES.items() if service["networks"] == ["backend"]}
+    assert alone == {"valkey", "seaweedfs", "reaper"}
+    assert COMPOSE["networks"]["backend"] == {"internal": True}
+
+
+def test_images_run_as_a_user_and_hold_no_secrets() -> None:
+    image = (ROOT / "Dockerfile").read_text()
+    stages = re.split(r"^FROM ", image, flags=re.M)[1:]
+    runtime = next(stage for stage in stages if " AS runtime" in stage.splitlines()[0])
+    assert re.findall(r"^USER (\S+)", image, flags=re.M) == ["10001:10001"] and "USER 10001:10001" in runtime
+    for stage in stages[stages.index(runtime) + 1 :]:
+        assert stage.startswith("runtime AS ")
+        assert re.findall(r"^COPY (.*)", stage, flags=re.M) == [
+            f"--from=build-{'models' if 'worker-models' in stage.splitlines()[0] else 'base'} /opt/chorus /opt/chorus"
+        ]
+    assert not re.search(r"(KEY|SECRET|PASSWORD|TOKEN)=|^ADD |curl|wget", image, flags=re.M)
+    assert image.count("/pip install") == image.count("--constraint constraints.txt") == 2
+    copied = (ROOT / ".dockerignore").read_text().splitlines()
+    assert copied[1] == "*" and not [line for line in copied if ".env" in line or ".chorus" in line]
