@@ -48,5 +48,6 @@ PREVIEW = IdKind("pv_")
 #: An event's id: of its job, the job's generation, and its number in that.
 EVENT_ID = rf"{JOB.pattern}:[0-9]{{1,16}}:[0-9]{{1,9}}"
 
-#: A job's id that a client chose: at most 128 characters of those that a path takes as they are.
-OWN_ID = r"[A-Za-z0-9._~-]{1,128}"
+#: A job's id that a client chose: at most 128 characters of those that a path takes as they are, and not "." or "..",
+#: which clients and proxies resolve (RFC 3986, section 5.2.4).
+OWN_ID = r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}"

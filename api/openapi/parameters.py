@@ -29,14 +29,11 @@ def _text(pattern: str) -> Schema:
     return {"type": "string", "pattern": f"^{pattern}$"}
 
 
-#: Allowed path segments: all except those that browsers and proxies treat as folders.
-_PART = rf"(?!\.{{1,2}}$){ids.OWN_ID}"
-
 #: Parts of paths, by their names in the routes.
 PATHS: dict[str, Schema] = {
     parameter["name"]: parameter
     for parameter in (
-        _path("job_id", "A job's id, assigned by Chorus or chosen by the client", _text(_PART)),
+        _path("job_id", "A job's id, assigned by Chorus or chosen by the client", _text(ids.OWN_ID)),
         _path("batch_id", "A batch's id", _text(ids.BATCH.pattern)),
         _path(
             "voice_id", "A stored voice's id, or the name of a model voice", _text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
@@ -51,7 +48,7 @@ PATHS: dict[str, Schema] = {
     )
 }
 
-OWN_ID = _path("job_id", "An id chosen by the client", _text(f"(?!{ids.JOB.prefix}){_PART}"))
+OWN_ID = _path("job_id", "An id chosen by the client", _text(f"(?!{ids.JOB.prefix}){ids.OWN_ID}"))
 IDEMPOTENCY_KEY = _header(
     "Idempotency-Key",
     "Repeating a request with the same key and body within a day returns the same response and creates nothing twice",

@@ -76,7 +76,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 def put(job_id: str) -> tuple[Response, int, dict[str, str]]:
     """Create a job with an id chosen by the client. Repeating the request returns the same job."""
     if not _OWN_ID.fullmatch(job_id) or ids.JOB.begins(job_id):
-        detail = "Your own id must have 1 to 128 of A-Za-z0-9._~- and must not start with 'job_'."
+        detail = "Your own id must have 1 to 128 of A-Za-z0-9._~-, not start with 'job_', and not be '.' or '..'."
         raise InvalidRequest(detail, code="invalid_id", fields=[FieldError("job_id", "invalid_id", detail)])
     body, files = read_job()
     asked, ours = fingerprint(body, files), ids.JOB.derived(owner(), job_id)

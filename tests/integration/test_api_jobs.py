@@ -182,7 +182,9 @@ def test_a_job_under_an_id_of_ones_own(client: FlaskClient, valkey: str) -> None
     assert theirs.status_code == 202 and theirs.get_json()["id"] != first.get_json()["id"]
 
 
-@pytest.mark.parametrize("name", ["job_0123456789abcdef01234567", "job_mine", "a%20b", "x" * 129, "%00", "ä"])
+@pytest.mark.parametrize(
+    "name", ["job_0123456789abcdef01234567", "job_mine", "a%20b", "x" * 129, "%00", "ä", ".", ".."]
+)
 def test_an_id_of_ones_own_is_plain(client: FlaskClient, name: str) -> None:
     answer = client.put(f"/v1/jobs/{name}", json=job())
     assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_id")
