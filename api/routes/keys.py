@@ -27,6 +27,9 @@ from storage.access.limits import (
 
 routes = Blueprint("keys", __name__, url_prefix="/v1")
 
+#: An id in a path; its length tells it from ``current``.
+_ID = "<string(length=20):key_id>"
+
 
 @routes.post("/keys")
 @operation(
@@ -76,14 +79,14 @@ def current() -> Response:
     )
 
 
-@routes.get("/keys/<key_id>")
+@routes.get(f"/keys/{_ID}")
 @operation("getKey", {200: responses.ApiKey}, scope=Scope.ADMIN)
 def get(key_id: str) -> Response:
     """Retrieve an API key, without its secret."""
     return jsonify(_view(keys.get_key(context().redis, key_id)))
 
 
-@routes.delete("/keys/<key_id>")
+@routes.delete(f"/keys/{_ID}")
 @operation("revokeKey", {204: None}, scope=Scope.ADMIN)
 def revoke(key_id: str) -> Response:
     """Revoke an API key at once. The jobs of its owner are not affected."""
@@ -91,7 +94,7 @@ def revoke(key_id: str) -> Response:
     return Response(status=204)
 
 
-@routes.post("/keys/<key_id>/rotate")
+@routes.post(f"/keys/{_ID}/rotate")
 @operation(
     "rotateKey",
     {201: ResponseSpec(responses.NewApiKey, headers=LOCATION)},

@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
+from core.names import Scope
+from storage.access.keys import create_key
 from tests.acceptance.simulated_stack import simulated_stack
 from tests.stack_access import StackAccess
 
@@ -96,7 +98,7 @@ def test_schemathesis_finds_nothing(access: StackAccess, tmp_path: Path, share: 
     ]
     env = {
         **os.environ,
-        "CHORUS_API_KEY": access.stack.api_key,
+        "CHORUS_API_KEY": create_key(access.redis, "local", scopes=frozenset(Scope)),
         "SCHEMATHESIS_HOOKS": "hooks",
         "PYTHONPATH": os.pathsep.join((str(FUZZING), str(ROOT))),
     }
