@@ -68,12 +68,13 @@ def _add_routes(app: Flask) -> None:
         sync,
         text,
         uploads,
+        usage,
         voices,
         webhooks,
     )
     from api.transcription import routes as transcription
 
     speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads, transcription)
-    for module in (*speaking, webhooks, keys, catalog, health, document, page):
+    for module in (*speaking, webhooks, keys, usage, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

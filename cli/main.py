@@ -27,6 +27,7 @@ COMMANDS = {
     "sender": ("cli.commands.serve:sender", "Run a sender, which sends webhooks."),
     "keys": ("cli.commands.keys:keys", "Create, list, rotate and revoke API keys."),
     "limits": ("cli.commands.limits:limits", "Set, show and clear the limits of owners."),
+    "usage": ("cli.commands.usage:usage", "Show what was used, by day."),
     "sweep": ("cli.commands.sweep:sweep", "Delete unused objects from the storage."),
     "weights": ("cli.commands.weights:weights", "Download, list and check model weights."),
 }

@@ -55,7 +55,7 @@ TAGS = {
     "Uploads": ("Files that are too large for a JSON body.", ("uploads",)),
     "Webhooks": ("Webhook endpoints and their deliveries.", ("webhooks",)),
     "Catalog": ("Pipelines and models.", ("catalog",)),
-    "Keys": ("API keys, and the limits of their owners.", ("keys",)),
+    "Keys": ("API keys, the limits of their owners, and what they use.", ("keys", "usage")),
     "Operation": ("Health, metrics and this description.", ("health", "openapi", "docs")),
 }
 

@@ -15,6 +15,7 @@ Schema: TypeAlias = dict[str, Any]
 
 _STRING: Schema = {"type": "string"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
+_DAY: Schema = {"type": "string", "format": "date"}
 
 
 def _parameter(place: str, name: str, text: str, schema: Schema = _STRING, **more: Any) -> Schema:
@@ -87,6 +88,11 @@ JOB_FILTERS = (
         style="form",
         explode=True,
     ),
+)
+USAGE = (
+    _query("from", "The first day, in UTC; default: 30 days in all", _DAY),
+    _query("to", "The last day, in UTC, at most 400 days in all; default: today", _DAY),
+    _query("owner", "Another owner; needs the scope `admin`", _text(OWNER)),
 )
 STREAM = (
     _query("stream", "1: stream the audio in order while it is rendered", {"enum": ["0", "1", "true", "false"]}),

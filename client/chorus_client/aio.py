@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -16,7 +17,7 @@ import httpx
 from chorus_client.connection import Connection, answer_of, connection, failed, timeouts
 from chorus_client.contents import Content, Source
 from chorus_client.errors import BadDownload, ChorusError
-from chorus_client.models import Batch, Event, Job, Lexicon, Page, TextPreview, Upload, Voice, WebhookEndpoint
+from chorus_client.models import Batch, Event, Job, Lexicon, Page, TextPreview, Upload, Usage, Voice, WebhookEndpoint
 from chorus_client.operations import Entries, Operations, Recording
 from chorus_client.protocol import Call, EventReader, Operation, Pause, Reply, Retry, Tries
 from chorus_client.transfers import Download, arriving, events_in
@@ -298,6 +299,15 @@ class AsyncClient:
     async def models(self) -> list[dict[str, Any]]:
         """List all models, with the number of workers that serve each."""
         return await self._run(self._operations.listed("models"))
+
+    async def usage(
+        self, first: date | str | None = None, last: date | str | None = None, *, owner: str | None = None
+    ) -> Usage:
+        """What was used by day (UTC) and API key: in the last 30 days, or from ``first`` to ``last``.
+
+        ``owner``: another owner, for keys with the scope ``admin``.
+        """
+        return await self._run(self._operations.usage(first, last, owner))
 
     async def ready(self) -> bool:
         """Whether the service accepts jobs."""

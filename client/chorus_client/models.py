@@ -255,6 +255,49 @@ class Lexicon:
         return cls(**{**_known(cls, data), "entries": entries, "raw": data})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotals:
+    """What was used: counts, and seconds of audio in recordings and in results."""
+
+    requests: int = 0
+    jobs: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    characters: int = 0
+    audio_seconds_in: float = 0.0
+    audio_seconds_out: float = 0.0
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(**_known(cls, data))
+
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """The names of what is counted."""
+        return tuple(f.name for f in fields(UsageTotals))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayUsage(UsageTotals):
+    """What one API key used on one day (YYYY-MM-DD, in UTC); ``key`` is its id."""
+
+    date: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Use by day and API key, and the totals."""
+
+    data: tuple[DayUsage, ...]
+    totals: UsageTotals
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls(tuple(map(DayUsage.of, data["data"])), UsageTotals.of(data["totals"]), data)
+
+
 @dataclass(frozen=True, slots=True)
 class PreviewedUtterance:
     """An utterance as it would be spoken: ``text`` as it is written, ``spoken`` its words, ``phonemes`` as the model

@@ -8,7 +8,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -24,6 +24,7 @@ from chorus_client.models import (
     Page,
     TextPreview,
     Upload,
+    Usage,
     Voice,
     WebhookEndpoint,
 )
@@ -402,6 +403,10 @@ class Operations:
         found = yield from self._json("GET", f"/v1/{name}")
         data: list[dict[str, Any]] = found["data"]
         return data
+
+    def usage(self, first: date | str | None, last: date | str | None, owner: str | None) -> Operation[Usage]:
+        days = {"from": first and str(first), "to": last and str(last)}
+        return Usage.of((yield from self._json("GET", "/v1/usage", params=_given({**days, "owner": owner}))))
 
     def ready(self) -> Operation[bool]:
         try:

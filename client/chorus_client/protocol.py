@@ -106,7 +106,7 @@ class Tries:
 def may_pass(error: ChorusError) -> bool:
     """Whether the same call may succeed a little later."""
     if isinstance(error, ApiError):
-        return error.status in (429, 502, 503, 504)
+        return error.retryable and error.status in (429, 502, 503, 504)
     return isinstance(error, ConnectionFailed)
 
 

@@ -129,7 +129,11 @@ def _read(day: date, record: Mapping[bytes, bytes]) -> list[DayUse]:
 
 def _use(counts: Mapping[str, int]) -> Use:
     return Use(
-        **{name: counts.get(name, 0) for name in ("requests", "jobs", "succeeded", "failed", "characters")},
+        requests=counts.get("requests", 0),
+        jobs=counts.get("jobs", 0),
+        succeeded=counts.get("succeeded", 0),
+        failed=counts.get("failed", 0),
+        characters=counts.get("characters", 0),
         audio_seconds_in=counts.get("audio_in", 0) / 1000,
         audio_seconds_out=counts.get("audio_out", 0) / 1000,
     )

@@ -113,6 +113,11 @@ def test_what_does_not_pass_is_raised_at_once(status: int) -> None:
         drive(sent(Call("GET", "/"), Retry()), refusal(status))
 
 
+def test_what_is_larger_than_a_whole_limit_is_raised_at_once() -> None:
+    with pytest.raises(ApiError):
+        drive(sent(Call("POST", "/"), Retry()), ApiError(429, {"code": "characters_limit", "retryable": False}))
+
+
 def test_retry_after_is_kept_to_and_bounded() -> None:
     _, _, pauses = drive(sent(Call("GET", "/"), Retry()), refusal(503, retry_after=7), ok())
     assert pauses == [7]

@@ -94,6 +94,9 @@ if A.count and not (last and seconds - last < 60 and seconds >= last) then
   redis.pcall('HSET', key, 'last_used', whole(seconds))
 end
 
+-- The use of the day. A Redis that takes no writes lets requests in all the same.
+if A.count and answer == 'admitted' then pcall(add_use, owner, 'key_' .. string.sub(A.digest, 1, 16), 'requests', 1) end
+
 local states = {}
 for i, window in ipairs(windows) do states[i] = window[2] and state(unpack(window)) or UNLIMITED end
 return { answer, flat, own_flat, states[1], states[2] }
