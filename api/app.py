@@ -63,15 +63,14 @@ def _add_routes(app: Flask) -> None:
         job_list,
         job_streams,
         jobs,
-        keys,
         lexicons,
         sync,
         text,
         uploads,
-        usage,
         voices,
         webhooks,
     )
+    from api.routes.access import keys, usage
     from api.transcription import routes as transcription
 
     speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads, transcription)

@@ -25,9 +25,9 @@ COMMANDS = {
     "worker": ("cli.commands.serve:worker", "Run a worker for the CPU steps or for models."),
     "reaper": ("cli.commands.serve:reaper", "Run a reaper, which recovers lost work."),
     "sender": ("cli.commands.serve:sender", "Run a sender, which sends webhooks."),
-    "keys": ("cli.commands.keys:keys", "Create, list, rotate and revoke API keys."),
-    "limits": ("cli.commands.limits:limits", "Set, show and clear the limits of owners."),
-    "usage": ("cli.commands.usage:usage", "Show what was used, by day."),
+    "keys": ("cli.commands.access.keys:keys", "Create, list, rotate and revoke API keys."),
+    "limits": ("cli.commands.access.limits:limits", "Set, show and clear the limits of owners."),
+    "usage": ("cli.commands.access.usage:usage", "Show what was used, by day."),
     "sweep": ("cli.commands.sweep:sweep", "Delete unused objects from the storage."),
     "weights": ("cli.commands.weights:weights", "Download, list and check model weights."),
 }

@@ -76,7 +76,7 @@ class QuotaMachine(RuleBasedStateMachine):
             plan=ONE_STEP,
             document=JobDocument(owner="ann", pipeline="sim", characters=characters, recording=recording),
             deadline=0.0 if late == 0 else 600.0,
-            keep=0.0 if late == 1 else 100.0,
+            keep=100.0,
             charge=charge(key, characters, seconds),
         )
         wanted = {"open_jobs": 1, "characters": characters, "audio_seconds_in": seconds}
@@ -250,8 +250,15 @@ class QuotaMachine(RuleBasedStateMachine):
         self.ledger.upkeep.end_overdue()
         for key in keys:
             self._use(key, {"failed": 1})
-        for owner, name, _ in self.ledger.upkeep.expired():
-            self.ledger.upkeep.delete_expired(owner, name)
+
+    @rule(data=st.data())
+    def expire(self, data: st.DataObject) -> None:
+        """The retention of a job is over."""
+        entry = f"ann/{self._draw(data)}"
+        if self.redis.zscore("ch:expires", entry) is not None:
+            self.redis.zadd("ch:expires", {entry: 1.0})
+            [(owner, name, _)] = self.ledger.upkeep.expired()
+            assert self.ledger.upkeep.delete_expired(owner, name)
 
     @rule(hours=st.sampled_from([1, 13]))
     def wait(self, hours: int) -> None:

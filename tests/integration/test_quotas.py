@@ -30,7 +30,7 @@ from storage.access.caller import Caller
 from storage.access.charge import Charge
 from storage.access.keys import create_key
 from storage.access.limits import UNLIMITED, Limits, set_limits
-from storage.access.usage import Usage, total
+from storage.access.usage import Usage, Use, total
 from storage.ledger.batches import PLAN, Batches, job_of
 from storage.ledger.documents import ItemsDocument, JobDocument
 from storage.ledger.ledger import Ledger
@@ -372,7 +372,8 @@ def test_a_batch_larger_than_a_limit_is_refused_as_a_whole(clients: Clients, val
     assert not problem["retryable"] and "larger than the whole limit" in problem["detail"]
     clients.limit(characters_per_day=65)
     refused(clients.client.post("/v1/batches", json=body), "characters_limit")
-    assert not connect(valkey).keys("ch:job:*") and not connect(valkey).keys("ch:usage:*")
+    assert not connect(valkey).keys("ch:job:*") and not connect(valkey).exists("ch:open")
+    assert used(valkey) == Use(requests=2)
     assert set(objects.names("ann/batches/")) == before
 
 

@@ -1,0 +1,1 @@
+"""Commands for API keys, limits and use."""
