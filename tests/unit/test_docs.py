@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -34,14 +35,28 @@ def test_every_code_of_the_error_tree_is_in_the_drawing() -> None:
             assert kind.__name__ in drawing, kind.code
 
 
+_SECURITY = (ROOT / "docs/security.md").read_text()
+_NAMED = re.compile(r"`(test_\w+\.py)(?:::(test_\w+))?`")
+
+
 def test_every_test_that_the_page_on_security_names_is_there() -> None:
-    page = (ROOT / "docs/security.md").read_text()
-    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
-    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", page)
-    assert len(named) > 30
+    files: dict[str, str] = {}  # several folders may have a file of one name
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        files[path.name] = files.get(path.name, "") + path.read_text()
+    named = _NAMED.findall(_SECURITY)
+    assert len(named) > 100
     missing = [
         f"{file}::{name}"
         for file, name in named
-        if f"def {name}" not in files.get(file, "") and (name or file not in files)
+        if file not in files or (name and not re.search(rf"^def {name}\(", files[file], re.MULTILINE))
     ]
     assert missing == []
+
+
+def test_every_row_on_security_names_a_test() -> None:
+    rows = [line for line in _SECURITY.splitlines() if line.lstrip().startswith("|")]
+    heads = [row for row, below in itertools.pairwise(rows) if re.fullmatch(r"[|\s:-]+", below)]
+    assert len(heads) >= 12 and all(head.rstrip().endswith("| test |") for head in heads)
+    told = [row for row in rows if row not in heads and not re.fullmatch(r"[|\s:-]+", row)]
+    assert len(told) > 100
+    assert [row for row in told if not _NAMED.search(row.rstrip(" |").rsplit(" | ", 1)[-1])] == []

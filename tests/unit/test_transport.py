@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import celery
 import kombu
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu import serialization
+from kombu.exceptions import ContentDisallowed
 
 from broker.app import WRITTEN_FOR, check_releases, make_app
 from broker.messages import read
@@ -57,6 +59,17 @@ def test_the_stock_transport_does_not_need_ours() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("transport", ["chorus", "redis"])
+def test_messages_are_json_alone(transport: Literal["chorus", "redis"]) -> None:
+    accepted = serialization.prepare_accept_content(make_app(Settings(transport=transport)).conf.accept_content)
+    kind, encoding, sent = serialization.dumps({"item": 1}, "json")
+    assert serialization.loads(sent, kind, encoding, accept=accepted) == {"item": 1}
+    for other in ("pickle", "yaml"):
+        kind, encoding, sent = serialization.dumps({"item": 1}, other)
+        with pytest.raises(ContentDisallowed):
+            serialization.loads(sent, kind, encoding, accept=accepted)
 
 
 def test_an_envelope_is_read() -> None:
