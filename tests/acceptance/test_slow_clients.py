@@ -14,9 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from core.redis import connect
-from storage.access.keys import create_key, list_keys, revoke_key
+from storage.access.keys import create_key, digest_of, key_id, revoke_key
 from tests.acceptance.test_following import Api, api_process, large, read_until, status_of
 from tests.conftest import S3
 from tests.waiting import wait_for
@@ -187,21 +188,44 @@ def test_streams_of_one_owner_leave_places_for_others(quick_api: Api) -> None:
             assert answer.status_code == 200
 
 
-def test_a_stream_ends_once_its_key_is_revoked(quick_api: Api) -> None:
+@pytest.mark.parametrize("by", ["revocation", "expiry"])
+def test_a_stream_ends_once_its_key_is_revoked(quick_api: Api, by: str) -> None:
     redis = connect(quick_api.connections.settings.redis_url)
-    eve = create_key(redis, "eve", "to be revoked")
+    eve = create_key(redis, "eve", expires_in=3600)
     base = f"http://127.0.0.1:{quick_api.port}/v1/jobs"
     job = httpx.post(base, json={"pipeline": "piper", "text": "Hello."}, headers={"X-API-Key": eve}).json()["id"]
     with httpx.stream("GET", f"{base}/{job}/events", headers={"X-API-Key": eve}, timeout=20) as answer:
         chunks = answer.iter_raw()
         assert next(chunks)
-        [key] = [key for key in list_keys(redis) if key.name == "to be revoked"]
         began = time.monotonic()
-        revoke_key(redis, key.id)
+        end_key(redis, eve, by)
         with contextlib.suppress(httpx.RemoteProtocolError):
             list(chunks)
         assert time.monotonic() - began < 10
     assert httpx.get(f"{base}/{job}", headers={"X-API-Key": eve}).status_code == 401
+
+
+def end_key(redis: Redis, secret: str, by: str) -> None:
+    if by == "revocation":
+        revoke_key(redis, key_id(digest_of(secret)))
+    else:
+        redis.hset(f"ch:key:{digest_of(secret)}", "expires", str(int(redis.time()[0])))  # type: ignore[index]
+
+
+def test_a_download_ends_once_its_key_is_revoked(quick_api: Api) -> None:
+    hand = large(quick_api.job())
+    redis = connect(quick_api.connections.settings.redis_url)
+    key = create_key(redis, "ann")
+    url = f"http://127.0.0.1:{quick_api.port}{hand.url}/audio"
+    with httpx.stream("GET", url, headers={"X-API-Key": key}, timeout=20) as answer:
+        chunks, size = answer.iter_raw(65536), 0
+        while size < 2**20:
+            size += len(next(chunks))
+        end_key(redis, key, "revocation")
+        time.sleep(0.6)  # the server waits until this client reads on
+        with pytest.raises(httpx.RemoteProtocolError):
+            size += sum(map(len, chunks))
+        assert size < 48 * 2**20
 
 
 def test_several_processes_serve_one_address(valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
