@@ -71,9 +71,10 @@ def _add_routes(app: Flask) -> None:
         webhooks,
     )
     from api.routes.access import keys, usage
+    from api.speech import routes as speech
     from api.transcription import routes as transcription
 
-    speaking = (jobs, job_list, job_streams, sync, batches, voices, lexicons, text, uploads, transcription)
+    speaking = (jobs, job_list, job_streams, speech, sync, batches, voices, lexicons, text, uploads, transcription)
     for module in (*speaking, webhooks, keys, usage, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -95,6 +95,26 @@ class OpenAINames:
             raise _invalid("model", "unsuitable_model", f"The result of {model[:100]!r} is not {gives.value}.")
         return next((target for target in fitting if self.served(target, live)), fitting[0])
 
+    def speaker(
+        self, model: str | None, voice: str | None, live: Collection[str], language: str | None = None
+    ) -> tuple[Target, str | None]:
+        """What speaks a request, and its voice; ``model`` None: OpenAI's first name.
+
+        The first alternative of ``model`` that has the voice and the language, those that workers serve before
+        others. Raises what `find` and `choose_voice` raise.
+        """
+        name = next(iter(self.models), "") if model is None else model
+        best = self.find(name, live)
+        others = [target for target in self.alternatives(name) if target.pipeline.gives is StepData.SPEECH]
+        others.sort(key=lambda target: not self.served(target, live))
+        refusal: InvalidRequest | None = None
+        for target in (best, *others):
+            try:
+                return self.choose_voice(target, voice, live, language)
+            except InvalidRequest as error:
+                refusal = refusal or error
+        raise refusal or NotFound(code="model_not_found")
+
     def alternatives(self, model: str) -> list[Target]:
         """All that a name stands for, in the order of preference; empty for an unknown one.
 
@@ -114,8 +134,8 @@ class OpenAINames:
         """The voice of ours that ``asked`` stands for, and ``target`` with the model that has it.
 
         A voice of the model's own comes first, then the table, then, for OpenAI's names, the model's voices by turn.
-        An id of a stored voice is returned as it is; so is None, for the model's first voice. Raises `InvalidRequest`
-        (``unknown_voice``, ``invalid_voice_mix``).
+        An id of a stored voice is returned as it is; None is the model's first voice. Raises `InvalidRequest`
+        (``unknown_language``, ``unknown_voice``, ``invalid_voice_mix``).
         """
         step = next((s for s in target.pipeline.steps if s.role is Role.SYNTHESIZE), None)
         if asked is not None and ids.VOICE.begins(asked):
@@ -124,9 +144,10 @@ class OpenAINames:
             return target, asked
         specs = self._candidates(target, step)
         specs = [spec for spec in specs if spec.name in live] or specs
-        found = (
-            self._named_voice(specs, asked, language) if asked is not None else next(_speaking(specs, language), None)
-        )
+        first = next(_speaking(specs, language), None)
+        if language is not None and first is None:
+            raise _invalid("language", "unknown_language", f"No voice of {target.name!r} speaks {language!r}.")
+        found = first if asked is None else self._named_voice(specs, asked, language)
         if found is None:
             there = ", ".join(v for spec in specs for v in spec.voices)
             detail = f"The voice {(asked or '')[:100]!r} is not available. Available: {there}."
@@ -164,15 +185,20 @@ class OpenAINames:
 
 def default_models(pipelines: Mapping[str, Pipeline]) -> dict[str, tuple[str, ...]]:
     """OpenAI's names for the pipelines that speak a text in a voice of their own, and for those that transcribe."""
-    speaking = tuple(name for name, pipeline in pipelines.items() if _speaks_text(pipeline))
+    speaking = tuple(name for name, pipeline in pipelines.items() if _has_voices(pipeline))
     hearing = tuple(name for name, pipeline in pipelines.items() if pipeline.gives is StepData.TRANSCRIPT)
     found = dict.fromkeys(SPEECH_MODELS, speaking) | dict.fromkeys(TRANSCRIPTION_MODELS, hearing)
     return {name: targets for name, targets in found.items() if targets}
 
 
-def _speaks_text(pipeline: Pipeline) -> bool:
+def speaks_text(pipeline: Pipeline) -> bool:
+    """Whether it speaks a text, in a voice of its own or in that of a reference."""
+    return pipeline.gives is StepData.SPEECH and any(StepData.TEXT in step.needs for step in pipeline.steps)
+
+
+def _has_voices(pipeline: Pipeline) -> bool:
     needs = {data for step in pipeline.steps for data in step.needs}
-    return {StepData.TEXT, StepData.VOICE} <= needs and StepData.EMBEDDING not in needs
+    return speaks_text(pipeline) and StepData.VOICE in needs and StepData.EMBEDDING not in needs
 
 
 def _speaking(specs: Iterable[ModelSpec], language: str | None) -> Iterator[tuple[ModelSpec, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -20,10 +20,11 @@ from core.errors import (
     LedgerUnavailable,
     NotFound,
     StorageUnavailable,
+    Unavailable,
     Unroutable,
 )
 from core.names import OnError, Role
-from core.work import ItemRef
+from core.work import ItemRef, Plan
 from models.base import ModelSpec
 from pipelines.connections import Connections
 from pipelines.definitions import StepData, get_pipeline
@@ -47,6 +48,9 @@ TEXT_IN_LEDGER = 32_768
 #: A sentence, near enough.
 CHARACTERS_PER_UTTERANCE = 80
 
+#: Seconds after which a request that found no worker may try again: the time in which a worker registers.
+NO_WORKER_RETRY = 5.0
+
 #: Files of a multipart body, by field: ``reference``, ``recording``.
 Files = Mapping[str, IO[bytes]]
 
@@ -55,6 +59,14 @@ def estimated_load(characters: int) -> int:
     """The estimated number of utterances of a text with this many characters; the exact one is known after
     ``prepare``."""
     return 1 + characters // CHARACTERS_PER_UTTERANCE
+
+
+def check_served(plan: Plan, live: Collection[str]) -> None:
+    """Raises `Unavailable` (``no_worker``) where no live worker serves a step of ``plan``."""
+    missing = dict.fromkeys(step.station for step in plan.steps if step.station not in live)
+    if missing:
+        detail = f"No worker serves {' and '.join(missing)} at the moment."
+        raise Unavailable(detail, code="no_worker", retry_after=NO_WORKER_RETRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +86,18 @@ class Submitter:
         caller: Caller,
         files: Files | None = None,
         job_id: str | None = None,
+        live: Collection[str] | None = None,
         **facts: Any,
     ) -> bool:
         """Create a job, charge it to ``caller`` and release its first step; False if the id ``job_id`` already exists.
 
-        A rejected request stores nothing, except for a recording under its hash. ``facts`` are added to the job's
+        A rejected request stores nothing, except for a recording under its hash. ``live``: the stations that
+        workers serve, for a job that is not to wait for one (see `check_served`); ``facts`` are added to the job's
         document. Raises `RequestError`, among these `RateLimited` beyond a limit of the caller.
         """
         job = self.prepare(body, caller.owner, files, job_id, caller.max_expires_in)
+        if live is not None:
+            check_served(job.plan, live)
         document = replace(job.document, **facts)
         heard = sum(recording.seconds for recording in document.recordings())
         charge = Charge.of(caller, characters=document.characters, audio_seconds=heard)

@@ -87,3 +87,48 @@ class ModelList(Shape):
 
     object: Literal["list"]
     data: list[ModelView | NamedModel]
+
+
+# -- as clients of OpenAI's speech API read them: ``voices`` has the fields of Kokoro-FastAPI (``id``, ``name``) and of
+# -- speaches (``voice_id``, ``model_id``, ``created``, ``owned_by``, ``sample_rate``), ``uploaded_voices`` of vLLM-Omni
+
+
+class SpeechVoice(Shape):
+    """A voice, with the value of ``voice`` that selects it as its ``id``."""
+
+    id: str
+    object: Literal["voice"]
+    name: str
+    voice_id: Annotated[str, Field(description="As id")]
+    model_id: Annotated[str | None, Field(description="null: a stored voice, which has no model of its own")]
+    language: str | None
+    description: str
+    created: int
+    owned_by: str
+    sample_rate: Annotated[int | None, Field(description="Hz")]
+
+
+class UploadedVoice(Shape):
+    """A stored voice. Its ``name`` is its id, since that is what a request names."""
+
+    name: str
+    speaker_description: Annotated[str, Field(description="The name that its owner has given it")]
+    consent: str | None
+    created_at: int
+    file_size: None
+    mime_type: None
+
+
+class SpeechVoiceList(Shape):
+    """The voices that can speak."""
+
+    object: Literal["list"]
+    voices: Annotated[list[SpeechVoice | str], Field(description="With legacy=true, names alone")]
+    uploaded_voices: list[UploadedVoice]
+
+
+class SpeechModelList(Shape):
+    """The names of models that speak."""
+
+    object: Literal["list"]
+    models: list[NamedModel]

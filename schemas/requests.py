@@ -48,7 +48,7 @@ def _one_of(*names: str) -> ConfigDict:
     return ConfigDict(**_Strict, json_schema_extra={"oneOf": exactly_one(*names)})
 
 
-def _only(supported: Any) -> BeforeValidator:
+def only(supported: Any) -> BeforeValidator:
     """Refuses every value but the one that is ``supported`` so far."""
 
     def check(value: Any) -> Any:
@@ -65,7 +65,7 @@ def _described(**keywords: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """JSON has one kind of number: 60.0 is an integer."""
+    """JSON has one kind of number: 60.0 is an integer. For a `BeforeValidator`."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -108,9 +108,9 @@ class Output(BaseModel):
     loudness: Number | None = Field(
         None, ge=-40, le=-5, description="Target in LUFS over the whole file; null: unchanged"
     )
-    timestamps: Annotated[Literal["none"], _only("none")] = "none"
-    subtitles: Annotated[None, _only(None)] = None
-    utterances: Annotated[Literal[False], _only(False)] = False
+    timestamps: Annotated[Literal["none"], only("none")] = "none"
+    subtitles: Annotated[None, only(None)] = None
+    utterances: Annotated[Literal[False], only(False)] = False
     destination: Name | None = Field(
         None, description="A destination defined by the administrator, to which the result is copied"
     )

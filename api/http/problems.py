@@ -40,7 +40,6 @@ def document(error: ChorusError) -> bytes:
     """The problem document of an error, as JSON."""
     status = error.status
     title = HTTPStatus(status).phrase
-    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     found = Problem(
         type=f"urn:chorus:problem:{error.code}",
         title=title,
@@ -50,14 +49,20 @@ def document(error: ChorusError) -> bytes:
         step=error.step,
         retryable=error.retryable,
         errors=[FieldProblem(field=f.field, code=f.code, detail=f.detail) for f in error.fields],
-        error=OpenAIError(
-            message=error.message,
-            type=kind,
-            param=error.fields[0].field if error.fields else None,
-            code=error.code,
-        ),
+        error=openai_error(error),
     )
     return json.dumps(found).encode()
+
+
+def openai_error(error: ChorusError) -> OpenAIError:
+    """The error as OpenAI writes it."""
+    status = error.status
+    return OpenAIError(
+        message=error.message,
+        type=_OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error"),
+        param=error.fields[0].field if error.fields else None,
+        code=error.code,
+    )
 
 
 def problem(error: ChorusError) -> Response:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from api.openapi.speech import speech_example, speech_schema
 from audio.encode import RATES
 from core import ids
 from core.names import Role
@@ -23,6 +24,7 @@ from models.families import family_of
 from pipelines.candidates import models_by_role
 from pipelines.definitions import PER_UTTERANCE, Pipeline, StepData
 from pipelines.enrolment import takes_stored_voices
+from pipelines.openai_names import OpenAINames
 from pipelines.plan import SEED
 from pipelines.previews import MAX_CHARACTERS
 from schemas.requests import MAX_RECORDINGS, TextRequest, exactly_one
@@ -94,6 +96,7 @@ class RequestSchemas:
             "VoiceForm": self._voice_form(),
             "PreviewRequest": self._preview(),
             "TextPreviewRequest": self._text_preview(),
+            "SpeechRequest": speech_schema(self.declared["SpeechRequest"], self.catalog, self._names()),
         }
 
     def examples(self) -> dict[str, dict[str, Any]]:
@@ -116,6 +119,8 @@ class RequestSchemas:
         if names := self._cloning():
             recordings = [{"base64": SAMPLE}]
             found["VoiceRequest"] = {"recording": {"name": "Ann", "pipelines": names, "recordings": recordings}}
+        if sentence := speech_example(self._names()):
+            found["SpeechRequest"] = {"sentence": sentence}
         entries = [{"word": "Chorus", "ipa": "kˈɔːɹəs"}, {"word": "SQL", "say": "sequel", "case_sensitive": True}]
         found["LexiconRequest"] = {"names": {"name": "Names", "language": "en", "entries": entries}}
         found["LexiconChange"] = {"entries": {"entries": entries[:1]}}
@@ -125,6 +130,10 @@ class RequestSchemas:
             text = "On 3/4/2025 Dr. Smith paid $5.50 [pause 1s] to St. John's Church."
             found["TextPreviewRequest"] = {"sentence": {**speaking, "text": text, "markup": "light"}}
         return found
+
+    def _names(self) -> OpenAINames:
+        settings = self.settings
+        return OpenAINames.read(settings.openai_models, settings.openai_voices, self.catalog, self.pipelines)
 
     # -- jobs
 

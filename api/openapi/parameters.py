@@ -104,6 +104,9 @@ STREAM = (
 )
 
 
+LEGACY = _query("legacy", "1: `voices` lists names alone", {"enum": ["0", "1", "true", "false"]})
+
+
 def _sent(text: str, schema: Schema = _STRING) -> Schema:
     return {"description": text, "required": True, "schema": schema}
 
@@ -125,4 +128,7 @@ HEADERS: dict[str, Schema] = {
     "Accept-Ranges": _sent("none: the audio is streamed", {"enum": ["bytes", "none"]}),
     "Content-Range": _sent("The range of this part"),
     "Content-Disposition": _sent("A file name for the audio"),
+    "Chorus-Job": _sent("The job's id"),
+    "Chorus-Ignored": {"description": "Fields of the request that have no effect", "schema": _STRING},
+    "X-Download-Path": {"description": "Where the job's audio is, below `/v1`", "schema": _STRING},
 }

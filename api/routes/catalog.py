@@ -35,9 +35,9 @@ def pipelines() -> Response:
 @operation("listModels", {200: catalog_responses.ModelList})
 def models() -> Response:
     """List models, and OpenAI's names for them, in OpenAI's format with additional fields."""
-    serving = _serving()
-    ours = [_model_view(m, serving[m.name]) for m in context().catalog.models.values()]
-    named = [_named_model(name, serving) for name in context().openai_names.models]
+    live, names = serving(), context().openai_names.models
+    ours = [_model_view(m, live[m.name]) for m in context().catalog.models.values() if m.name not in names]
+    named = [named_model(name, live) for name in names]
     return jsonify(catalog_responses.ModelList(object="list", data=[*named, *ours]))
 
 
@@ -52,19 +52,20 @@ def models() -> Response:
 )
 def model(model: str) -> Response:
     """Retrieve one model, by its name or by a name that stands for it."""
-    names, serving = context().openai_names, _serving()
+    names, live = context().openai_names, serving()
     if model in names.models or model not in context().catalog.models:
-        names.find(model, serving, None)
-        return jsonify(_named_model(model, serving))
-    return jsonify(_model_view(context().catalog.models[model], serving[model]))
+        names.find(model, live, None)
+        return jsonify(named_model(model, live))
+    return jsonify(_model_view(context().catalog.models[model], live[model]))
 
 
-def _serving() -> Counter[str]:
+def serving() -> Counter[str]:
     """The number of live worker processes by station."""
     return Counter(station for worker in live_workers(context().redis) for station in worker["capacity"])
 
 
-def _named_model(name: str, live: Mapping[str, int]) -> catalog_responses.NamedModel:
+def named_model(name: str, live: Mapping[str, int]) -> catalog_responses.NamedModel:
+    """What a name stands for; ``live`` as from `serving`."""
     names = context().openai_names
     targets = names.alternatives(name)
     return catalog_responses.NamedModel(

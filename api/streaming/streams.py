@@ -158,15 +158,16 @@ def retry_until_available(call: Callable[[], Returned], reader: Reader) -> Retur
     return tries(call)
 
 
-def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Response:
+def open_stream(make: Make, content_type: str, headers: Mapping[str, str], place: Place | None = None) -> Response:
     """The response whose body is what ``make`` yields, outside of the request's context. HEAD occupies no thread.
 
-    If ``make`` raises, the client can tell that the body is incomplete. Raises `Overloaded` (``too_many_streams``).
+    ``place``: what `stream_place` has taken for it, if it has. If ``make`` raises, the client can tell that the body is
+    incomplete. Raises `Overloaded` (``too_many_streams``).
     """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
     if request.method == "HEAD":
         return Response(headers=headers, content_type=content_type)
-    flow = _Flow(make, Reader(request.environ.get("chorus.socket"), key_check()), _place())
+    flow = _Flow(make, client_reader(), place or stream_place())
     send_head: Callable[[], None] = request.environ.get("chorus.send_head", lambda: None)
     try:
         answer = Response(flow.chunks(send_head), headers=headers, content_type=content_type)
@@ -177,7 +178,13 @@ def open_stream(make: Make, content_type: str, headers: Mapping[str, str]) -> Re
     return answer
 
 
-def _place() -> Place:
+def client_reader() -> Reader:
+    """The client of the present request, as one that reads a stream."""
+    return Reader(request.environ.get("chorus.socket"), key_check())
+
+
+def stream_place() -> Place:
+    """A place for a stream of the present owner. Raises `Overloaded` (``too_many_streams``)."""
     settings = context().settings
     return PLACES.take(owner(), settings.api_streams, settings.api_streams_per_owner)
 

@@ -18,6 +18,7 @@ LONG = {
     "test_naughty_strings": 40,
     "test_jobs": 35,
     "test_failures": 30,
+    "test_openai_speech": 60,
     "test_voices": 30,
     "test_following": 25,
 }

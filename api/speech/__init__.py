@@ -1,0 +1,1 @@
+"""Speech in one request, as OpenAI's clients ask for it."""
