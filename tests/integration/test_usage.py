@@ -106,8 +106,9 @@ def test_days_are_chosen(app: Flask, client: FlaskClient, valkey: str) -> None:
     assert usage(client, **{"from": first})["totals"]["jobs"] == 4
     assert usage(client, **{"from": first, "to": first})["data"][0]["date"] == first
     assert usage(client, to="0001-01-01")["data"] == []
+    too_early = str(date.today() - timedelta(400))
     for query in (
-        {"from": str(date.today() - timedelta(400))},
+        {"from": too_early},
         {"from": "2026-02-02", "to": "2026-02-01"},
         {"from": "20260201"},
         {"from": "2026-02-30"},
@@ -119,7 +120,9 @@ def test_days_are_chosen(app: Flask, client: FlaskClient, valkey: str) -> None:
         {"key": "key_0123456789abcdef"},
     ):
         answer = client.get("/v1/usage", query_string=query)
+        ordered = "from" not in query or query["from"] not in (too_early, "2026-02-02")
         assert answer.status_code == 422, (query, answer.data)
+        assert (answer.get_json()["code"] == "invalid_days") != ordered, (query, answer.data)
 
 
 def test_only_an_administrator_sees_the_use_of_others(app: Flask, client: FlaskClient, valkey: str) -> None:

@@ -33,7 +33,7 @@ def usage() -> Response:
     last = _day("to") or found.today()
     first = _day("from") or date.fromordinal(max(1, last.toordinal() - _DAYS + 1))
     if not 0 <= (last - first).days < MAX_DAYS:
-        raise invalid("from", "invalid_value", f"The days must be in order, and at most {MAX_DAYS}.")
+        raise invalid("from", "invalid_days", f"The days must be in order, and at most {MAX_DAYS}.")
     used = found.between(owner, first, last)
     data = [responses.DayUsage(date=one.date.isoformat(), key=one.key, **_amounts(one.use)) for one in used]
     return jsonify(responses.UsageList(object="list", data=data, totals=_amounts(total(used))))

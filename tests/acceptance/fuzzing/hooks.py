@@ -30,6 +30,7 @@ _RECORDINGS = ("recording", "reference", "recordings")
 #: Why a request that fits its schema may be refused: what JSON Schema cannot say. By the problem's code, and where
 #: that is a general one by the field that it names.
 SEMANTIC = {
+    "invalid_days": "a first day is not after the last one",
     "idempotency_key_reused": "a key stands for one body",
     "invalid_event_id": "an event's id is good for one job alone",
     "invalid_value cursor": "a cursor is one that a page gave",
