@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,13 @@ from pydantic import ValidationError
 from api.speech.job import job_body, speech_fields
 from api.speech.languages import language_of
 from core.errors import InvalidRequest, NotFound, RequestError, Unroutable
-from models.catalog import load_catalog
-from pipelines.definitions import load_pipelines
+from core.names import Role
+from models.base import ModelSpec, Voice
+from models.catalog import Catalog, load_catalog
+from models.families import family_of
+from pipelines.definitions import StepData, load_pipelines
 from pipelines.openai_names import OpenAINames
+from pipelines.plan import PlanRequest, plan_job
 from schemas.requests import JobRequest
 from schemas.speech_requests import SpeechRequest
 
@@ -26,22 +31,22 @@ class _Voices:
     def get(self, owner: str, voice: str) -> Any:
         if voice != STORED:
             raise NotFound("The voice does not exist.", code="voice_not_found")
-        return SimpleNamespace(models={"voice_match": "campplus"})
+        return SimpleNamespace(models={"voice_match": "campplus", "openvoice_v1": "openvoice_v1_tone_encoder"})
 
 
-CONTEXT: Any = SimpleNamespace(
-    catalog=CATALOG,
-    pipelines=PIPELINES,
-    openai_names=OpenAINames.read("tts-1=piper|kokoro,tts-1-hd=kokoro,kokoro=kokoro", "", CATALOG, PIPELINES),
-    voices=_Voices(),
-)
+def context(catalog: Catalog) -> Any:
+    names = OpenAINames.read("tts-1=piper|kokoro,tts-1-hd=kokoro,kokoro=kokoro", "", catalog, PIPELINES)
+    return SimpleNamespace(catalog=catalog, pipelines=PIPELINES, openai_names=names, voices=_Voices())
 
 
-def job(live: frozenset[str] = LIVE, **fields: Any) -> dict[str, Any]:
+CONTEXT = context(CATALOG)
+
+
+def job(live: frozenset[str] = LIVE, ctx: Any = CONTEXT, **fields: Any) -> dict[str, Any]:
     """The job of a request, of which `JobRequest` has checked the shape."""
     with speech_fields():
         asked = SpeechRequest.model_validate({"input": "Hello world!"} | fields)
-        body = job_body(asked, CONTEXT, "ann", live, 86_400)
+        body = job_body(asked, ctx, "ann", live, 86_400)
         JobRequest.model_validate(body)
     return body
 
@@ -210,6 +215,59 @@ def test_without_a_cloning_model_nobody_gets_a_stock_voice_unasked() -> None:
     with pytest.raises(Unroutable) as refused:
         job(model="tts-1", voice="alloy", ref_audio="UklGRg==")
     assert "voice_match" in refused.value.message
+
+
+def cloning(*versions: str) -> Any:
+    """With OpenVoice installed: V1 speaks two languages, V2 three."""
+    parts = {
+        "v1": {"openvoice_v1": ("en", "zh"), "openvoice_v1_tone_encoder": (), "openvoice_v1_tone_converter": ()},
+        "v2": {"melo": ("en-US", "es", "fr"), "openvoice_v2_tone_encoder": (), "openvoice_v2_tone_converter": ()},
+    }
+    models = dict(CATALOG.models)
+    for version in versions:
+        models |= {type: spec_of(type, languages) for type, languages in parts[version].items()}
+    return context(Catalog(models))
+
+
+def spec_of(type: str, languages: tuple[str, ...]) -> ModelSpec:
+    voices = {f"{type}-{tag}": Voice(name=f"{type}-{tag}", language=tag) for tag in languages}
+    return replace(
+        CATALOG.models["piper-joe"], name=type, type=type, role=family_of(type).role, languages=languages, voices=voices
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "fields", "expected"),
+    [
+        (("v1",), {"ref_audio": "UklGRg=="}, {"pipeline": "openvoice_v1"}),
+        (("v1", "v2"), {"ref_audio": "UklGRg=="}, {"pipeline": "openvoice_v2", "base_voice": None}),
+        (("v1", "v2"), {"ref_audio": "UklGRg==", "model": "tts-1", "voice": "alloy"}, {"pipeline": "openvoice_v2"}),
+        (("v1", "v2"), {"ref_audio": "UklGRg==", "model": "openvoice_v1"}, {"pipeline": "openvoice_v1"}),
+        (("v2",), {"ref_audio": "UklGRg==", "voice": "melo-es", "language": "es"}, {"base_voice": "melo-es"}),
+        (("v1", "v2"), {"voice": STORED}, {"pipeline": "openvoice_v1", "voice": STORED, "reference": None}),
+        (("v2",), {"voice": STORED, "model": "tts-1", "task_type": "Base"}, {"pipeline": "openvoice_v2"}),
+    ],
+)
+def test_a_reference_selects_what_clones(
+    versions: tuple[str, ...], fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    ctx = cloning(*versions)
+    body = job(frozenset({"cpu", *ctx.catalog.models}), ctx, **fields)
+    assert {name: body.get(name) for name in expected} == expected
+    given = {StepData.TEXT, StepData.REFERENCE if "ref_audio" in fields else StepData.EMBEDDING}
+    wish = PlanRequest(
+        pipeline=PIPELINES[body["pipeline"]],
+        given=frozenset(given),
+        language=body.get("language"),
+        base_voice=body.get("base_voice"),
+        models=body["models"],
+    )
+    assert plan_job(wish, ctx.catalog).plan.steps[-2].role is Role.CONVERT
+
+
+def test_of_several_that_clone_the_one_that_is_served_is_taken() -> None:
+    live = frozenset({"cpu", "openvoice_v1", "openvoice_v1_tone_encoder", "openvoice_v1_tone_converter"})
+    assert job(live, cloning("v1", "v2"), ref_audio="UklGRg==")["pipeline"] == "openvoice_v1"
 
 
 def test_what_has_no_effect_is_named() -> None:
