@@ -72,9 +72,10 @@ def _add_routes(app: Flask) -> None:
     )
     from api.routes.access import keys, usage
     from api.speech import routes as speech
+    from api.transcription import captioned
     from api.transcription import routes as transcription
 
-    speaking = (jobs, job_list, job_streams, speech, sync, batches, voices, lexicons, text, uploads, transcription)
-    for module in (*speaking, webhooks, keys, usage, catalog, health, document, page):
+    speaking = (jobs, job_list, job_streams, speech, sync, batches, voices, lexicons, text, uploads)
+    for module in (*speaking, transcription, captioned, webhooks, keys, usage, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -96,7 +96,11 @@ class RequestSchemas:
             "VoiceForm": self._voice_form(),
             "PreviewRequest": self._preview(),
             "TextPreviewRequest": self._text_preview(),
-            "SpeechRequest": speech_schema(self.declared["SpeechRequest"], self.catalog, self._names()),
+            **{
+                name: speech_schema(self.declared[name], self.catalog, self._names())
+                for name in ("SpeechRequest", "CaptionedSpeechRequest")
+                if name in self.declared
+            },
         }
 
     def examples(self) -> dict[str, dict[str, Any]]:
@@ -120,7 +124,7 @@ class RequestSchemas:
             recordings = [{"base64": SAMPLE}]
             found["VoiceRequest"] = {"recording": {"name": "Ann", "pipelines": names, "recordings": recordings}}
         if sentence := speech_example(self._names()):
-            found["SpeechRequest"] = {"sentence": sentence}
+            found["SpeechRequest"] = found["CaptionedSpeechRequest"] = {"sentence": sentence}
         entries = [{"word": "Chorus", "ipa": "kˈɔːɹəs"}, {"word": "SQL", "say": "sequel", "case_sensitive": True}]
         found["LexiconRequest"] = {"names": {"name": "Names", "language": "en", "entries": entries}}
         found["LexiconChange"] = {"entries": {"entries": entries[:1]}}

@@ -47,7 +47,7 @@ TAGS = {
         "Submit, poll, stream, cancel, retry and delete jobs.",
         ("jobs", "job_list", "job_streams"),
     ),
-    "Speech": ("OpenAI's speech API.", ("speech",)),
+    "Speech": ("OpenAI's speech API.", ("speech", "captioned")),
     "Texts": ("What would be spoken of a text.", ("text",)),
     "Recordings": ("Process a recording in one call.", ("sync", "transcription")),
     "Batches": ("Many jobs, submitted and followed as one.", ("batches",)),

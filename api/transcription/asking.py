@@ -18,7 +18,8 @@ from models.base import ModelSpec
 from pipelines.candidates import candidates
 from pipelines.openai_names import Target
 from pipelines.plan import understands
-from schemas.transcription_requests import LISTS, TranscriptFormat, TranscriptionForm
+from pipelines.submission import NO_WORKER_RETRY
+from schemas.transcription.requests import LISTS, TranscriptFormat, TranscriptionForm
 
 #: Seconds that the job is kept.
 KEPT = 3600
@@ -58,7 +59,7 @@ def choose_model(target: Target, language: str | None, live: Collection[str]) ->
     served = [spec for spec in specs if spec.name in live]
     if not served or CPU not in live:
         what = "the CPU's steps" if served else " or ".join(spec.name for spec in specs)
-        raise Unavailable(f"No worker serves {what} at the moment.", code="no_worker")
+        raise Unavailable(f"No worker serves {what} at the moment.", code="no_worker", retry_after=NO_WORKER_RETRY)
     return next((spec for spec in served if language is None or understands(spec, language)), served[0])
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 from flask import Response, jsonify
 
 from api.transcription.languages import language_name
-from schemas.transcription_requests import TranscriptFormat, TranscriptionForm
-from schemas.transcription_responses import DurationUsage, Transcription, TranscriptionSegment, VerboseTranscription
+from schemas.transcription.requests import TranscriptFormat, TranscriptionForm
+from schemas.transcription.responses import DurationUsage, Transcription, TranscriptionSegment, VerboseTranscription
 from text.captions.subtitles import Cue, srt, vtt
 
 #: Media types of the formats that are no JSON.

@@ -16,8 +16,8 @@ from api.transcription.waiting import result_when_done
 from core import ids
 from core.errors import DeadlineExceeded, NotFound
 from pipelines.definitions import StepData
-from schemas.transcription_requests import TranscriptionForm
-from schemas.transcription_responses import Transcription, VerboseTranscription
+from schemas.transcription.requests import TranscriptionForm
+from schemas.transcription.responses import Transcription, VerboseTranscription
 from storage.ledger.registry import live_stations
 
 routes = Blueprint("transcription", __name__, url_prefix="/v1/audio")

@@ -6,10 +6,8 @@ import contextlib
 import time
 from typing import Any
 
-from flask import request
-
 from api.context import context, key_check
-from api.streaming.streams import Reader, StreamCut
+from api.streaming.streams import Reader, StreamCut, client_reader
 from core.errors import (
     ChorusError,
     DeadlineExceeded,
@@ -39,8 +37,7 @@ def result_when_done(job: Job) -> dict[str, Any]:
     If the client disconnects, its key is revoked, or the process stops, the job is canceled. Raises
     `DeadlineExceeded`, `Unauthorized`, `Unavailable` (``interrupted``), `NotFound` if the job was deleted meanwhile,
     and the error of a job that failed: 422 if its recording cannot be decoded, else 500."""
-    valid = key_check()
-    reader = Reader(request.environ.get("chorus.socket"), valid)
+    valid, reader = key_check(), client_reader()
     try:
         job = _ended(job, reader)
     except StreamCut as cut:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import openai
 import pytest
+import soundfile
 
 from cli.commands.demo import word_error_rate
 from cli.local.stack import Stack
@@ -90,6 +95,57 @@ def test_every_container(client: openai.OpenAI, kind: str) -> None:
     with data_path(f"formats/p001.{kind}").open("rb") as file:
         found = client.audio.transcriptions.create(file=file, model="whisper-tiny.en")
     assert word_error_rate(SONNET, found.text) < 0.2, found.text
+
+
+def captioned(access: StackAccess, **fields: Any) -> httpx.Response:
+    body = {"model": "kokoro", "voice": "af_bella", "response_format": "wav", "stream": False, **fields}
+    return access.http.post("/dev/captioned_speech", json=body)
+
+
+def test_captioned_speech(access: StackAccess, tmp_path: Path) -> None:
+    """In the shape of Kokoro-FastAPI's own example (examples/captioned_speech_example.py)."""
+    text = "The quick brown fox jumped over 25 lazy dogs — twice. Then it slept!"
+    answer = captioned(access, model="tts-1", voice="alloy", input=text)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found.keys() == {"audio", "audio_format", "timestamps"} and found["audio_format"] == "audio/wav"
+    path = tmp_path / "speech.wav"
+    path.write_bytes(base64.b64decode(found["audio"], validate=True))
+    duration = soundfile.info(str(path)).duration
+    stamps = found["timestamps"]
+    assert [stamp["word"] for stamp in stamps] == text.split()
+    times = [stamp[key] for stamp in stamps for key in ("start_time", "end_time")]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= duration + 0.001
+    starts = {stamp["word"]: stamp["start_time"] for stamp in stamps}
+    samples, rate = soundfile.read(str(path))
+    quiet = quietest(samples, rate)
+    assert abs(starts["Then"] - quiet) < 0.6, "the longest pause is that between the sentences"
+    assert 0.2 < starts["fox"] < starts["lazy"] < quiet < duration
+
+
+def quietest(samples: np.ndarray, rate: int) -> float:
+    """The middle of the longest silence within a recording, in seconds."""
+    loud = np.flatnonzero(np.abs(samples) > 0.02 * np.abs(samples).max())
+    longest = int(np.argmax(np.diff(loud)))
+    return float(loud[longest] + loud[longest + 1]) / 2 / rate
+
+
+def test_captioned_speech_as_it_streams_and_is_refused(access: StackAccess) -> None:
+    streamed = captioned(access, model="tts-1", voice="alloy", input="Hello world!", stream=True, response_format="mp3")
+    [line] = streamed.text.splitlines()
+    assert [stamp["word"] for stamp in json.loads(line)["timestamps"]] == ["Hello", "world!"]
+    plain = captioned(access, model="tts-1", voice="alloy", input="Hello.", return_timestamps=False).json()
+    assert plain["timestamps"] == [] and plain["audio"]
+    for fields, status, field in (
+        ({"input": "Hi.", "ssml": True}, 422, "ssml"),
+        ({"input": "Hi.", "voice": "nobody", "model": "tts-1"}, 422, "voice"),
+        ({"input": "Hi.", "model": "nothing"}, 404, "model"),
+        ({"input": "", "model": "tts-1", "voice": "alloy"}, 422, "input"),
+        ({"input": "a" * 20_000}, 422, "input"),
+    ):
+        answer = captioned(access, **fields)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (status, field), answer.text
+    assert httpx.post(f"{access.stack.url}/dev/captioned_speech", json={"input": "Hi."}).status_code == 401
 
 
 def test_errors_have_the_classes_of_the_package(client: openai.OpenAI, access: StackAccess) -> None:
