@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 from typing import Any
 
 import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from api.context import LOCAL_OWNER
 from api.openapi.bodies import SAMPLE
 
 #: Options of the simulated model that take its time or end its process on purpose.
@@ -23,6 +25,10 @@ ALLOWED = "127.0.0.1:9"
 #: Endpoints that are made at the most, and how many there are.
 _ENDPOINTS = 12
 _endpoints = 0
+
+#: Ids of the API keys that the test needs to the end, and what stands for them and for their owner in requests.
+KEPT_KEYS = os.environ.get("CHORUS_KEPT_KEYS", "").split()
+NOBODY = {"key_id": "key_0000000000000000", "owner": "nobody"}
 
 #: Fields that hold audio.
 _RECORDINGS = ("recording", "reference", "recordings")
@@ -109,8 +115,12 @@ SEMANTIC_IN_SPEECH = {
 def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, Any]) -> None:
     """Lets requests get further: as they are drawn, most would be refused for the same reasons.
 
-    And lets no job ask the simulated model to crash, or to sleep for an hour."""
+    And lets no job ask the simulated model to crash, or to sleep for an hour, and no request take away the keys that
+    the test itself needs, or limit their owner."""
     number = next(_NUMBERS)
+    for name, kept in (("key_id", KEPT_KEYS), ("owner", [LOCAL_OWNER])):
+        if (case.path_parameters or {}).get(name) in kept:
+            case.path_parameters[name] = NOBODY[name]
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and 1 <= len(key) <= 255:
         case.headers["Idempotency-Key"] = f"{key[:200]}-{number}"
