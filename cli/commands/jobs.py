@@ -21,7 +21,10 @@ from cli.tables import ago, listing, took
 from core.errors import Unavailable
 
 url_option = click.option("--url", help="Address of the API (CHORUS_URL; default: the stack of 'chorus up').")
-key_option = click.option("--api-key", help="API key (CHORUS_API_KEY; default: the stack of 'chorus up').")
+key_option = click.option(
+    "--api-key",
+    help="API key. Others can see a command's arguments: prefer CHORUS_API_KEY. Default: the stack of 'chorus up'.",
+)
 
 
 def client(url: str | None = None, api_key: str | None = None) -> Client:
