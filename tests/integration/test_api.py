@@ -214,10 +214,14 @@ def test_a_body_that_is_too_large_is_a_413(client: FlaskClient) -> None:
 
 
 def test_nothing_of_a_refused_job_is_written(client: FlaskClient, valkey: str) -> None:
-    before = set(connect(valkey).keys("ch:*"))  # type: ignore[arg-type]
+    redis = connect(valkey)
+    client.get("/v1/jobs")  # which is counted as a request, as are those that are refused
+    before = set(redis.keys("ch:*"))  # type: ignore[arg-type]
     for body, _, _ in BAD:
         client.post("/v1/jobs", data=json.dumps(body), content_type="application/json")
-    assert set(connect(valkey).keys("ch:*")) == before  # type: ignore[arg-type]
+    assert set(redis.keys("ch:*")) == before  # type: ignore[arg-type]
+    used = [field for day in redis.keys("ch:usage:*") for field in redis.hkeys(day)]  # type: ignore[union-attr]
+    assert used and {field.partition(b"|")[2] for field in used} == {b"requests"}
 
 
 @pytest.mark.parametrize("name", ["job_0", "job_" + "0" * 24, "..", "%00", "a" * 3000, "job_" + "é" * 24])

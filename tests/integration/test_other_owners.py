@@ -98,7 +98,7 @@ def anns(client: FlaskClient, valkey: str) -> Anns:
 
 
 def filled(rule: str, ids: dict[str, str]) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: ids[part[1]], rule)
+    return re.sub(r"<(?:[^:<>]+:)?(\w+)>", lambda part: ids[part[1]], rule)
 
 
 def seen(client: FlaskClient, anns: Anns) -> list[Any]:
