@@ -290,7 +290,7 @@ def start_of_an_api(access: StackAccess) -> float:
     process = subprocess.Popen(program("api"), env=env, stderr=subprocess.DEVNULL)
     try:
         wait_for(
-            lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/healthz"), 20, "the API", every=0.02
+            lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/healthz"), 60, "the API", every=0.02
         )
         assert process.poll() is None
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
