@@ -12,10 +12,11 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from core.names import Precision
 from models.base import Item
-from models.melo.bert import ATTENTION, UNUSED_LAYERS, Features
+from models.melo.bert import UNUSED_LAYERS, Features
 from models.melo.voices import MeloVoices
 from models.shared.noise import noise_of
 from models.vits.network import Network
+from models.vits.parts.packed_attention import ATTENTION
 from models.vits.rows import Context, Row, Voices
 
 RATE = 44_100

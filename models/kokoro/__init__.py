@@ -19,10 +19,12 @@ from collections.abc import Container
 from core.errors import InvalidRequest
 from core.names import Role, Runtime
 from models.base import Family, ModelSpec, Option, Voice
+from models.vits.options import PRECISIONS
 
 MAX_TOKENS = 510  #: of one utterance, without the pads at both ends: as many as a voice has styles
 MAX_MIXED = 8  #: voices in one mix
 MAX_WEIGHT = 1000.0
+VOICE_FILES = "voice_"  #: how the names of weights begin that are one voice's styles
 
 FAMILY = Family(
     type="kokoro",
@@ -38,8 +40,11 @@ FAMILY = Family(
             description="Times the voice's own pace; no phoneme is shorter than 25 ms, so above 2 it is less than that",
         )
     },
-    weights=("model", "voices", "vocab"),
+    weights=("model", "vocab"),
+    more_weights=("voices", f"{VOICE_FILES}*"),
     runtime=Runtime.ONNX,
+    cuda_runtime=Runtime.TORCH,
+    precisions=PRECISIONS,
 )
 
 _PART = re.compile(r"\s*([A-Za-z0-9_.-]{1,64})\s*(?::\s*([0-9]{1,8}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})\s*)?")

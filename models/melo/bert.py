@@ -10,13 +10,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from transformers import AttentionInterface, BertModel
+from torch import Tensor
+from transformers import BertModel
 
 from models.vits.parts.packing import Rows, to_device
 
@@ -24,8 +22,6 @@ from models.vits.parts.packing import Rows, to_device
 UNUSED_LAYERS = 2
 #: Pieces whose features are kept: 768 numbers of 4 bytes each.
 KEPT_PIECES = 20_000
-#: The name by which transformers knows `_packed_attention`.
-ATTENTION = "chorus_packed"
 
 
 class Features:
@@ -71,21 +67,3 @@ class Features:
         self._kept.move_to_end(sentence)
         while self._pieces > KEPT_PIECES:
             self._pieces -= len(self._kept.popitem(last=False)[0])
-
-
-def _packed_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **more: Any
-) -> tuple[Tensor, None]:
-    """Attention within each sentence; query, key and value [1, heads, total, size] → [1, total, heads, size]."""
-    rows: Rows = more["rows"]
-    heads, size = query.shape[1], query.shape[3]
-
-    def padded(x: Tensor) -> Tensor:
-        return x[0].index_select(1, rows.columns.reshape(-1)).view(heads, *rows.columns.shape, size).transpose(0, 1)
-
-    mixed = functional.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=rows.allowed)
-    flat = mixed.transpose(1, 2).reshape(-1, heads, size)
-    return flat.index_select(0, rows.places)[None], None
-
-
-AttentionInterface.register(ATTENTION, _packed_attention)

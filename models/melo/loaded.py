@@ -12,9 +12,10 @@ from transformers import BertConfig, BertModel
 
 from core.errors import WeightsError
 from models.base import ModelSpec
-from models.melo.bert import ATTENTION, UNUSED_LAYERS, Features
+from models.melo.bert import UNUSED_LAYERS, Features
 from models.melo.config import BertConfiguration, read_bert_configuration
 from models.shared.torch import load_strictly, open_device, read_safetensors, read_tensors
+from models.vits.parts.packed_attention import ATTENTION
 
 _loaded: WeakValueDictionary[tuple[str, str, str], Features] = WeakValueDictionary()
 _loading = threading.Lock()

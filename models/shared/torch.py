@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,16 +38,38 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
     nothing is inflated.
 
     Raises `core.errors.WeightsError` if it contains none."""
-    try:
-        _check_archive(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zipfile and torch raise classes of their own
-        raise WeightsError(f"{model}: the weights file {path.name} cannot be read: {_why(error)}.") from error
+    found = _read(path, model)
     if key is not None:
         found = found.get(key) if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not all(_is_plain(tensor) for tensor in found.values()):
         raise WeightsError(f"{model}: {path.name} contains no {key or 'state dict'}.")
     return dict(found)
+
+
+def read_state_dicts(path: Path, model: str) -> dict[str, dict[str, Tensor]]:
+    """The state dicts of a checkpoint that has several, by the part of the network that each is of. As `read_tensors`."""
+    found = _read(path, model)
+    parts = found.values() if isinstance(found, Mapping) else ()
+    if not parts or not all(isinstance(part, Mapping) and all(map(_is_plain, part.values())) for part in parts):
+        raise WeightsError(f"{model}: {path.name} contains no state dicts.")
+    return {str(name): dict(part) for name, part in found.items()}
+
+
+def read_tensor(path: Path, model: str) -> Tensor:
+    """The one tensor of a file. As `read_tensors`."""
+    found = _read(path, model)
+    if not _is_plain(found):
+        raise WeightsError(f"{model}: {path.name} contains no tensor.")
+    tensor: Tensor = found
+    return tensor
+
+
+def _read(path: Path, model: str) -> Any:
+    try:
+        _check_archive(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zipfile and torch raise classes of their own
+        raise WeightsError(f"{model}: the weights file {path.name} cannot be read: {_why(error)}.") from error
 
 
 def read_safetensors(path: Path, model: str) -> dict[str, Tensor]:
