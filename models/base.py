@@ -99,7 +99,7 @@ class ModelSpec:
         return self.precision.get(device.split(":", maxsplit=1)[0], Precision.FLOAT32)
 
     def fingerprint(self) -> str:
-        """The weights and the precision, as one string: part of every artifact's name.
+        """The weights, the precision, and the runtime if the entry names one: part of every artifact's name.
 
         Which device will render an artifact is not known when it is named, so the name has the precision of each."""
         parts = [f.sha256[:16] for _, f in sorted(self.weights.items())]
@@ -109,7 +109,8 @@ class ModelSpec:
             for kind, precision in sorted(self.precision.items())
             if precision is not Precision.FLOAT32 and not (kind == "cpu" and precision in exact)
         ]
-        return "-".join(parts + [f"{kind}-{precision.value}" for kind, precision in lowered])
+        named = [self.runtime.value] if self.runtime else []
+        return "-".join([*parts, *(f"{kind}-{precision.value}" for kind, precision in lowered), *named])
 
 
 class Recording(Protocol):
@@ -331,5 +332,6 @@ class Family:
     more_weights: tuple[str, ...] = ()  #: names of those that it may give; ``source_*`` for any that begins so
     runtime: Runtime | None = None  #: None runs on the CPU alone
     cuda_runtime: Runtime | None = None  #: the runtime on a GPU, where it is another
+    more_runtimes: tuple[Runtime, ...] = ()  #: others, of which an entry may name one
     precisions: tuple[Precision, ...] = (Precision.FLOAT32,)  #: those that an entry may ask for
     code_version: int = 1  #: raised when the same weights would sound different

@@ -209,7 +209,7 @@ def _check_runtime(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family
         if precision not in family.precisions:
             there = ", ".join(family.precisions)
             raise yaml.error((*where, "precision"), f"models.{name}: a {entry.type} runs in {there}, not {precision}")
-    runtimes = [one for one in (family.runtime, family.cuda_runtime) if one]
+    runtimes = [one for one in (family.runtime, family.cuda_runtime, *family.more_runtimes) if one]
     if entry.runtime is not None and entry.runtime not in runtimes:
         there = " or ".join(runtimes) or "no runtime that can be chosen"
         raise yaml.error((*where, "runtime"), f"models.{name}: a {entry.type} runs on {there}, not {entry.runtime}")

@@ -1,13 +1,14 @@
-"""Kokoro-82M (hexgrad, Apache-2.0; after StyleTTS 2, Li et al. 2023, arXiv:2306.07691) on ONNX Runtime.
+"""Kokoro-82M (hexgrad, Apache-2.0; after StyleTTS 2, Li et al. 2023, arXiv:2306.07691), in torch.
 
-An entry in ``models.yaml`` gives the weights ``model`` (an ONNX file with inputs ``tokens``, ``style`` and
-``speed``), ``voices`` (an ``.npz`` of float32 [510, 1, 256] styles by name) and ``vocab`` (the ids of the
-phonemes). One utterance at a time goes through the network: its graph has a batch of 1.
+An entry in ``models.yaml`` gives the weights ``model``, ``vocab`` (a JSON file whose ``vocab`` has the ids of the
+phonemes) and the voices: ``voices`` (an ``.npz`` of float32 [510, 1, 256] styles by name) or ``voice_NAME`` for each
+(a ``.pt`` of one). ``model`` is the hub's checkpoint (``kokoro-v1_0.pth``, whose ``vocab`` is ``config.json``), or an
+int8 ONNX file with inputs ``tokens``, ``style`` and ``speed``, which is dequantised.
 
-A voice may be a mix: ``jf_alpha:0.6+jm_kumo:0.4``; see `parse_voice`. The graph draws no noise, so the same
-tokens, voice and speed always give the same samples.
+``runtime: onnx`` runs an ONNX file on ONNX Runtime, one utterance at a time. It has no noise in its source and sounds a
+little different, so its artifacts have other names.
 
-Only English is supported: espeak-ng cannot read Japanese kanji, whatever the language of the voices.
+A voice may be a mix: ``jf_alpha:0.6+jm_kumo:0.4``; see `parse_voice`.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ FAMILY = Family(
     },
     weights=("model", "vocab"),
     more_weights=("voices", f"{VOICE_FILES}*"),
-    runtime=Runtime.ONNX,
-    cuda_runtime=Runtime.TORCH,
+    runtime=Runtime.TORCH,
+    more_runtimes=(Runtime.ONNX,),
     precisions=PRECISIONS,
+    code_version=2,
 )
 
 _PART = re.compile(r"\s*([A-Za-z0-9_.-]{1,64})\s*(?::\s*([0-9]{1,8}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})\s*)?")

@@ -84,7 +84,7 @@ def load(sizes: Sizes, tensors: Mapping[str, Tensor]) -> tuple[Network, WeightsR
 
 
 def _without_own_affine(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Raises `core.errors.WeightsError` if instance normalization has a scale or shift of its own that does anything."""
+    """Raises `core.errors.WeightsError` if instance normalization has a scale or shift of its own."""
     own = [key for key in tensors if _OWN_AFFINE.match(key)]
     for key in own:
         expected = torch.ones if key.endswith("weight") else torch.zeros

@@ -53,7 +53,9 @@ class KokoroModel(Model):
         """The voices in the runtime of ``device``, how many tokens there are, and the numbers of a style."""
         path, name = self.files("model"), self.spec.name
         graph = None if _is_checkpoint(path) else read_graph(path, name)
-        if graph is not None and runtime_on(self.spec, device) is not Runtime.TORCH:
+        if runtime_on(self.spec, device) is Runtime.ONNX:
+            if graph is None:
+                raise WeightsError(f"{name}: ONNX Runtime cannot run {path.name}, which is a checkpoint of torch.")
             from models.kokoro.onnx_voices import OnnxVoices
 
             return OnnxVoices(graph, name, device), max(self._ids) + 1, STYLE

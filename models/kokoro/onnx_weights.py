@@ -40,7 +40,7 @@ def read_network(model: ModelProto, name: str) -> tuple[Network, WeightsReport]:
         arrays = _Arrays(model.graph).found
     except (KeyError, IndexError, ValueError) as error:
         raise WeightsError(f"{name}: the ONNX file is not that of Kokoro: {error!r}") from error
-    tensors = {key: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for key, array in arrays.items()}
+    tensors = {key: torch.from_numpy(np.array(array, np.float32, order="C")) for key, array in arrays.items()}
     return load(Sizes(), tensors)
 
 
@@ -91,16 +91,18 @@ class _Arrays:
 
     def _constant(self, name: str) -> NDArray[Any]:
         self._used.add(name)
-        return self._constants[name]
+        constant: NDArray[Any] = self._constants[name]
+        return constant
 
 
 def _scaled(values: NDArray[Any], scale: NDArray[Any], zero: NDArray[Any]) -> NDArray[Any]:
-    return (values.astype(np.float32) - zero.astype(np.float32)) * scale
+    scaled: NDArray[Any] = (values.astype(np.float32) - zero.astype(np.float32)) * scale
+    return scaled
 
 
 def _gates(rows: NDArray[Any]) -> NDArray[Any]:
     """ONNX's order of the gates (input, output, forget, cell) to torch's (input, forget, cell, output)."""
-    entry, out, forget, cell = np.split(rows, 4)
+    entry, out, forget, cell = rows.reshape(4, -1, *rows.shape[1:])
     return np.concatenate((entry, forget, cell, out))
 
 

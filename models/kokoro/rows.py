@@ -65,8 +65,8 @@ class Row:
 
 
 def read_row(item: Item, styles: Styles, known: Collection[int], options: Mapping[str, Option]) -> Row:
-    """The item, checked: ``tokens`` (ids that are ``known``, without pads), ``voice`` (a name or a mix) and the family's
-    ``options``. Raises `core.errors.ModelFailed`, `core.errors.InvalidRequest` for an unknown voice."""
+    """The item, checked: ``tokens`` (ids that are ``known``, without pads), ``voice`` (a name or a mix) and the
+    family's ``options``. Raises `core.errors.ModelFailed`, `core.errors.InvalidRequest` for an unknown voice."""
     tokens = item.inputs.get("tokens")
     if not isinstance(tokens, list | tuple) or not 1 <= len(tokens) <= MAX_TOKENS:
         raise ModelFailed(f"An item must have 1 to {MAX_TOKENS} tokens.")

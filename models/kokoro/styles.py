@@ -1,4 +1,4 @@
-"""The styles of Kokoro's voices: one for each length of an utterance, from one file of all voices or a file for each."""
+"""The styles of Kokoro's voices: one for each length of an utterance, from a file of all voices or of each."""
 
 from __future__ import annotations
 
@@ -53,8 +53,6 @@ def _of_all(path: Path) -> dict[str, Any]:
             return {name: np.asarray(file[name], np.float32) for name in file.files}
     except Exception as error:  # zipfile and numpy raise classes of their own
         raise WeightsError(f"The voices file {path} cannot be read.") from error
-
-
 
 
 def _of_one(path: Path, model: str) -> Any:

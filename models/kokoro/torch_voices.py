@@ -101,9 +101,9 @@ class TorchVoices:
         sentences = Sentences(lengths, self.device)
         tokens = to_device(np.concatenate([row.tokens for row in rows]), self.device)
         durations, encoded, text = self.network.encode(tokens, sentences, self._styles(rows))
-        frames = np.split(durations.cpu().numpy(), np.cumsum(lengths)[:-1])  # waits: lengths decide what follows
-        parts = zip(rows, frames, encoded.split(lengths), text.split(lengths), strict=True)
-        return [self._lasting(row, own / row.speed, *states) for row, own, *states in parts]
+        frames = durations.cpu()  # waits: the lengths decide what follows
+        parts = zip(rows, *(torch.split(states, lengths) for states in (frames, encoded, text)), strict=True)
+        return [self._lasting(row, own.numpy() / row.speed, *states) for row, own, *states in parts]
 
     def _lasting(self, row: Row, frames: np.ndarray, encoded: Tensor, text: Tensor) -> _Encoded | ChorusError:
         try:

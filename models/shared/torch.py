@@ -47,7 +47,7 @@ def read_tensors(path: Path, model: str, key: str | None = None) -> dict[str, Te
 
 
 def read_state_dicts(path: Path, model: str) -> dict[str, dict[str, Tensor]]:
-    """The state dicts of a checkpoint that has several, by the part of the network that each is of. As `read_tensors`."""
+    """The state dicts of a checkpoint that has several, by the part of the network. Else as `read_tensors`."""
     found = _read(path, model)
     parts = found.values() if isinstance(found, Mapping) else ()
     if not parts or not all(isinstance(part, Mapping) and all(map(_is_plain, part.values())) for part in parts):
@@ -56,7 +56,7 @@ def read_state_dicts(path: Path, model: str) -> dict[str, dict[str, Tensor]]:
 
 
 def read_tensor(path: Path, model: str) -> Tensor:
-    """The one tensor of a file. As `read_tensors`."""
+    """The one tensor of a file. Else as `read_tensors`."""
     found = _read(path, model)
     if not _is_plain(found):
         raise WeightsError(f"{model}: {path.name} contains no tensor.")

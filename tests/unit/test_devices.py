@@ -81,6 +81,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 PIPER, KOKORO, SILERO, WHISPER = (
     load_catalog().get(name) for name in ("piper-joe", "kokoro", "silero", "whisper-tiny.en")
 )
+ON_ONNX = dataclasses.replace(KOKORO, runtime=Runtime.ONNX)
 SIMULATED = next(iter(read_catalog(ROOT / "benchmarks/models.yaml").models.values()))
 
 
@@ -95,10 +96,11 @@ def on(spec: ModelSpec, device: str | None) -> ModelSpec:
         (PIPER, None, "auto", {}, "cpu", "there is no CUDA device"),
         (PIPER, None, "cpu", {"driver": 1, "torch": 1}, "cpu", "CHORUS_DEVICE says cpu"),
         # A GPU, and runtimes that are built for the CPU: each model by its own runtime.
-        (KOKORO, None, "auto", {"driver": 1, "torch": 1}, "cpu", "install onnxruntime-gpu"),
+        (ON_ONNX, None, "auto", {"driver": 1, "torch": 1}, "cpu", "install onnxruntime-gpu"),
+        (KOKORO, None, "auto", {"driver": 1, "torch": 1}, "cuda", "torch can use"),
         (SILERO, None, "auto", {"driver": 1, "torch": 1}, "cuda", "torch can use"),
         (PIPER, None, "auto", {"driver": 1, "torch": 1}, "cuda", "torch can use"),
-        (KOKORO, None, "auto", {"driver": 1, "onnx": 1}, "cuda", "ONNX Runtime can use"),
+        (ON_ONNX, None, "auto", {"driver": 1, "onnx": 1}, "cuda", "ONNX Runtime can use"),
         (SILERO, None, "auto", {"driver": 1, "onnx": 1}, "cpu", "the installed torch"),
         (WHISPER, None, "auto", {"driver": 1, "ctranslate2": 1}, "cuda", "CTranslate2 can use"),
         (WHISPER, None, "auto", {"driver": 1, "torch": 1}, "cpu", "the installed CTranslate2"),
@@ -126,7 +128,7 @@ def test_where_a_model_runs(
 @pytest.mark.parametrize(
     ("spec", "own", "process", "machine", "reason"),
     [
-        (KOKORO, None, "cuda", {"driver": 1}, "CHORUS_DEVICE says: the installed ONNX Runtime"),
+        (ON_ONNX, None, "cuda", {"driver": 1}, "CHORUS_DEVICE says: the installed ONNX Runtime"),
         (PIPER, None, "cuda", {"driver": 1, "onnx": 1}, "CHORUS_DEVICE says: the installed torch"),
         (PIPER, "cuda", "cpu", {}, "models.yaml says: there is no CUDA device"),
         (SILERO, None, "cuda:2", {"driver": 2, "torch": 2}, "torch sees 2 CUDA devices"),
@@ -207,14 +209,13 @@ def test_chorus_up_says_first_which_models_are_where_and_why(host: Host, tmp_pat
     models = ["piper-joe", "kokoro", "silero", "whisper-tiny.en"]
     host.has()
     assert laid_out(tmp_path, *models)[1] == [
-        "piper-joe, kokoro run on cpu with onnx: there is no CUDA device",
-        "silero runs on cpu with torch: there is no CUDA device",
+        "piper-joe runs on cpu with onnx: there is no CUDA device",
+        "kokoro, silero run on cpu with torch: there is no CUDA device",
         "whisper-tiny.en runs on cpu with ctranslate2: there is no CUDA device",
     ]
     host.has(driver=1, torch=1)
     assert laid_out(tmp_path, *models)[1] == [
-        "piper-joe, silero run on cuda with torch: torch can use a CUDA device",
-        "kokoro runs on cpu with onnx: the installed ONNX Runtime cannot use CUDA; install onnxruntime-gpu",
+        "piper-joe, kokoro, silero run on cuda with torch: torch can use a CUDA device",
         "whisper-tiny.en runs on cpu with ctranslate2: "
         "the installed CTranslate2 cannot use CUDA; install ctranslate2 for CUDA",
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError
-from core.names import Precision, Role
+from core.names import Precision, Role, Runtime
 from models.catalog import load_catalog, read_catalog
 from models.families import family_of, load_families, read_families
 from pipelines.definitions import read_pipelines
@@ -231,6 +231,12 @@ def test_the_precision_is_part_of_the_weights_name() -> None:
     assert names == {plain, f"{plain}-cuda-tf32", f"{plain}-cuda-float16", f"{plain}-cuda-bfloat16"}
     assert dataclasses.replace(spec, precision={"cpu": Precision.TF32}).fingerprint() == plain, "a CPU has no TF32"
     assert dataclasses.replace(spec, device="cuda:1").fingerprint() == plain
+
+
+def test_a_runtime_that_an_entry_names_is_part_of_the_weights_name() -> None:
+    spec = load_catalog().get("kokoro")
+    plain = spec.fingerprint()
+    assert dataclasses.replace(spec, runtime=Runtime.ONNX).fingerprint() == f"{plain}-onnx"
 
 
 @pytest.mark.parametrize(

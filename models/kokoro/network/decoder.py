@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ class SnakeBlock(nn.Module):
         second = zip(self.adain2, self.alpha2, self.convs2, strict=True)
         for pair in zip(first, second, strict=True):
             inner = row
-            for norm, alpha, convolution in pair:
+            for norm, alpha, convolution in cast(Iterable[tuple[StyleNorm, Tensor, nn.Conv1d]], pair):
                 scale, shift = norm.affine(inner, layout, rate, style, more)
                 inner = layout.clear(_snake(inner, scale, shift, alpha), rate, more)
                 inner = layout.clear(convolution(inner), rate, more)
@@ -81,8 +83,8 @@ class Generator(nn.Module):
         self.conv_post = nn.Conv1d(widths[-1], 2 * sizes.bins, 7, padding=3)
 
     def forward(self, row: Tensor, spectrum: Tensor, layout: Layout, style: Tensor) -> tuple[Tensor, Tensor]:
-        """``row`` [1, channels, total x 2] and the source's ``spectrum`` [1, 2 bins, total x 2 columns] → magnitudes and
-        phases float32, zero behind each item."""
+        """``row`` [1, channels, total x 2] and the source's ``spectrum`` [1, 2 bins, total x 2 columns] → magnitudes
+        and phases float32, zero behind each item."""
         rate, more, blocks = 2, 0, iter(self.resblocks)
         for i, (up, step) in enumerate(zip(self.ups, self.sizes.rates, strict=True)):
             row = up(functional.leaky_relu_(row, 0.1))
@@ -128,7 +130,14 @@ class Decoder(nn.Module):
         self.generator = Generator(sizes.generator, style)
 
     def forward(
-        self, text: Tensor, pitch: Tensor, energy: Tensor, noise: Tensor, layout: Layout, style: Tensor, spectrum: Spectrum
+        self,
+        text: Tensor,
+        pitch: Tensor,
+        energy: Tensor,
+        noise: Tensor,
+        layout: Layout,
+        style: Tensor,
+        spectrum: Spectrum,
     ) -> Tensor:
         """``text`` float32 [1, hidden, total], ``pitch`` and ``energy`` float64 [1, 1, total x 2], ``noise`` float64
         [total x hop], ``style`` float32 [items, n] → audio float32 [total x hop]. Computed in the dtype of the weights

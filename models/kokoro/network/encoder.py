@@ -92,7 +92,9 @@ class TextEncoder(nn.Module):
         hidden, self.reach = sizes.hidden, sizes.kernel // 2
         self.embedding = nn.Embedding(sizes.symbols, hidden)
         self.cnn = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(hidden, hidden, sizes.kernel, padding=self.reach), ChannelNorm(hidden), nn.LeakyReLU(0.2))
+            nn.Sequential(
+                nn.Conv1d(hidden, hidden, sizes.kernel, padding=self.reach), ChannelNorm(hidden), nn.LeakyReLU(0.2)
+            )
             for _ in range(sizes.layers)
         )
         self.lstm = nn.LSTM(hidden, hidden // 2, bidirectional=True)
@@ -100,7 +102,9 @@ class TextEncoder(nn.Module):
     def forward(self, tokens: Tensor, sentences: Sentences) -> Tensor:
         """``tokens`` int64 [tokens] to hidden states."""
         packing = Packing(sentences.lengths.tolist(), self.reach, sentences.device)
-        places = to_device(np.concatenate([np.arange(span.start, span.stop) for span in packing.spans()]), packing.device)
+        places = to_device(
+            np.concatenate([np.arange(span.start, span.stop) for span in packing.spans()]), packing.device
+        )
         embedded = self.embedding(tokens)
         row = embedded.new_zeros(packing.total, embedded.shape[1]).index_copy_(0, places, embedded).t()[None]
         for layer in self.cnn:

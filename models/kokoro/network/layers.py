@@ -34,7 +34,11 @@ class StyleNorm(nn.Module):
         gain, offset = self.fc(style).double().t().chunk(2)
         scale = (1 + gain) * torch.rsqrt(variance + EPSILON)
         shift = offset - mean * scale
-        return tuple(x.to(row.dtype).index_select(1, layout.owners)[:, :, None] for x in (scale, shift))  # type: ignore[return-value]
+        own, owners = row.dtype, layout.owners
+        return (
+            scale.to(own).index_select(1, owners)[:, :, None],
+            shift.to(own).index_select(1, owners)[:, :, None],
+        )
 
     def forward(self, row: Tensor, layout: Layout, rate: int, style: Tensor) -> Tensor:
         """The normalized row; what it writes behind the items is not cleared."""

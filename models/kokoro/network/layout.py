@@ -19,7 +19,7 @@ GAP = 2  #: frames behind an item, at least: what a convolution of the network r
 
 
 class Layout:
-    """Where items of ``lengths`` frames stand in one row: each begins with a chunk, and at least `GAP` frames follow it.
+    """Where items of ``lengths`` frames stand in one row: each begins with a chunk, and `GAP` frames or more follow.
 
     A convolution whose input is zero behind each item gives the item what it would give it alone, since an item alone
     is padded with zeros; so what biases and shifts write there is cleared. A row may have several values (``rate``) a
@@ -94,7 +94,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Of each item, int64 [items]: the places of its first and last value, and how many there are up to the next item."""
+    """Of each item, int64 [items]: where its first and last value are, and how many there are up to the next item."""
 
     first: Tensor
     last: Tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -97,7 +99,7 @@ class ProsodyPredictor(nn.Module):
         return self._curve("F0", row, style, layout), self._curve("N", row, style, layout)
 
     def _curve(self, name: str, row: Tensor, style: Tensor, layout: Layout) -> Tensor:
-        first, doubling, last = self.get_submodule(name)  # type: ignore[misc]
-        row = last(doubling(first(row, layout, 1, style), layout, 1, style), layout, 2, style)
+        for block, rate in zip(cast(nn.ModuleList, self.get_submodule(name)), (1, 1, 2), strict=True):
+            row = block(row, layout, rate, style)
         curve: Tensor = self.get_submodule(f"{name}_proj")(row)
         return layout.clear(curve, 2)

@@ -1,7 +1,7 @@
 """The harmonic source of the generator, and the short-time Fourier transforms before and behind it.
 
-After Wang et al. 2019 (arXiv:1904.12088), as hexgrad/kokoro has it. All is computed in float64: a phase adds up what the
-pitch is wrong by, and one that is near ±π may change its sign by a rounding, which the generator hears."""
+After Wang et al. 2019 (arXiv:1904.12088), as hexgrad/kokoro has it. All is computed in float64: a phase adds up what
+the pitch is wrong by, and one that is near ±π may change its sign by a rounding, which the generator hears."""
 
 from __future__ import annotations
 
