@@ -18,6 +18,10 @@ import torch
 from transformers import BertForMaskedLM
 
 from audio.samples import Samples
+from benchmarks.support.kokoro import bare_decoding, random_kokoro
+from benchmarks.support.kokoro import rows_of as kokoro_rows
+from benchmarks.support.kokoro import utterances as kokoro_utterances
+from benchmarks.support.kokoro import voices_on as kokoro_on
 from benchmarks.support.melo import RATE as MELO_RATE
 from benchmarks.support.melo import afresh, cut_bert, sentences, whole_bert
 from benchmarks.support.melo import rows_of as melo_rows
@@ -34,6 +38,8 @@ from benchmarks.support.networks import (
 from core.errors import ConfigurationError
 from core.names import Precision, Role
 from models.base import Bounds, Embedding, Item, Model, ModelSpec, Speech, WeightsFile
+from models.kokoro.network.network import Network as KokoroNetwork
+from models.kokoro.rows import RATE as KOKORO_RATE
 from models.melo.bert import Features
 from models.openvoice.tone import Conversion, Spectrum, ToneNetwork
 from models.vits.network import Network
@@ -53,7 +59,7 @@ class Scale:
     seconds: float  #: of an item, about
 
 
-SCALES = {"cuda": Scale((1, 16, 64), 8, 5.0), "cpu": Scale((1, 4), 3, 1.0)}
+SCALES = {"cuda": Scale((1, 16, 32, 64), 8, 5.0), "cpu": Scale((1, 4), 3, 1.0)}
 
 #: The weights files of the encoders, in CHORUS_CACHE or ``--weights``.
 ENCODERS = {
@@ -110,6 +116,7 @@ def _families(weights: Path | None, scale: Scale) -> Iterator[tuple[str, Subject
     for name in ("piper", "openvoice_v1", "mms"):
         network = random_network(name)
         yield name, _synthesizer_of(network), utterances(count, seconds)
+    yield "kokoro", _kokoro(random_kokoro()), kokoro_utterances(count, seconds)
     whole = whole_bert()
     yield "melo", _melo(random_network("melo"), whole), sentences(count, seconds * 2.7)
     yield "bert", _bert(whole), [tuple(item.inputs["pieces"]) for item in sentences(count)]
@@ -203,6 +210,19 @@ def _synthesizer_of(network: Network) -> SubjectOn:
             seconds=lambda spoken: len(_speech(spoken).samples) / RATE,
             array=lambda spoken: _speech(spoken).samples,
             limit=lambda items: _bare_synthesis(voices, rows_of(items, voices)),
+        )
+
+    return on
+
+
+def _kokoro(network: KokoroNetwork) -> SubjectOn:
+    def on(device: torch.device, precision: Precision) -> Subject:
+        voices = kokoro_on(network, device, precision)
+        return Subject(
+            run=lambda items: voices.speak(kokoro_rows(items)),
+            seconds=lambda spoken: len(_speech(spoken).samples) / KOKORO_RATE,
+            array=lambda spoken: _speech(spoken).samples,
+            limit=lambda items: bare_decoding(voices, kokoro_rows(items)),
         )
 
     return on

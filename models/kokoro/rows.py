@@ -18,7 +18,7 @@ from models.shared.options import numbers
 
 RATE = 24_000
 HOP = 600  #: samples per frame
-MAX_SECONDS = 90.0  #: of one utterance: the decoder takes about 20 MB a second
+MAX_SECONDS = 150.0  #: of one utterance: the decoder takes about 20 MB a second
 
 _PAD = 0
 

@@ -93,6 +93,10 @@ class TorchVoices:
                 outcomes[place] = error
         return [outcomes[place] for place in count]
 
+    def packs_of(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """How rows whose durations are known go through stage B."""
+        return list(packs(rows, lambda row: row.frames, self.at_once.frames))
+
     @torch.inference_mode()
     def _encode(self, rows: Sequence[Row]) -> list[_Encoded | ChorusError]:
         """Stage A of the rows, whose durations are set. Raises what torch raises."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.errors import InvalidRequest, InvalidText, WeightsError
+from core.errors import ConfigurationError, InvalidRequest, InvalidText, WeightsError
 from models.catalog import load_catalog
 from models.kokoro import MAX_MIXED, mixed_voice, parse_voice, written_voice
-from models.kokoro.frontend import KokoroFrontend, kokoro_phonemes, read_vocabulary
+from models.kokoro.frontend import KokoroFrontend, read_vocabulary
+from models.kokoro.languages.espeak import respelled
+from models.kokoro.languages.table import reader_of
+from models.kokoro.voices import VOICES
+from text.marks import inline
 
 KNOWN = ("jf_alpha", "jf_nezumi", "jm_kumo")
 SYMBOLS = " .,?!" + "ˈˌ" + "abdfhijklmnpstuvwzæðŋɑɔəɛɜɡɪɹʃʊʌʒʤʧθAIOTWY"
@@ -92,9 +98,9 @@ def test_the_catalog_resolves_mixes_alone() -> None:
 
 
 def test_phonemes_are_spelled_as_kokoro_was_trained() -> None:
-    assert kokoro_phonemes("haɪ eɪ oʊ aʊ ɔɪ dʒ tʃ") == "hI A O W Y ʤ ʧ"
-    assert kokoro_phonemes("bˈɜːɹd rɛd bˈɛɾɚ ɐbˈaʊt fˈɑːðɚ") == "bˈɜɹd ɹɛd bˈɛTəɹ əbˈWt fˈɑðəɹ"
-    assert kokoro_phonemes("«[x]»") == "“(k)”"
+    assert respelled("haɪ eɪ oʊ aʊ ɔɪ dʒ tʃ", "en-us") == "hI A O W Y ʤ ʧ"
+    assert respelled("bˈɜːɹd rɛd bˈɛɾɚ ɐbˈaʊt fˈɑːðɚ", "en-us") == "bˈɜɹd ɹɛd bˈɛTəɹ əbˈWt fˈɑðəɹ"
+    assert respelled("«[x]»", "en-us") == "“(k)”"
 
 
 @pytest.fixture
@@ -126,7 +132,7 @@ def test_an_overlong_utterance_is_refused(frontend: KokoroFrontend) -> None:
 
 def test_other_languages_are_refused(frontend: KokoroFrontend) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        frontend.inputs("こんにちは", "jf_alpha", "ja")
+        frontend.inputs("Guten Tag", "jf_alpha", "de")
     assert caught.value.code == "unknown_language"
 
 
@@ -136,3 +142,58 @@ def test_a_bad_vocabulary_is_refused(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(WeightsError):
         read_vocabulary(path)
+
+
+# -- languages
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "phonemes"),
+    [
+        ("en-US", "The bird goes there, Joe.", "ðə bˈɜɹd ɡOz ðˈɛɹ, ʤˈO."),
+        ("en-GB", "There goes the bird, Joe.", "ðɛː ɡQz ðə bˈɜːd, ʤˈQ."),
+        ("es", "El niño chico llegó a la casa, ¿verdad?", "el nˈiɲo ʧˈiko ʎeɣˈo a la kˈasa, beɾðˈad?"),
+        ("fr-FR", "Un bon vin blanc, s'il vous plaît.", "œ̃ bˈɔ̃ vˈɛ̃ blˈɑ̃, sil vu plˈɛ."),
+        ("hi", "नमस्ते, आप कैसे हैं?", "nəmˈʌsteː, ˌaːp kˈɛːseː hɛ̃?"),
+        ("it", "Il ragazzo mangia la pizza.", "il raɡˈaʦːo mˈanʤa la pˈiʦːa."),
+        ("pt-BR", "O coração não tem razão!", "ʊ kˌoɾasˈɐ̃ʊ̃ nˌɐ̃ʊ̃ tAŋ xazˈɐ̃ʊ̃!"),
+        ("ja", "今日は東京へ行きます。", "kʲoː βa toːkʲoː e ikʲi masɨ."),
+        ("ja", "ちょっと待って、「スーパー」で三個買った！", "ʨoʔto maʔte, “sɨːpaː” de saɴ ko kaʔta!"),
+        ("zh", "你好，世界！我有3个苹果。", "ni↓xau↓, ʂɨ↘ʨje↘! wo↓ jou↓ sa→nkɤ↘ pʰi↗ŋkwo↓."),
+        ("zh-CN", "知识，hello。", "ꭧɨ→ʂɨ↗, həlˈO."),
+    ],
+)
+def test_each_language_is_spelled_as_in_training(language: str, text: str, phonemes: str) -> None:
+    assert reader_of(language, "kokoro")(text) == phonemes
+
+
+@pytest.mark.parametrize("language", ["ja", "zh"])
+def test_phonemes_of_markup_are_spoken_in_any_language(language: str) -> None:
+    assert "ʤˈO" in reader_of(language, "kokoro")(f"{inline('dʒˈoʊ')}。")
+
+
+@pytest.mark.parametrize(("language", "text"), [("ja", "한"), ("zh", "한"), ("zh", "\U00020000")])
+def test_a_letter_without_a_reading_is_an_error(language: str, text: str) -> None:
+    with pytest.raises(InvalidText):
+        reader_of(language, "kokoro")(text)
+
+
+@given(st.sampled_from(["ja", "zh"]), st.text(max_size=40))
+def test_any_text_has_phonemes_or_a_clear_error(language: str, text: str) -> None:
+    with contextlib.suppress(InvalidText, InvalidRequest):
+        assert isinstance(reader_of(language, "kokoro")(text), str)
+
+
+@pytest.mark.parametrize(
+    ("language", "module", "extra"), [("ja", "pyopenjtalk", "kokoro-ja"), ("zh", "rjieba", "kokoro-zh")]
+)
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, language: str, module: str, extra: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=extra):
+        reader_of(language, "kokoro")("世界")
+
+
+def test_the_published_voices_have_languages_that_are_read() -> None:
+    assert len(VOICES) == 54
+    assert VOICES["af_heart"] == "en-US" and VOICES["zm_yunyang"] == "zh"
+    assert all(reader_of(language, "kokoro") for language in VOICES.values())

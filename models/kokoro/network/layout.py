@@ -34,6 +34,7 @@ class Layout:
         self.chunks = int(ends[-1])
         self._owners = np.repeat(np.arange(len(lengths)), chunks)
         self._gaps: dict[tuple[int, int], Tensor] = {}
+        self._counts: dict[tuple[int, int], Tensor] = {}
 
     @property
     def total(self) -> int:
@@ -65,7 +66,9 @@ class Layout:
 
     def counts(self, rate: int, more: int = 0) -> Tensor:
         """The values of each item, float64 [items]."""
-        return to_device((self.lengths * rate + more).astype(np.float64), self.device)
+        if (rate, more) not in self._counts:
+            self._counts[rate, more] = to_device((self.lengths * rate + more).astype(np.float64), self.device)
+        return self._counts[rate, more]
 
     @cached_property
     def order(self) -> Order:
