@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     )
 
     models_file: Path | None = Field(None, description="A models.yaml to use instead of the built-in one")
+    own_models_file: Path | None = Field(
+        None, description="Models of this installation, laid over models.yaml; unset: models.yaml in CHORUS_HOME"
+    )
     pipelines_file: Path | None = Field(None, description="A pipelines.yaml to use instead of the built-in one")
     families: str = Field("", description="Folders with additional model families, separated as in PATH")
     openai_models: str | None = Field(
@@ -98,7 +101,8 @@ class Settings(BaseSettings):
 
     egress_allow: str = Field(
         "",
-        description="Non-public addresses that user-supplied URLs may reach: CIDR or host:port, separated by commas",
+        description="Non-public addresses that user-supplied URLs, and redirects of a model hub, may reach: CIDR or"
+        " host:port, separated by commas",
     )
     egress_ports: str = Field("80,443", description="Ports that user-supplied URLs may use, separated by commas")
 
@@ -176,6 +180,11 @@ class Settings(BaseSettings):
         """The maximum number of utterances of one job or batch: half of the service's limit, so that none can fill
         it."""
         return max(1, self.max_unfinished // 2)
+
+    @property
+    def own_models(self) -> Path:
+        """The file of the installation's own models, which need not exist."""
+        return (self.own_models_file or self.home / "models.yaml").expanduser().absolute()
 
     @property
     def public_url(self) -> str:

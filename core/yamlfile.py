@@ -14,13 +14,13 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class YamlFile:
-    """A YAML file that remembers the line of each of its values."""
+    """A YAML file that remembers the line of each of its values. ``text``: its content, if it is not written yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
         self._lines: dict[tuple[str | int, ...], int] = {}
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8") if text is None else text
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}") from error
         try:

@@ -45,6 +45,7 @@ class WeightsFile:
     name: str
     parts: tuple[Part, ...]
     sha256: str
+    bytes: int | None = None  #: its size, if the entry states it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""The catalog: all models of ``models.yaml``, described without loading them."""
+"""The catalog: all models of ``models.yaml``, and those of the installation's own file, described without loading them.
+
+The own file (`core.settings.Settings.own_models`) has the same form. Its entries follow those of ``models.yaml``, or
+replace those of the same name.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,7 @@ class _WeightsEntry(BaseModel):
     file: str | None = None
     parts: list[_PartEntry] = []
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: int | None = Field(None, ge=0)
 
 
 class _VoiceEntry(BaseModel):
@@ -80,6 +85,13 @@ class _ModelEntry(BaseModel):
 class _File(BaseModel):
     model_config = _STRICT
     models: dict[_Name, _ModelEntry]
+
+
+class _OwnFile(BaseModel):
+    """As `_File`, but all entries may have been removed."""
+
+    model_config = _STRICT
+    models: dict[_Name, _ModelEntry] | None = None
 
 
 def _attribute(target: str) -> Any:
@@ -158,7 +170,8 @@ def _weights(name: str, entry: _WeightsEntry) -> WeightsFile:
     parts = tuple(Part(source=p.source, file=p.file) for p in entry.parts)
     if not parts:
         parts = (Part(source=entry.source or "", file=entry.file or ""),)
-    return WeightsFile(name=entry.name or Path(parts[0].file).name or name, parts=parts, sha256=entry.sha256)
+    own = entry.name or Path(parts[0].file).name or name
+    return WeightsFile(name=own, parts=parts, sha256=entry.sha256, bytes=entry.bytes)
 
 
 def _check_weights(yaml: YamlFile, name: str, entry: _ModelEntry, family: Family) -> None:
@@ -251,7 +264,20 @@ def read_catalog(path: Path) -> Catalog:
     return Catalog({name: _spec(yaml, name, entry) for name, entry in entries.items()})
 
 
+def read_own_models(path: Path, text: str | None = None) -> Catalog:
+    """Reads and checks the file of an installation's own models, or the ``text`` that it will have; a file that does
+    not exist has no models. Raises as `read_catalog`."""
+    if text is None and not path.exists():
+        return Catalog({})
+    yaml = YamlFile(path, text)
+    if yaml.data is None:  # nothing but comments
+        return Catalog({})
+    entries = yaml.parse(_OwnFile).models or {}
+    return Catalog({name: _spec(yaml, name, entry) for name, entry in entries.items()})
+
+
 @lru_cache(maxsize=1)
 def load_catalog() -> Catalog:
     """The catalog of this process, read once."""
-    return read_catalog(settings().models_file or DEFAULT_FILE)
+    given = read_catalog(settings().models_file or DEFAULT_FILE)
+    return Catalog({**given.models, **read_own_models(settings().own_models).models})

@@ -24,6 +24,9 @@ from tests.waiting import wait_for
 hypothesis.settings.register_profile("chorus", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("chorus")
 
+# The models that this checkout's own .chorus may have are no part of what is tested.
+os.environ["CHORUS_OWN_MODELS_FILE"] = os.devnull
+
 #: In the environment of every process that these tests start, and of their descendants.
 MARK = "CHORUS_TEST_RUN"
 

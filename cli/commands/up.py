@@ -257,6 +257,7 @@ def up(
     """Run all of Chorus on this machine until Ctrl-C."""
     console = Console()
     place = Home(home or load_settings().home)
+    os.environ["CHORUS_HOME"] = str(place.path)  # the models of its own are those of this folder
     with place.locked():
         for name in end_leftovers(place):
             click.echo(f"Stopped {name}, which was left over from an earlier run.")
