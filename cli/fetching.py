@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from models.base import WeightsFile
@@ -32,8 +33,15 @@ def weights_cache(on_progress: Callable[[str, int, int | None], None] | None = N
 @contextmanager
 def fetching(console: Console) -> Iterator[WeightsCache]:
     """A cache that shows a progress bar for each file that it downloads."""
-    description = TextColumn("{task.description}", markup=False)
-    progress = Progress(description, BarColumn(bar_width=12), DownloadColumn(), TransferSpeedColumn(), console=console)
+    whole = Column(no_wrap=True)
+    progress = Progress(
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        BarColumn(bar_width=12),
+        DownloadColumn(table_column=whole),
+        TransferSpeedColumn(table_column=whole),
+        console=console,
+        expand=True,
+    )
     bars: dict[str, TaskID] = {}
 
     def show(label: str, done: int, total: int | None) -> None:

@@ -301,6 +301,7 @@ def _how_to_serve(what: Asked, specs: Sequence[ModelSpec], own: OwnFile) -> str:
         f"  chorus up {names}",
         f"  chorus worker {' '.join(spec.name for spec in specs)}",
     ]
-    if voice := next((voice for spec in specs for voice in spec.voices), None):
-        lines += ["Use it:", f'  chorus say "…" --pipeline {what.recipe.name} --voice {voice} -o speech.wav']
+    if voice := next((voice for spec in specs for voice in spec.voices.values()), None):
+        chosen = f"--pipeline {what.recipe.name} --voice {voice.name} --language {voice.language}"
+        lines += ["Use it:", f'  chorus say "…" {chosen} -o speech.wav']
     return "\n".join(lines)

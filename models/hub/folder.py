@@ -20,7 +20,6 @@ class Folder(Origin):
 
     def __init__(self, root: Path, name: str, *, first: bool) -> None:
         self._root = root.expanduser().absolute()
-        self.label = f"{self._root}"
         if not self._root.is_dir():
             raise WeightsError(f"The folder {self._root} does not exist.")
         if any(c in str(self._root) for c in "\n\r\0"):
@@ -28,6 +27,7 @@ class Folder(Origin):
         inner = [self._root / name, self._root / name.rsplit("/", maxsplit=1)[-1]]
         self._base = next((folder for folder in inner if folder.is_dir()), self._root if first else inner[1])
         self._name = name
+        self.label = f"{self._base}"
         self.licence = self._stated()
 
     def names(self) -> frozenset[str]:

@@ -98,8 +98,19 @@ def test_weights_take_a_row_per_model(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert [line.split()[0] for line in lines] == [
         "model", "piper-joe", "kokoro", "silero", "campplus", "ge2e", "whisper-tiny.en"
     ]  # fmt: skip
-    one = CliRunner().invoke(weights, ["list", "silero"])
-    assert "pypi:silero-vad==6.2.3" in one.output and "silero_vad_16k_op15.onnx" in one.output
+    assert max(map(len, lines)) <= 80 and lines[3].split() == ["silero", "missing", "MIT", "pypi:silero-vad"]
+    for arguments in (["list", "silero"], ["list", "--files"]):
+        one = CliRunner().invoke(weights, arguments)
+        assert "pypi:silero-vad==6.2.3" in one.output and "silero_vad_16k_op15.onnx" in one.output
+
+
+def test_a_table_that_is_cut_keeps_its_names_whole() -> None:
+    rows = [("piper-en_gb-alba-medium", "x" * 60, "y" * 60), ("a", "b", "c")]
+    lines = printed(listing(("name", "licence", "from"), rows, cut=("licence", "from")))
+    assert len(lines) == 3 and max(map(len, lines)) <= 80
+    assert lines[1].split()[0] == rows[0][0] and lines[1].count("…") == 2
+    long = printed(listing(("name", "from"), [("n" * 78, "y" * 60)], cut=("from",)))
+    assert long[1].split()[0] == "n" * 78, "even if the rest has no place"
 
 
 # -- texts

@@ -53,7 +53,6 @@ def _build(wish: Wish, origins: Origins) -> Addition:
         "languages": sorted({voice["language"] for voice in voices.values()}, key=list(_LANGUAGES.values()).index),
         "voices": voices,
         "sample_rate": _RATE,
-        "voice_match": True,
         "batch": {"cpu": {"items": 16, "cost": 8000}, "cuda": {"items": 64, "cost": 32000}},
         "batch_timeout": 600,
         "licence": origin.licence,

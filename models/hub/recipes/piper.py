@@ -49,7 +49,6 @@ def _build(wish: Wish, origins: Origins) -> Addition:
         "languages": [language],
         "voices": {voice: {"language": language, "speaker": number} for voice, number in voices.items()},
         "sample_rate": config.audio.sample_rate,
-        "voice_match": True,
         "batch": {
             "cpu": {"items": 16, "cost": 8000, "padded": False},
             "cuda": {"items": 64, "cost": 24000, "padded": True},
