@@ -334,5 +334,6 @@ class Family:
     runtime: Runtime | None = None  #: None runs on the CPU alone
     cuda_runtime: Runtime | None = None  #: the runtime on a GPU, where it is another
     more_runtimes: tuple[Runtime, ...] = ()  #: others, of which an entry may name one
+    polyglot: bool = False  #: whether each voice can speak all languages of its model
     precisions: tuple[Precision, ...] = (Precision.FLOAT32,)  #: those that an entry may ask for
     code_version: int = 1  #: raised when the same weights would sound different

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -131,6 +131,26 @@ def resolve_voice(spec: ModelSpec, name: str) -> Voice | None:
     """The voice for ``name`` in a family that can mix voices; None if there is none."""
     target = family_of(spec.type).voice
     return cast(Voice | None, _attribute(target)(spec, name)) if target else None
+
+
+def voice_of(spec: ModelSpec, name: str) -> Voice | None:
+    """A voice of a model, or a mix of its voices; None if it lacks one. Raises `InvalidRequest` for what is no mix."""
+    if name in spec.voices:
+        return spec.voices[name]
+    try:
+        return resolve_voice(spec, name)
+    except InvalidRequest as error:
+        if error.code == "unknown_voice":  # of this model: another may have it
+            return None
+        raise
+
+
+def in_language(spec: ModelSpec, voice: Voice, language: str | None) -> Voice | None:
+    """A voice of a model as it speaks ``language``; None if it does not. None is its own language."""
+    if language is None or speaks(voice.language, language):
+        return voice
+    own = next((one for one in spec.languages if speaks(one, language)), None)
+    return replace(voice, language=own) if own is not None and family_of(spec.type).polyglot else None
 
 
 def speaks(language: str, asked: str) -> bool:

@@ -14,7 +14,7 @@ from core import ids
 from core.errors import ConfigurationError, FieldError, InvalidRequest, NotFound
 from core.names import Role
 from models.base import ModelSpec, Voice
-from models.catalog import Catalog, resolve_voice, speaks
+from models.catalog import Catalog, speaks, voice_of
 from pipelines.candidates import available, candidates
 from pipelines.definitions import PER_UTTERANCE, Pipeline, PipelineStep, StepData
 
@@ -218,13 +218,9 @@ def _is_voice(name: str, catalog: Catalog) -> bool:
 
 def _voice_of(spec: ModelSpec, name: str) -> Voice | None:
     """A voice of a model, or a mix of its voices. Raises `InvalidRequest` where it is a wrong mix of its voices."""
-    if name in spec.voices:
-        return spec.voices[name]
     try:
-        return resolve_voice(spec, name) if spec.role is Role.SYNTHESIZE else None
+        return voice_of(spec, name) if spec.role is Role.SYNTHESIZE else None
     except InvalidRequest as error:
-        if error.code == "unknown_voice":  # of this model: another may have it
-            return None
         error.fields = error.fields or (FieldError("voice", error.code, error.message),)
         raise
 

@@ -17,7 +17,8 @@ from core.errors import FieldError, InvalidRequest, Unroutable
 from core.names import Role, VadMode
 from core.work import Plan, PlanStep
 from models.base import ModelSpec, Option, Voice
-from models.catalog import Catalog, resolve_voice, speaks
+from models.catalog import Catalog, in_language, speaks, voice_of
+from models.families import family_of
 from pipelines.candidates import candidates
 from pipelines.definitions import BRINGABLE, PER_UTTERANCE, SAID, Pipeline, PipelineStep, StepData
 
@@ -224,18 +225,17 @@ def _voice(
     models: Sequence[ModelSpec], asked: str | None, language: str | None, field_name: str
 ) -> tuple[ModelSpec, Voice]:
     """The first model with a voice that fits language and name. A name may be a family's mix of voices."""
-    voices = [(m, v) for m in models for v in m.voices.values()]
-    fitting = [(m, v) for m, v in voices if language is None or speaks(v.language, language)]
-    if language is not None and not fitting:
-        raise _unknown_language(f"No voice speaks {language!r}", (v.language for _, v in voices))
+    found = [(m, v, in_language(m, v, language)) for m in models for v in m.voices.values()]
+    fitting = [(m, as_spoken) for m, _, as_spoken in found if as_spoken]
+    if not fitting:
+        languages = (own for m, v, _ in found for own in (m.languages if family_of(m.type).polyglot else [v.language]))
+        raise _unknown_language(f"No voice speaks {language!r}", languages)
     if asked is None:
-        return fitting[0]
-    for model, voice in fitting:
-        if voice.name == asked:
-            return model, voice
-    for spec in {model.name: model for model, _ in fitting}.values():
-        if mixed := resolve_voice(spec, asked):
-            return spec, mixed
+        native = ((m, v) for m, v, as_spoken in found if v is as_spoken)
+        return next(native, fitting[0])
+    for model in {model.name: model for model, _ in fitting}.values():
+        if (voice := voice_of(model, asked)) and (as_spoken := in_language(model, voice, language)):
+            return model, as_spoken
     there = ", ".join(v.name for _, v in fitting)
     raise _invalid(field_name, "unknown_voice", f"The voice {asked!r} is not available. Available: {there}.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.errors import FieldError, InvalidRequest, InvalidText
 from models.base import ModelSpec
-from models.catalog import resolve_voice
+from models.catalog import voice_of
 from schemas.requests import TextRequest
 from text.marks import MarkedText
 from text.markup import parse
@@ -103,7 +103,7 @@ def _has_voice(spec: ModelSpec, name: str) -> bool:
     if name in spec.voices:
         return True
     try:
-        return resolve_voice(spec, name) is not None
+        return voice_of(spec, name) is not None
     except InvalidRequest:  # a mix of what is none
         return False
 

@@ -45,6 +45,7 @@ FAMILY = Family(
     more_weights=("voices", f"{VOICE_FILES}*"),
     runtime=Runtime.TORCH,
     more_runtimes=(Runtime.ONNX,),
+    polyglot=True,
     precisions=PRECISIONS,
     code_version=2,
 )

@@ -98,6 +98,55 @@ def test_the_first_model_that_fits_is_taken(changes: dict[str, object], model: s
 
 
 @pytest.mark.parametrize(
+    ("changes", "model", "voice", "language"),
+    [
+        ({}, "kokoro", "jf_alpha", "en-US"),
+        ({"language": "ja"}, "kokoro-82m", "jf_alpha", "ja"),
+        ({"voice": "jf_alpha", "language": "ja"}, "kokoro", "jf_alpha", "ja"),
+        ({"voice": "af_heart"}, "kokoro-82m", "af_heart", "en-US"),
+        ({"voice": "af_heart", "language": "ja"}, "kokoro-82m", "af_heart", "ja"),
+        ({"voice": "af_heart", "language": "fr"}, "kokoro-82m", "af_heart", "fr-FR"),
+        ({"language": "fr"}, "kokoro-82m", "ff_siwis", "fr-FR"),
+        ({"voice": "af_heart:3+ff_siwis"}, "kokoro-82m", "af_heart:0.75+ff_siwis:0.25", "en-US"),
+        ({"voice": "af_heart:3+ff_siwis", "language": "fr"}, "kokoro-82m", "af_heart:0.75+ff_siwis:0.25", "fr-FR"),
+    ],
+)
+def test_a_voice_of_a_polyglot_family_speaks_the_language_of_the_text(
+    changes: dict[str, object], model: str, voice: str, language: str
+) -> None:
+    found = plan_job(wish(pipeline=load_pipelines()["kokoro"], **changes), kokoros())
+    assert (found.plan.steps[1].model, found.voice, found.language) == (model, voice, language)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"language": "de"}, "unknown_language"),
+        ({"voice": "af_heart:1+nobody:1"}, "unknown_voice"),
+        ({"voice": "af_heart:0"}, "invalid_voice_mix"),
+        ({"voice": "ff_siwis", "models": {Role.SYNTHESIZE: "kokoro"}}, "unknown_voice"),
+    ],
+)
+def test_a_voice_that_no_model_of_a_family_has(changes: dict[str, object], code: str) -> None:
+    with pytest.raises(InvalidRequest) as found:
+        plan_job(wish(pipeline=load_pipelines()["kokoro"], **changes), kokoros())
+    assert code in (found.value.code, *(one.code for one in found.value.fields))
+
+
+def kokoros() -> Catalog:
+    """Kokoro as it is built in, and with some of the hub's voices."""
+    built_in = load_catalog().get("kokoro")
+    voices = {"af_heart": "en-US", "ff_siwis": "fr-FR", "jf_alpha": "ja"}
+    added = replace(
+        built_in,
+        name="kokoro-82m",
+        languages=tuple(voices.values()),
+        voices={name: Voice(name=name, language=language) for name, language in voices.items()},
+    )
+    return Catalog({"kokoro": built_in, "kokoro-82m": added})
+
+
+@pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"given": frozenset()}, "missing_text"),
