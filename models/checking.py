@@ -80,6 +80,7 @@ class ModelCheck:
             "load_seconds": self.load_seconds and round(self.load_seconds, 3),
             "tensors": report and {"loaded": report.loaded, "unused": list(report.unused)},
             "trial": trial and {**trial.facts, "seconds": round(trial.seconds, 3)},
+            "warnings": list(trial.warnings) if trial else [],
             "error": self.fault and {"code": self.code, "message": self.fault},
         }
 

@@ -21,6 +21,7 @@ from models.catalog import frontend_class, resolve_voice, speaks
 from models.families import family_of
 from models.sentences import sentence_in
 from models.shared.failures import failure
+from models.shared.libraries import MISSING
 from models.shared.recordings import RATE
 from text.markup import parse
 from text.reading import Manner, read_portion, said
@@ -38,6 +39,7 @@ class Trial:
     """What a model was given, what it made of that, and in how many ``seconds``."""
 
     summary: str  #: for people
+    warnings: tuple[str, ...] = ()  #: what does not work on this machine, such as a language without its library
     facts: Mapping[str, Any]  #: for programs
     seconds: float
     speech: Speech | None = None
@@ -45,8 +47,8 @@ class Trial:
 
 def try_model(model: Model, text: str | None = None, voice: str | None = None) -> Trial | None:
     """Run a loaded model. A synthesizer speaks ``text`` with ``voice``: by default a sentence in the language of its
-    first voice; that the others have inputs too is checked. None if the model needs an ``embedding`` and its family
-    gives no example.
+    first voice; that the others have inputs too is checked, and a library that one of them lacks is a warning. None if
+    the model needs an ``embedding`` and its family gives no example.
 
     Raises `core.errors.ChorusError` if the model fails, or gives what a sound model would not give."""
     clones = family_of(model.spec.type).clones
@@ -54,8 +56,8 @@ def try_model(model: Model, text: str | None = None, voice: str | None = None) -
         return None
     if model.spec.role is Role.SYNTHESIZE:
         begin = time.perf_counter()
-        speech = _speak(model, text, voice)
-        return _speech_trial(speech, "spoke", time.perf_counter() - begin)
+        speech, warnings = _speak(model, text, voice)
+        return replace(_speech_trial(speech, "spoke", time.perf_counter() - begin), warnings=warnings)
     inputs = {"rate": _rate(model.spec), **model.example()}
     recording = decode(RECORDING, inputs["rate"], max_seconds=60.0)
     begin = time.perf_counter()
@@ -116,12 +118,14 @@ def _transcript_trial(spec: ModelSpec, output: Transcript, seconds: float) -> Tr
 # -- speaking
 
 
-def _speak(model: Model, text: str | None, name: str | None) -> Speech:
+def _speak(model: Model, text: str | None, name: str | None) -> tuple[Speech, tuple[str, ...]]:
+    """What the model says, and what other voices lack to speak."""
     frontend = frontend_class(model.spec)(model.spec, model.files)
     chosen = _voice(model.spec, name)
+    lacking: dict[str, None] = {}
     for other in model.spec.voices.values():
-        if other.name != chosen.name:
-            _try_voice(frontend, other)
+        if other.name != chosen.name and (lack := _try_voice(frontend, other)):
+            lacking[lack] = None
     pieces: list[tuple[Speech, float]] = []
     for inputs, pause in _inputs(frontend, chosen, sentence_in(chosen.language) if text is None else text):
         output = _run(model, Item({**inputs, **model.example()}))
@@ -130,7 +134,7 @@ def _speak(model: Model, text: str | None, name: str | None) -> Speech:
         raise InvalidText("The text contains nothing to speak.")
     rate = pieces[0][0].rate
     joined = join([(partial(_samples, one), pause) for one, pause in pieces], rate)
-    return replace(pieces[0][0], samples=np.concatenate(list(joined)), durations=None)
+    return replace(pieces[0][0], samples=np.concatenate(list(joined)), durations=None), tuple(lacking)
 
 
 def _samples(speech: Speech) -> Samples:
@@ -148,10 +152,14 @@ def _voice(spec: ModelSpec, name: str | None) -> Voice:
     return next(iter(spec.voices.values()), Voice(name="", language=next(iter(spec.languages), "en")))
 
 
-def _try_voice(frontend: Frontend, voice: Voice) -> None:
+def _try_voice(frontend: Frontend, voice: Voice) -> str | None:
+    """Which library the language of a voice lacks, if one. Raises `ConfigurationError` if the voice has no inputs."""
     try:
         list(_inputs(frontend, voice, sentence_in(voice.language)))
+        return None
     except ChorusError as error:
+        if error.code == MISSING:
+            return error.message
         raise ConfigurationError(f"Voice {voice.name!r}: {error.message}", code=error.code) from error
 
 

@@ -178,6 +178,7 @@ def check_lines(found: ModelCheck) -> list[str]:
         lines.append(f"ok       {name}: loaded {where} in {found.load_seconds:.1f} s{_tensors(found)}")
     if found.trial is not None:
         lines.append(f"ok       {name}: {found.trial.summary}, in {found.trial.seconds:.2f} s")
+        lines += [f"warning  {name}: {warning}" for warning in found.trial.warnings]
     elif found.ok:
         lines.append(f"ok       {name}: not run: its family has no example of an embedding")
     if found.fault is not None:

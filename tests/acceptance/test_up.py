@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 
 import psutil
 import pytest
+import soundfile
 
 from cli.local.embedded import SEAWEEDFS_PORTS
 from cli.local.home import Home, is_alive, port_is_free
@@ -29,6 +31,8 @@ from cli.local.supervisor import members
 from core.errors import ConfigurationError
 from core.names import Role
 from models.base import Bounds, ModelSpec
+from tests.checkpoints.kokoro import kokoro
+from tests.local_hub import local_hub
 from tests.shared_data import ROOT
 from tests.waiting import wait_for
 
@@ -151,6 +155,31 @@ def test_a_lost_or_revoked_key_is_made_anew(yesterday: Yesterday, tmp_path: Path
         assert second.api_key not in (key, "chorus_of-another-ledger")
         assert stat.S_IMODE((home / "api-key").stat().st_mode) == 0o600
         assert call(second, "/v1/pipelines")
+
+
+def test_a_model_that_was_added_is_served_at_the_next_start(tmp_path: Path) -> None:
+    folder, home = kokoro(tmp_path / "hub"), tmp_path / "home"
+    own = {"CHORUS_HOME": str(home), "CHORUS_OWN_MODELS_FILE": "", "CHORUS_CACHE": str(tmp_path / "cache")}
+    with local_hub() as hub:
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+        hub.commit("hexgrad/Kokoro-82M", files, licence="apache-2.0")
+        command = [sys.executable, "-m", "cli.main", "models", "add", "kokoro"]
+        environment = {**os.environ, **own, "HF_ENDPOINT": hub.url, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
+        added = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+        assert added.returncode == 0, added.stdout + added.stderr
+    with Stack(home, models=["kokoro-82m"], env=own) as stack:
+        stack.wait_ready()
+        asked = {"pipeline": "kokoro", "voice": "af_one:0.5+am_two:0.5", "text": "The birch canoe slid."}
+        job = follow(stack, call(stack, "/v1/jobs", asked)["id"])
+        assert [step["model"] for step in job["steps"] if step["name"] == "synthesize"] == ["kokoro-82m"]
+        request = urllib.request.Request(
+            f"{stack.url}/v1/jobs/{job['id']}/audio", headers={"Authorization": f"Bearer {stack.api_key}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            samples, rate = soundfile.read(io.BytesIO(answer.read()))
+        assert rate == 24_000 and len(samples) > 12_000 and abs(samples).max() > 1e-3
 
 
 def test_files_are_private(stack: Stack) -> None:

@@ -147,6 +147,8 @@ def test_any_text_stays_text(licence: str, voice: str, description: str) -> None
 def test_it_is_laid_over_the_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path, own_models_file=None)
     assert settings.own_models == tmp_path / "models.yaml"
+    monkeypatch.setenv("CHORUS_OWN_MODELS_FILE", "")
+    assert Settings(home=tmp_path).own_models == tmp_path / "models.yaml"
     assert Settings(own_models_file=tmp_path / "x.yaml").own_models == tmp_path / "x.yaml"
     monkeypatch.setattr(catalog, "settings", lambda: settings)
     shipped = catalog.read_catalog(catalog.DEFAULT_FILE)

@@ -14,6 +14,7 @@ from core.errors import ChorusError, ConfigurationError, InvalidRequest, ModelFa
 from core.names import Role
 from models.base import Bounds, Embedding, Item, Model, ModelSpec, Output, Segment, Segments, Speech, Transcript, Voice
 from models.sentences import SENTENCES, sentence_in
+from models.shared.libraries import MISSING
 from models.trial import try_model
 
 RATE = 8_000
@@ -102,12 +103,13 @@ def test_each_voice_of_an_entry_is_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     from models.simulated.frontend import SimulatedFrontend
 
     asked: list[tuple[str, str]] = []
+    code: str | None = None
     inputs = SimulatedFrontend.inputs
 
     def watched(self: SimulatedFrontend, text: str, voice: str, language: str) -> dict[str, Any]:
         asked.append((voice, text))
         if voice == "three":
-            raise ConfigurationError("It has no speaker 3.")
+            raise ConfigurationError("It has no speaker 3.", code=code)
         return inputs(self, text, voice, language)
 
     monkeypatch.setattr(SimulatedFrontend, "inputs", watched)
@@ -119,6 +121,9 @@ def test_each_voice_of_an_entry_is_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     three = {**SPEAKER.voices, "three": Voice(name="three", language="en", speaker=3)}
     with pytest.raises(ConfigurationError, match=r"Voice 'three': It has no speaker 3\."):
         try_model(Canned(dataclasses.replace(SPEAKER, voices=three), speech(TONE)))
+    code = MISSING
+    trial = try_model(Canned(dataclasses.replace(SPEAKER, voices=three), speech(TONE)))
+    assert trial is not None and trial.warnings == ("It has no speaker 3.",), "a library that others do without"
     with pytest.raises(InvalidRequest, match=r"no voice 'four'. Available: one, two"):
         try_model(Canned(SPEAKER, speech(TONE)), voice="four")
 

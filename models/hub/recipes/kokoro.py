@@ -8,24 +8,10 @@ from core.errors import WeightsError
 from models.hub.licences import Licence
 from models.hub.recipes import Addition, Origins, Recipe, Wish, gathered, invalid, weights_of
 from models.hub.recipes.names import entry_name
-from models.kokoro import FAMILY
+from models.kokoro.voices import LANGUAGES
 
 REPOSITORY = "hexgrad/Kokoro-82M"
 _RATE = 24_000
-#: The first letter of a voice is its language, the second the speaker's gender (VOICES.md of the repository).
-_LANGUAGES = {
-    "a": "en-US",
-    "b": "en-GB",
-    "e": "es",
-    "f": "fr",
-    "h": "hi",
-    "i": "it",
-    "j": "ja",
-    "p": "pt-BR",
-    "z": "zh",
-}
-#: What the family calls config.json, which has the sizes of the network and its vocabulary.
-_CONFIG = next(name for name in ("config", "vocab") if name in (*FAMILY.weights, *FAMILY.more_weights))
 _GENDERS = {"f": "Female", "m": "Male"}
 _VOICE = re.compile(r"voices/(([abefhijpz])([fm])_[a-z0-9]{1,40})\.pt")
 _MODELS = ("kokoro-v1_0.pth", "kokoro-v1_1-zh.pth")
@@ -39,18 +25,18 @@ def _build(wish: Wish, origins: Origins) -> Addition:
     if wish.what:
         raise invalid("Kokoro has one model: chorus models add kokoro.")
     origin = origins.open(wish.repository or REPOSITORY, wish.revision)
-    files = {"model": origin.first(*([wish.file] if wish.file else _MODELS)), _CONFIG: origin.first("config.json")}
+    files = {"model": origin.first(*([wish.file] if wish.file else _MODELS)), "vocab": origin.first("config.json")}
     voices = {}
     for path in sorted(origin.names()):
         if found := _VOICE.fullmatch(path):
             files[f"voice_{found[1]}"] = path
-            voices[found[1]] = {"language": _LANGUAGES[found[2]], "description": _GENDERS[found[3]]}
+            voices[found[1]] = {"language": LANGUAGES[found[2]], "description": _GENDERS[found[3]]}
     if not voices:
         raise WeightsError(f"{origin.label} has no voices: voices/*.pt.")
     entry = {
         "type": "kokoro",
         "weights": weights_of(gathered(origin, files)),
-        "languages": sorted({voice["language"] for voice in voices.values()}, key=list(_LANGUAGES.values()).index),
+        "languages": sorted({voice["language"] for voice in voices.values()}, key=list(LANGUAGES.values()).index),
         "voices": voices,
         "sample_rate": _RATE,
         "batch": {"cpu": {"items": 16, "cost": 8000}, "cuda": {"items": 64, "cost": 32000}},
