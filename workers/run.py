@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -165,6 +166,8 @@ def run_model_worker(settings: Settings, names: Sequence[str]) -> int:
     connections = Connections.connect(settings)
     by_role = model_steps(connections)
     models = load_models(connections, names, by_role, settings.device)
+    gc.collect()
+    gc.freeze()  # models and their runtimes stay to the end: the collector need not look at them again
     served = {model.spec.name: Served(model=model, bounds=model.bounds) for model in models}
     settlements = Settlements()
     batcher = MicroBatcher(connections, served, by_role, settlements.put)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -11,6 +14,18 @@ from core.errors import ConfigurationError
 from core.logs import set_up_logging
 from core.pulse import Pulse
 from core.settings import Settings, load_settings
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Without the garbage collector: imports make many objects and no garbage, and to look for it over and over, and
+    again at the end, takes a third of the time in which a process starts and ends."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _settings() -> Settings:
@@ -33,12 +48,14 @@ def api(host: str | None, port: int | None, processes: int) -> None:
         os.environ["CHORUS_API_HOST"] = host
     if port is not None:
         os.environ["CHORUS_API_PORT"] = str(port)
-    settings = _settings()
-    Pulse().start()
-    from api import create_app
-    from api.http.server import Server
+    with starting():
+        settings = _settings()
+        Pulse().start()
+        from api import create_app
+        from api.http.server import Server
 
-    Server(create_app(settings), settings, processes).run()
+        server = Server(create_app(settings), settings, processes)
+    server.run()
 
 
 @click.command()
@@ -50,8 +67,9 @@ def worker(models: tuple[str, ...], processes: int | None) -> None:
     'chorus worker cpu' runs the CPU steps of all jobs. 'chorus worker piper-joe' loads that model once and processes
     its queue in micro-batches; one process can serve several models. 'chorus weights list' lists them.
     """
-    settings = _settings()
-    from workers import run
+    with starting():
+        settings = _settings()
+        from workers import run
 
     if models == ("cpu",):
         sys.exit(run.run_cpu_worker(settings, processes or os.cpu_count() or 1))
@@ -63,8 +81,9 @@ def worker(models: tuple[str, ...], processes: int | None) -> None:
 @click.command()
 def reaper() -> None:
     """Run a reaper. It ends jobs past their deadline and recovers lost items. Any number can run."""
-    settings = _settings()
-    from workers.run import run_reaper_process
+    with starting():
+        settings = _settings()
+        from workers.run import run_reaper_process
 
     sys.exit(run_reaper_process(settings))
 
@@ -72,7 +91,8 @@ def reaper() -> None:
 @click.command()
 def sender() -> None:
     """Run a sender. It sends events to webhook endpoints. Any number can run; without one, events wait."""
-    settings = _settings()
-    from workers.run import run_sender_process
+    with starting():
+        settings = _settings()
+        from workers.run import run_sender_process
 
     sys.exit(run_sender_process(settings))

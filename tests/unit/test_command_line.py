@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from cli.commands.jobs import job_rows, step_rows
 from cli.commands.say import preview_rows, say
+from cli.commands.serve import starting
 from cli.commands.submit import submit
 from cli.commands.up import speaking_pipeline
 from cli.commands.weights import weights
@@ -246,3 +248,16 @@ def test_a_setting_that_cannot_be_is_told(name: str, arguments: list[str], monke
 )
 def test_up_suggests_a_pipeline_that_its_models_can_do(models: list[str], pipeline: str | None) -> None:
     assert speaking_pipeline(models) == pipeline
+
+
+# -- processes
+
+
+def test_the_collector_rests_only_while_a_process_starts() -> None:
+    try:
+        with pytest.raises(ConfigurationError), starting():
+            assert not gc.isenabled()
+            raise ConfigurationError("It does not start.")
+        assert gc.isenabled() and gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
