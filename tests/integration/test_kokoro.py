@@ -17,8 +17,9 @@ from core.names import Runtime
 from models.base import Item, Speech, Transcript
 from models.catalog import load_catalog
 from models.kokoro.frontend import KokoroFrontend
-from models.kokoro.model import KokoroModel
+from models.kokoro.model import STYLE, KokoroModel
 from models.kokoro.rows import HOP, RATE
+from models.kokoro.styles import read_styles
 from models.kokoro.torch_voices import TorchVoices
 from models.weights import WeightsCache, files_of
 from models.whisper.model import WhisperModel
@@ -58,16 +59,21 @@ def speech(outcome: object) -> Speech:
     return outcome
 
 
-def words_wrong(spoken: Sequence[Speech], texts: Sequence[str]) -> float:
-    """The share of words that Whisper hears wrong."""
-    import jiwer
-    import soxr
-
+@pytest.fixture(scope="module")
+def whisper() -> WhisperModel:
     from core.settings import load_settings
 
     spec = load_catalog().get("whisper-tiny.en")
     whisper = WhisperModel(spec, files_of(spec, WeightsCache(load_settings().cache)))
     whisper.load("cpu")
+    return whisper
+
+
+def words_wrong(whisper: WhisperModel, spoken: Sequence[Speech], texts: Sequence[str]) -> float:
+    """The share of words that Whisper hears wrong."""
+    import jiwer
+    import soxr
+
     heard = whisper.run([Item({"samples": soxr.resample(s.samples, RATE, 16_000), "rate": 16_000}) for s in spoken])
     said = [transcript.text for transcript in heard if isinstance(transcript, Transcript)]
     return float(jiwer.wer([_words(text) for text in texts], [_words(text) for text in said]))
@@ -77,14 +83,14 @@ def _words(text: str) -> str:
     return re.sub(r"[^a-z ]", "", text.lower())
 
 
-def test_a_mix_is_understood(model: KokoroModel, frontend: KokoroFrontend) -> None:
+def test_a_mix_is_understood(model: KokoroModel, frontend: KokoroFrontend, whisper: WhisperModel) -> None:
     items = [Item(frontend.inputs(text, "jf_alpha:0.5+jm_kumo:0.5", "en-US")) for text in TEXTS]
-    assert words_wrong([speech(outcome) for outcome in model.run(items)], TEXTS) <= 0.15
+    assert words_wrong(whisper, [speech(outcome) for outcome in model.run(items)], TEXTS) <= 0.15
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(40, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [2, pytest.param(40, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])])
 def test_torch_speaks_as_onnx_runtime_does(
-    model: KokoroModel, frontend: KokoroFrontend, files: Files, count: int
+    model: KokoroModel, frontend: KokoroFrontend, whisper: WhisperModel, files: Files, count: int
 ) -> None:
     """The int8 graph rounds what its layers are given, has no noise and is louder by its transform's 1.5."""
     texts = data_path("sentences/harvard.txt").read_text(encoding="utf-8").splitlines()[:count]
@@ -93,8 +99,8 @@ def test_torch_speaks_as_onnx_runtime_does(
     on_onnx = KokoroModel(dataclasses.replace(SPEC, runtime=Runtime.ONNX), files)
     on_onnx.load("cpu")
     theirs = [speech(outcome) for outcome in on_onnx.run(items)]
-    wrong = words_wrong(theirs, texts)
-    ours_wrong = words_wrong([speech(outcome) for outcome in model.run(items)], texts)
+    wrong = words_wrong(whisper, theirs, texts)
+    ours_wrong = words_wrong(whisper, [speech(outcome) for outcome in model.run(items)], texts)
     assert ours_wrong <= wrong + 0.01
     assert isinstance(model.voices, TorchVoices)
     model.voices.noisy = False
@@ -151,7 +157,7 @@ def test_an_item_is_the_same_in_any_company(model: KokoroModel, frontend: Kokoro
     voices = sorted(SPEC.voices)
     items = [
         Item({"tokens": tokens[:count], "voice": voices[i % len(voices)]}, {"speed": 2.0}, seed=i)
-        for i, count in enumerate((3, 13, 1, 34, 5, 21, 2, 8))
+        for i, count in enumerate((1, 21, 3, 8))
     ]
     together = [speech(outcome).samples for outcome in model.run(items)]
     for item, samples in zip(items, together, strict=True):
@@ -169,11 +175,11 @@ def test_durations_add_up_to_the_audio(model: KokoroModel, frontend: KokoroFront
 
 
 def test_speed_changes_the_length(model: KokoroModel, frontend: KokoroFrontend) -> None:
+    """The slowest speed, whose audio is the longest, is tried with the small network of test_kokoro_network.py."""
     inputs = frontend.inputs("Yes, it is.", "jf_alpha", "en-US")
-    slowest, slow, plain, fast, fastest = (
-        len(speech(o).samples) for o in model.run([Item(inputs, {"speed": s}) for s in (0.25, 0.5, 1.0, 2.0, 4.0)])
+    slow, plain, fast, fastest = (
+        len(speech(o).samples) for o in model.run([Item(inputs, {"speed": s}) for s in (0.5, 1.0, 2.0, 4.0)])
     )
-    assert slowest / slow == pytest.approx(2, rel=0.15)
     assert slow / plain == pytest.approx(2, rel=0.15)
     assert plain / fast == pytest.approx(2, rel=0.15)
     assert fast / fastest > 1.1  # a frame for each phoneme at least
@@ -221,12 +227,13 @@ def test_other_files_are_refused(files: Files, tmp_path: Path) -> None:
     np.savez(tmp_path / "voices.npz", jf_alpha=np.zeros((10, 1, 256), np.float32))
     np.savez(tmp_path / "pickled.npz", jf_alpha=np.array([{}], dtype=object))
     other.write_bytes(b"nothing")
-    for name, path in (
-        ("model", other),
-        ("vocab", other),
-        ("voices", other),
-        ("voices", tmp_path / "voices.npz"),
-        ("voices", tmp_path / "pickled.npz"),
-    ):
+
+    def instead(name: str, path: Path) -> Files:
+        return lambda asked: path if asked == name else files(asked)
+
+    for name, path in (("model", other), ("vocab", other), ("voices", tmp_path / "voices.npz")):
         with pytest.raises(WeightsError):
-            KokoroModel(SPEC, lambda n, name=name, path=path: path if n == name else files(n)).load("cpu")
+            KokoroModel(SPEC, instead(name, path)).load("cpu")
+    for path in (other, tmp_path / "pickled.npz"):
+        with pytest.raises(WeightsError):
+            read_styles(SPEC, instead("voices", path), STYLE)

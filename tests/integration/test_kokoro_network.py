@@ -92,6 +92,19 @@ def test_an_item_is_the_same_in_small_packs(model: KokoroModel, monkeypatch: pyt
     assert max(float(np.abs(a - b).max()) for a, b in zip(whole, parts, strict=True)) <= TOLERANCE
 
 
+def test_speed_divides_the_durations(model: KokoroModel) -> None:
+    """From the slowest speed to the fastest, to half a frame of each token."""
+    plain = LINES[1].item()
+    speeds = (0.25, 0.5, 1.0, 2.0, 4.0)
+    spoken = [speech(o) for o in model.run([dataclasses.replace(plain, options={"speed": s}) for s in speeds])]
+    frames = [np.rint(np.array(one.durations) * RATE / HOP) for one in spoken]
+    for one, counted, speed in zip(spoken, frames, speeds, strict=True):
+        assert len(one.samples) == counted.sum() * HOP
+        assert np.abs(counted - np.maximum(1, frames[2] / speed))[1:-1].max() <= 0.5 + 0.5 / speed, speed
+    assert sorted(counted.sum() for counted in frames) == [counted.sum() for counted in reversed(frames)]
+    assert frames[0].sum() > 3.5 * frames[2].sum() and frames[2].sum() > 1.5 * frames[3].sum()
+
+
 def test_the_seed_is_that_of_the_noise(model: KokoroModel) -> None:
     first = LINES[1].item()
     same, other = (dataclasses.replace(first, seed=seed) for seed in (first.seed, first.seed + 1))
