@@ -1,14 +1,10 @@
-"""Starts the worker processes: models in micro-batches, CPU steps in prefork processes, reaper and sender."""
+"""Starts the workers on Celery: models in micro-batches, CPU steps in prefork processes."""
 
 from __future__ import annotations
 
 import gc
 import logging
-import os
-import signal
-import socket
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from celery import Celery
@@ -16,7 +12,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from celery.utils.log import get_multiprocessing_logger
 
 from broker.app import make_app, station_queue, task_name
-from core.errors import ConfigurationError, Unavailable
+from core.errors import ConfigurationError
 from core.names import Role
 from core.pulse import Pulse
 from core.settings import Settings
@@ -25,7 +21,7 @@ from models.base import Bounds, Model
 from models.catalog import load_model, placed
 from models.shared.devices import place
 from pipelines.connections import Connections
-from storage.ledger.registry import HEARTBEAT, WorkerRecord, announce, withdraw
+from workers.heartbeat import Heartbeat, worker_name
 from workers.microbatch.batcher import MicroBatcher
 from workers.microbatch.consumer import (
     LeaseStep,
@@ -36,11 +32,8 @@ from workers.microbatch.consumer import (
     Settlements,
 )
 from workers.microbatch.entries import Served
-from workers.retry import retry_until_available
 from workers.steps.cpu import add_cpu_task
 from workers.steps.registry import model_steps
-from workers.upkeep.reaper import run_reaper, run_standby
-from workers.webhooks.sender import run_sender
 
 log = logging.getLogger(__name__)
 
@@ -53,54 +46,6 @@ LOST_CHILD_DELAY = 0.5
 
 #: Seconds that a stopping worker is given to finish the micro-batch that runs.
 STOP_TIMEOUT = 20.0
-
-
-def worker_name(default: str) -> str:
-    """The name of this process: ``CHORUS_WORKER_NAME``, or a generated one."""
-    return os.environ.get("CHORUS_WORKER_NAME") or f"{default}@{socket.gethostname()}:{os.getpid()}"
-
-
-class Heartbeat:
-    """Renews this worker's registration every few seconds, from its own thread."""
-
-    def __init__(
-        self,
-        connections: Connections,
-        name: str,
-        capacity: Mapping[str, int],
-        device: str,
-        pace: Mapping[str, float] | None = None,
-    ) -> None:
-        self._connections = connections
-        self._stop = threading.Event()
-        self.record = WorkerRecord(
-            name=name,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            capacity=capacity,
-            device=device,
-            pace={} if pace is None else pace,
-        )
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def start(self) -> None:
-        retry_until_available(lambda: announce(self._connections.redis, self.record))
-        retry_until_available(lambda: self._connections.ledger.release(self.record.capacity))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        try:
-            withdraw(self._connections.redis, self.record)
-        except Unavailable as error:
-            log.info("not withdrawn: %s", error)
-
-    def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT):
-            try:
-                announce(self._connections.redis, self.record)
-            except Unavailable as error:
-                log.warning("no heartbeat: %s", error)
 
 
 def capacity_of(bounds: Bounds) -> int:
@@ -205,31 +150,3 @@ def run_cpu_worker(settings: Settings, processes: int) -> int:
     app.steps["consumer"].add(LeaseStep.bound_to(settings.lease))
     heartbeat = Heartbeat(connections, worker_name("cpu"), {CPU: PREFETCH_BATCHES * processes}, "cpu")
     return _run_celery(app, heartbeat, pool="prefork", concurrency=processes)
-
-
-def run_reaper_process(settings: Settings) -> int:
-    """Runs a reaper until SIGTERM or SIGINT."""
-    return _run_until_told(settings, "reaper", run_reaper)
-
-
-def run_sender_process(settings: Settings) -> int:
-    """Runs a sender of webhooks until SIGTERM or SIGINT."""
-    return _run_until_told(settings, "sender", _send_and_stand_by)
-
-
-def _send_and_stand_by(connections: Connections, stop: threading.Event) -> None:
-    threading.Thread(target=run_standby, args=(connections, stop), name="standby", daemon=True).start()
-    run_sender(connections, stop)
-
-
-def _run_until_told(settings: Settings, name: str, work: Callable[[Connections, threading.Event], None]) -> int:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Pulse().start()
-    connections = Connections.connect(settings)
-    heartbeat = Heartbeat(connections, worker_name(name), {}, "cpu")
-    heartbeat.start()
-    work(connections, stop)
-    heartbeat.stop()
-    return 0

@@ -83,7 +83,7 @@ def reaper() -> None:
     """Run a reaper. It ends jobs past their deadline and recovers lost items. Any number can run."""
     with starting():
         settings = _settings()
-        from workers.run import run_reaper_process
+        from workers.background import run_reaper_process
 
     sys.exit(run_reaper_process(settings))
 
@@ -93,6 +93,6 @@ def sender() -> None:
     """Run a sender. It sends events to webhook endpoints. Any number can run; without one, events wait."""
     with starting():
         settings = _settings()
-        from workers.run import run_sender_process
+        from workers.background import run_sender_process
 
     sys.exit(run_sender_process(settings))
