@@ -43,7 +43,7 @@ check: lint ## Before a push: lint, and the unit tests
 test: test-quick test-acceptance ## Run all tests
 
 test-quick: $(STAMP) ## Run the unit and integration tests
-	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Whole stacks: those that bound no time narrowly three at once, since they wait as long as they work; all others alone.
 test-acceptance: $(STAMP) ## Run the acceptance tests: real processes, real signals
@@ -55,7 +55,7 @@ else
 endif
 
 coverage: $(STAMP) ## Run the unit and integration tests, and list uncovered lines
-	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile -q --cov --cov-report=term-missing $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit tests/integration -m "not proof" -n 2 --dist loadfile --no-loadscope-reorder -q --cov --cov-report=term-missing $(ARGS)
 
 proof: $(STAMP) ## Run the long forms of tests that `make test` runs in short (over an hour)
 	$(TEST_ENV) $(BIN)/python -m pytest tests -m proof $(ARGS)

@@ -8,17 +8,19 @@ import pytest
 
 #: Seconds that whole files take, roughly, beside others.
 LONG = {
+    "test_schemathesis": 130,
+    "test_openvoice": 110,
     "test_kill_points": 90,
     "test_up": 80,
     "test_cloning": 75,
-    "test_schemathesis": 70,
-    "test_long_recordings": 65,
+    "test_long_recordings": 70,
     "test_client": 60,
     "test_webhooks": 45,
     "test_naughty_strings": 40,
     "test_jobs": 35,
     "test_failures": 30,
     "test_openai_speech": 60,
+    "test_openai_transcriptions": 50,
     "test_voices": 30,
     "test_following": 25,
 }
