@@ -15,22 +15,25 @@ from audio.samples import Samples
 
 LOOK_AHEAD = 0.005  #: seconds in which the gain falls
 RELEASE = 120.0  #: decibels a second by which it rises again
+MARGIN = 0.3  #: decibels that stay free for what four times the rate does not show
 
 _TIMES = 4  #: oversampling
 _REACH = 12  #: samples on either side that one between two samples is worked out from
-_MARGIN = 0.3  #: decibels that stay free for what four times the rate does not show
 _AROUND = 4  #: samples on either side of a peak that share its reduction, so that none rises between them
 
 
 class Limiter:
     """Multiplies samples at ``rate`` Hz by ``gain`` and keeps their true peak at ``ceiling`` dBTP or below.
 
-    Call `add` repeatedly, then `finish`. Together they return as many samples as they received.
+    Call `add` repeatedly, then `finish`. Together they return as many samples as they received. Audio that stays
+    ``margin`` decibels below the ceiling is only multiplied; with a gain of 1 its samples stay as they are.
     """
 
-    def __init__(self, rate: int, gain: float, ceiling: float) -> None:
+    def __init__(self, rate: int, gain: float, ceiling: float, *, margin: float = MARGIN) -> None:
         self._gain = np.float32(gain)
-        self._ceiling = ceiling - _MARGIN
+        self._ceiling = ceiling - margin
+        self._loudest = 10 ** (self._ceiling / 20)  #: a true peak up to here stays as it is
+        self._soft = self._loudest / _overshoot()  #: samples up to here cannot have a louder one
         self._half = max(2, round(LOOK_AHEAD * rate / 2))
         self._window = 2 * self._half - 1  #: samples that one mean goes over
         self._slope = RELEASE / rate
@@ -46,7 +49,8 @@ class Limiter:
         louder = samples * self._gain
         self._delayed = np.concatenate([self._delayed, louder])
         self._recent = np.concatenate([self._recent, louder])
-        peaks = _true_peaks(self._recent)
+        soft = float(np.abs(self._recent).max(initial=0.0)) <= self._soft
+        peaks = np.zeros(max(0, len(self._recent) - 2 * _REACH)) if soft else _true_peaks(self._recent)
         self._recent = self._recent[len(peaks) :]
         self._reductions = np.concatenate([self._reductions, self._released(peaks)])
         return self._ready()
@@ -60,6 +64,8 @@ class Limiter:
         """The minimum reduction of each sample in decibels: immediate at a peak, and decreasing after it."""
         if not len(peaks):
             return peaks
+        if not self._last and peaks.max() <= self._loudest:
+            return np.zeros(len(peaks))
         needed = np.maximum(20 * np.log10(np.maximum(peaks, 1e-9)) - self._ceiling, 0.0)
         rise = self._slope * np.arange(1, len(peaks) + 1)
         released: NDArray[np.float64] = np.maximum(
@@ -77,8 +83,10 @@ class Limiter:
         self._largest = largest[count:]
         if not count:
             return np.zeros(0, np.float32)
-        smooth = _sliding_mean(_sliding_mean(largest, self._half), self._half)
         ready, self._delayed = self._delayed[:count], self._delayed[count:]
+        if not largest.any():
+            return ready
+        smooth = _sliding_mean(_sliding_mean(largest, self._half), self._half)
         return (ready * 10 ** (-smooth / 20)).astype(np.float32)
 
 
@@ -90,6 +98,12 @@ def _true_peaks(samples: Samples) -> NDArray[np.float64]:
     for taps in _between():
         np.maximum(peaks, np.abs(np.convolve(samples, taps, "valid")), out=peaks)
     return peaks
+
+
+@cache
+def _overshoot() -> float:
+    """How far a true peak can lie above all samples around it, as a factor."""
+    return max(float(np.abs(taps).sum()) for taps in _between())
 
 
 @cache
@@ -105,9 +119,11 @@ def _between() -> list[NDArray[np.float32]]:
 
 
 def _sliding_maximum(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The largest of each ``window`` values in a row."""
+    """The largest of each ``window`` values in a row, none of them below zero."""
     if len(values) < window:
         return np.zeros(0)
+    if not values.any():
+        return values[window - 1 :]
     reach = 1
     while 2 * reach <= window:
         values = np.maximum(values[:-reach], values[reach:])

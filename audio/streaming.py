@@ -7,16 +7,20 @@ The encoders are those of `audio.encode`.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from audio.encode import CONTENT_TYPES, FfmpegSink, PcmInput, encoding_errors, output_rate, to_pcm16
+from audio.encode import PcmInput, ceiling_of, encoding_errors
+from audio.formats import content_type as file_type
+from audio.formats import output_rate
 from audio.samples import Samples
-from core.names import AudioFormat
+from audio.sinks.ffmpeg import FfmpegSink
+from audio.sinks.pcm import to_pcm16
+from audio.sinks.wav import wav_header
+from core.names import AudioFormat, SampleEncoding
 
 
 class StreamFormat(StrEnum):
@@ -35,17 +39,12 @@ class StreamFormat(StrEnum):
         return _FILES.get(self) or AudioFormat(self.value)
 
 
-_FILES = {StreamFormat.PCM: AudioFormat.WAV, StreamFormat.AAC: AudioFormat.M4A}
-
-#: The value of an unknown length.
-_OPEN_END = 0xFFFF_FFFF
+_FILES = {StreamFormat.AAC: AudioFormat.M4A}
 
 
 def content_type(format: StreamFormat, rate: int) -> str:
     """The media type. That of PCM describes the format completely."""
-    if format is StreamFormat.PCM:
-        return f"audio/pcm; rate={rate}; channels=1; bits=16"
-    return "audio/aac" if format is StreamFormat.AAC else CONTENT_TYPES[format.as_file]
+    return "audio/aac" if format is StreamFormat.AAC else file_type(format.as_file, rate)
 
 
 class StreamEncoder:
@@ -53,14 +52,14 @@ class StreamEncoder:
 
     Call ``header()``, then ``write()`` repeatedly, then ``close()``; their results, concatenated, are the stream. All
     of it can be decoded at once, except for some hundredths of a second that remain in the encoder and resampler.
-    Samples beyond 1 are clipped; ``sample_rate`` is as in `audio.encode.output_rate`. Raises `InvalidRequest` for a
+    Peaks are limited as in a file; ``sample_rate`` is as in `audio.formats.output_rate`. Raises `InvalidRequest` for a
     rate that the format does not support, `InternalError` if the encoder fails.
     """
 
     def __init__(self, format: StreamFormat, source_rate: int, sample_rate: int | None = None) -> None:
         self.format = format
         self.rate = output_rate(format.as_file, source_rate, sample_rate)  #: Hz
-        self._input = PcmInput(source_rate, self.rate)
+        self._input = PcmInput(source_rate, self.rate, ceiling_of(format.as_file))
         self._made = io.BytesIO()
         self._sink: FfmpegSink | None = None
         if format not in (StreamFormat.WAV, StreamFormat.PCM):
@@ -69,7 +68,9 @@ class StreamEncoder:
 
     def header(self) -> bytes:
         """The bytes before the first sample; empty for MP3, AAC and PCM."""
-        return _wav_header(self.rate) if self.format is StreamFormat.WAV else self._take()
+        if self.format is StreamFormat.WAV:
+            return wav_header(self.rate, SampleEncoding.PCM_S16)
+        return self._take()
 
     def write(self, samples: Samples) -> bytes:
         """Encode float32 [n]. Raises `ModelFailed` if they are not finite."""
@@ -122,9 +123,3 @@ class _Writer(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         return self._target.write(data)
-
-
-def _wav_header(rate: int) -> bytes:
-    """RIFF, the format and the head of the data, both of unknown length (mono, 16 bits)."""
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", _OPEN_END, b"WAVE") + form + struct.pack("<4sI", b"data", _OPEN_END)

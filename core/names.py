@@ -177,8 +177,18 @@ class Scope(StrEnum):
 class AudioFormat(StrEnum):
     """Container and codec of a job's audio."""
 
-    WAV = "wav"  #: 16-bit PCM
-    FLAC = "flac"  #: 16-bit
+    WAV = "wav"  #: RIFF, or RF64 above 4 GB
+    FLAC = "flac"
     MP3 = "mp3"
     OPUS = "opus"  #: Opus in Ogg, always 48 kHz
     M4A = "m4a"  #: AAC in MPEG-4
+    PCM = "pcm"  #: the samples and nothing else
+
+
+class SampleEncoding(StrEnum):
+    """How the samples of WAV, FLAC and raw PCM are encoded; little-endian."""
+
+    PCM_S16 = "pcm_s16"  #: 16-bit integers
+    PCM_S24 = "pcm_s24"  #: 24-bit integers
+    FLOAT = "float"  #: IEEE 754, 32 bits
+    MULAW = "mulaw"  #: 8-bit μ-law (ITU-T G.711)

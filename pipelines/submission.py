@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from audio.encode import check_rate
+from audio.formats import check_output
 from core import ids
 from core.errors import (
     ChorusError,
@@ -32,7 +32,7 @@ from pipelines.intake import Intake, of_field
 from pipelines.lexicons import lexicons_of
 from pipelines.plan import PlannedJob, PlanRequest, plan_job
 from pipelines.texts import JobText, text_of
-from schemas.requests import JobRequest, ReferenceInput, WebhookInput
+from schemas.requests import JobRequest, Output, ReferenceInput, WebhookInput
 from storage.access.caller import Caller
 from storage.access.charge import Charge
 from storage.ledger.documents import JobDocument, OutputDocument
@@ -129,7 +129,7 @@ class Submitter:
         planned = self._plan(body, files, frozenset(StepData) - {StepData.TEXT} if text_only else frozenset())
         text.check_language(planned.language)
         text.check_voices(self._speaking(planned))
-        self._check_output(body)
+        self._check_output(body.output)
         lexicons = lexicons_of(self.connections, owner, body, planned.language)
         retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
         inputs = self._store_inputs(body, owner, files, planned.encoder or "")
@@ -205,11 +205,16 @@ class Submitter:
             raise InvalidRequest(error.message, code=error.code, fields=fields) from error
         return Hook(webhook)
 
-    def _check_output(self, body: JobRequest) -> None:
-        if body.output.sample_rate is not None:
-            check_rate(body.output.format, body.output.sample_rate)
-        if body.output.destination is not None:
-            find_destination(self.connections.settings.destinations, body.output.destination)
+    def _check_output(self, output: Output) -> None:
+        check_output(
+            output.format,
+            sample_rate=output.sample_rate,
+            encoding=output.encoding,
+            bit_rate=output.bit_rate,
+            tags=output.tags.model_dump(exclude_none=True),
+        )
+        if output.destination is not None:
+            find_destination(self.connections.settings.destinations, output.destination)
 
     def _plan(self, body: JobRequest, files: Files, assumed: frozenset[StepData]) -> PlannedJob:
         request = PlanRequest(
@@ -301,7 +306,11 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) 
         output=OutputDocument(
             format=body.output.format,
             sample_rate=body.output.sample_rate,
+            encoding=body.output.encoding,
+            bit_rate=body.output.bit_rate,
             loudness=body.output.loudness,
+            trim=body.output.trim,
+            tags=body.output.tags.model_dump(exclude_none=True),
             destination=body.output.destination,
         ),
         characters=text.characters,

@@ -20,7 +20,19 @@ from pydantic_core import PydanticCustomError
 
 from core import ids
 from core.errors import InvalidRequest
-from core.names import AudioFormat, Clean, Emoji, EventType, Markup, Normalize, OnError, Priority, Role, VadMode
+from core.names import (
+    AudioFormat,
+    Clean,
+    Emoji,
+    EventType,
+    Markup,
+    Normalize,
+    OnError,
+    Priority,
+    Role,
+    SampleEncoding,
+    VadMode,
+)
 
 #: Items of a batch, and recordings of a voice.
 MAX_ITEMS = 10_000
@@ -73,6 +85,7 @@ def whole(value: Any) -> Any:
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
 SampleRate = Annotated[int, Strict(), Field(ge=8000, le=48_000), BeforeValidator(whole)]
+BitRate = Annotated[int, Strict(), Field(ge=6000, le=320_000), BeforeValidator(whole)]
 Retention = Annotated[int, Strict(), Field(ge=60, le=365 * 86_400), BeforeValidator(whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -99,12 +112,40 @@ class Chapter(BaseModel):
     text: str
 
 
+#: A tag: text without control characters.
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+TagDate = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
+TagTrack = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}(/[1-9][0-9]{0,3})?$")]
+
+
+class Tags(BaseModel):
+    """What players show of a file."""
+
+    model_config = _Strict
+    title: Tag | None = None
+    artist: Tag | None = None
+    album: Tag | None = None
+    album_artist: Tag | None = None
+    composer: Tag | None = None
+    genre: Tag | None = None
+    date: TagDate | None = Field(None, description="YYYY or YYYY-MM-DD")
+    track: TagTrack | None = Field(None, description="Its number, or number/total")
+    comment: Tag | None = None
+    copyright: Tag | None = None
+
+
 class Output(BaseModel):
     """The format of the audio."""
 
     model_config = _Strict
     format: AudioFormat = AudioFormat.WAV
-    sample_rate: SampleRate | None = Field(None, description="Hz; null: the voice's own")
+    sample_rate: SampleRate | None = Field(None, description="Hz; null: the voice's own, 8000 for mulaw")
+    encoding: SampleEncoding | None = Field(
+        None, description="Encoding of the samples in wav, flac (pcm_s16, pcm_s24) and pcm; null: pcm_s16"
+    )
+    bit_rate: BitRate | None = Field(None, description="Bits per second of mp3, opus and m4a; null: near transparency")
+    trim: Annotated[Literal[False], only(False)] = False
+    tags: Tags = Tags()
     loudness: Number | None = Field(
         None, ge=-40, le=-5, description="Target in LUFS over the whole file; null: unchanged"
     )

@@ -18,6 +18,7 @@ from core.names import (
     JobState,
     Priority,
     Role,
+    SampleEncoding,
     StepState,
     VoiceState,
 )
@@ -168,6 +169,7 @@ class Audio(Shape):
     format: AudioFormat
     duration: Seconds
     sample_rate: Annotated[int, Field(description="Hz")]
+    encoding: NotRequired[Annotated[SampleEncoding, Field(description="Of the samples; only of wav, flac and pcm")]]
     bytes: Count
     sha256: Sha256
     loudness: NotRequired[

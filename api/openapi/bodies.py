@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from api.openapi.output import output_rules
 from api.openapi.speech import speech_example, speech_schema
-from audio.encode import RATES
 from core import ids
 from core.names import Role
 from core.settings import Settings
@@ -242,15 +242,8 @@ class RequestSchemas:
     def _output(self) -> Schema:
         places = destinations(self.settings.destinations)
         about = self.declared["Output"]["properties"]["destination"]["description"]
-        rules = [
-            {
-                "if": {"properties": {"format": {"const": kind.value}}, "required": ["format"]},
-                "then": {"properties": {"sample_rate": {"anyOf": [{"enum": list(rates)}, _NULL]}}},
-            }
-            for kind, rates in RATES.items()
-        ]
         place = _nullable(*([_enum(places)] if places else []), about=about)
-        return self._narrowed("Output", {"destination": place}, allOf=rules)
+        return self._narrowed("Output", {"destination": place}, allOf=output_rules())
 
     def _cloning(self) -> list[str]:
         return [name for name, pipeline in self.pipelines.items() if takes_stored_voices(pipeline)]

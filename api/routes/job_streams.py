@@ -14,7 +14,7 @@ from api.routes.jobs import find_job
 from api.streaming.audio import Wanted, finished_audio, follow_audio
 from api.streaming.events import follow_events, is_told, read_event_id
 from api.streaming.streams import open_stream
-from audio.encode import check_rate, output_rate
+from audio.formats import check_rate, output_rate
 from audio.streaming import StreamFormat, content_type
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.names import JobState

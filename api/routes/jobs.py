@@ -19,7 +19,7 @@ from api.http.query import flag
 from api.job_views import job_view, views
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import DOWNLOAD, IDEMPOTENCY_KEY, LOCATION, OWN_ID, PREFER, STREAM
-from audio.encode import CONTENT_TYPES
+from audio.formats import CONTENT_TYPES, MULAW_TYPE, content_type
 from core import ids
 from core.errors import (
     Conflict,
@@ -30,7 +30,7 @@ from core.errors import (
     NotFound,
     RangeNotSatisfiable,
 )
-from core.names import AudioFormat, JobState
+from core.names import AudioFormat, JobState, SampleEncoding
 from pipelines.submission import Submitter, estimated_load
 from schemas import responses
 from schemas.requests import JobRequest
@@ -52,7 +52,7 @@ ACCEPTED = {
         LOCATION,
     )
 }
-_FILES: dict[str, dict[str, Any]] = {kind: {} for kind in CONTENT_TYPES.values()}
+_FILES: dict[str, dict[str, Any]] = {kind: {} for kind in (*CONTENT_TYPES.values(), MULAW_TYPE)}
 
 
 @routes.post("")
@@ -253,7 +253,8 @@ def _send(found: dict[str, Any], filename: str) -> Response:
         stream = objects.stream(found["object"], part and f"bytes={part[0]}-{part[1] - 1}")
         return iter(lambda: stream.body.read(_CHUNK), b"")
 
-    kind = CONTENT_TYPES[AudioFormat(found["format"])]
+    encoding = found.get("encoding") and SampleEncoding(found["encoding"])
+    kind = content_type(AudioFormat(found["format"]), found["sample_rate"], encoding)
     return send(chunks, length, status=206 if part else 200, headers=headers, content_type=kind)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.speech.languages import language_of
-from audio.encode import check_rate
+from audio.formats import check_rate
 from audio.streaming import StreamFormat
 from core import ids
 from core.errors import FieldError, InvalidRequest, NotFound, RequestError, Unroutable

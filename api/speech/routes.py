@@ -19,7 +19,7 @@ from api.speech.job import format_of, job_body, rate_of, speech_fields
 from api.speech.reply import Speech
 from api.streaming.audio import Wanted
 from api.streaming.streams import client_reader, open_stream, stream_place
-from audio.encode import output_rate
+from audio.formats import output_rate
 from audio.streaming import StreamFormat, content_type
 from core import ids
 from core.errors import Conflict, InternalError, NotFound

@@ -19,7 +19,7 @@ from api.speech.reply import Speech
 from api.streaming.audio import Wanted
 from api.streaming.streams import client_reader
 from api.transcription.captions import find_aligner, word_times
-from audio.encode import output_rate
+from audio.formats import output_rate
 from audio.streaming import StreamFormat
 from core import ids
 from core.errors import Conflict, DeadlineExceeded, LedgerUnavailable, NotFound

@@ -84,6 +84,7 @@ class Audio:
     sha256: str
     destination: str | None = None
     loudness: float | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

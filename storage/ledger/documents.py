@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
-from core.names import AudioFormat, Clean, Emoji, Markup, Normalize
+from core.names import AudioFormat, Clean, Emoji, Markup, Normalize, SampleEncoding
 
 Part = TypeVar("Part")
 
@@ -18,7 +18,11 @@ class OutputDocument:
 
     format: AudioFormat = AudioFormat.WAV
     sample_rate: int | None = None  #: Hz; None keeps the voice's own
+    encoding: SampleEncoding | None = None  #: None for the format's default
+    bit_rate: int | None = None  #: bits per second
     loudness: float | None = None  #: LUFS over the whole
+    trim: bool = False  #: whether silence at the start and the end is removed
+    tags: Mapping[str, str] = field(default_factory=dict)
     destination: str | None = None
 
 
@@ -153,7 +157,7 @@ def _spans(shapes: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]
 
 
 _READERS: Mapping[type[Any], Readers] = {
-    OutputDocument: {"format": AudioFormat},
+    OutputDocument: {"format": AudioFormat, "encoding": SampleEncoding},
     RecordingDocument: {"parts": _recordings},
     EmbeddingDocument: {},
     LexiconDocument: {},

@@ -27,7 +27,7 @@ from api.streaming import streams
 from api.streaming.streams import StreamCut
 from audio.artifact import pack
 from audio.decode import decode
-from audio.encode import to_pcm16
+from audio.sinks.pcm import to_pcm16
 from core.errors import ModelFailed
 from core.names import JobState
 from core.redis import connect

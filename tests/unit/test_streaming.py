@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from audio.decode import decode
-from audio.encode import Encoder, to_pcm16
+from audio.encode import Encoder
+from audio.sinks.pcm import to_pcm16
 from audio.streaming import StreamEncoder, StreamFormat, content_type
 from core.errors import InvalidRequest, ModelFailed
 from core.names import AudioFormat

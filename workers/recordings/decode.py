@@ -151,7 +151,10 @@ def _decode(
     share = math.inf if len(parts) == 1 else max(_SHARE, _SHARED / len(parts))
     source, path = place / "recording", place / "samples.flac"
     long, owner = is_long(parts), work.document.owner
-    with turn(connections, owner, ref, long=long) as keep, Encoder(path, AudioFormat.FLAC, rate) as encoder:
+    with (
+        turn(connections, owner, ref, long=long) as keep,
+        Encoder(path, AudioFormat.FLAC, rate, limit=False) as encoder,  # a recording stays as it is
+    ):
         written = 0
         for part in parts:
             retry_until_available(lambda part=part: connections.objects.get_file(part.object, source))  # type: ignore[misc]

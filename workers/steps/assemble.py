@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audio.encode import CONTENT_TYPES, Encoder
+from audio.encode import Encoder
+from audio.formats import content_type
 from audio.join import Piece, join, left_out, level_to, pause_length
 from audio.loudness import Meter
 from audio.samples import Samples
@@ -37,20 +38,27 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     name = f"{results_folder(document.owner, ref.job, ref.generation)}audio.{kind.value}"
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         path = Path(folder) / f"audio.{kind.value}"
-        with Encoder(path, kind, rate, output.sample_rate) as encoder:
+        with Encoder(
+            *(path, kind, rate, output.sample_rate),
+            encoding=output.encoding,
+            bit_rate=output.bit_rate,
+            tags=output.tags,
+        ) as encoder:
             lengths: dict[int, int] = {}
             pieces = _pieces(connections, utterances, states, rate, lengths)
             reached = _encode(pieces, rate, output.loudness, encoder)
             encoded = encoder.close()
         reach("assemble.encoded")
-        retry_until_available(lambda: connections.objects.put_file(name, path, CONTENT_TYPES[kind]))
-        copied = _copy(connections, ref, work, path)
+        media = content_type(kind, encoder.rate, encoder.encoding)
+        retry_until_available(lambda: connections.objects.put_file(name, path, media))
+        copied = _copy(connections, ref, work, path, media)
     reach("assemble.uploaded")
     audio: dict[str, Any] = {
         "object": name,
         "format": kind.value,
         "duration": round(encoded.duration, 4),
         "sample_rate": encoded.sample_rate,
+        **({"encoding": encoder.encoding.value} if encoder.encoding else {}),
         "bytes": encoded.bytes,
         "sha256": encoded.sha256,
         **reached,
@@ -95,15 +103,14 @@ def _chapters(
     return [{"title": title, "start": round(starts[first] / rate, 3)} for title, first in begun]
 
 
-def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path) -> dict[str, str]:
+def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path, media: str) -> dict[str, str]:
     """Copy the result to the destination, if the job names one; return its address."""
     named = work.document.output.destination
     if named is None:
         return {}
     destination = find_destination(connections.settings.destinations, named)
     name = f"{destination.prefix}{work.document.owner}/{ref.job}/{ref.generation}/{path.name}"
-    kind = CONTENT_TYPES[work.document.output.format]
-    retry_until_available(lambda: connections.objects.put_file(name, path, kind, bucket=destination.bucket))
+    retry_until_available(lambda: connections.objects.put_file(name, path, media, bucket=destination.bucket))
     return {"destination": f"s3://{destination.bucket}/{name}"}
 
 
