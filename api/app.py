@@ -62,6 +62,7 @@ def _add_routes(app: Flask) -> None:
         health,
         job_list,
         job_streams,
+        job_times,
         jobs,
         lexicons,
         sync,
@@ -75,7 +76,7 @@ def _add_routes(app: Flask) -> None:
     from api.transcription import captioned
     from api.transcription import routes as transcription
 
-    speaking = (jobs, job_list, job_streams, speech, sync, batches, voices, lexicons, text, uploads)
+    speaking = (jobs, job_list, job_streams, job_times, speech, sync, batches, voices, lexicons, text, uploads)
     for module in (*speaking, transcription, captioned, webhooks, keys, usage, catalog, health, document, page):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -36,6 +36,16 @@ def pause_length(pause: float, rate: int) -> int:
     return max(0, round(pause * rate))
 
 
+def starts_of(lengths: Sequence[int], pauses: Sequence[float], rate: int) -> list[int]:
+    """The first sample of each piece as `join` lays them, and the length of all: ``lengths`` in samples, ``pauses`` in
+    seconds. Whole samples, so that no rounding adds up."""
+    starts = [0]
+    for number, (length, pause) in enumerate(zip(lengths, pauses, strict=True), 1):
+        silence = pause_length(pause, rate) if number < len(lengths) else 0
+        starts.append(starts[-1] + length + silence)
+    return starts
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """How the joined pieces reach a loudness: with ``gain`` (a factor) and, if ``limited``, with their peaks limited to

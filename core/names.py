@@ -157,6 +157,28 @@ class Emoji(StrEnum):
     NAMED = "named"
 
 
+class Timestamps(StrEnum):
+    """What a job's result says the times of."""
+
+    NONE = "none"
+    UTTERANCE = "utterance"
+    WORD = "word"
+
+
+class SubtitleFormat(StrEnum):
+    """The format of a job's subtitles; also the ending of the file's name."""
+
+    SRT = "srt"  #: SubRip
+    VTT = "vtt"  #: WebVTT
+
+
+class TimingMethod(StrEnum):
+    """Where the times of words come from."""
+
+    DURATIONS = "durations"  #: the durations that the model gave to each of its tokens
+    ESTIMATED = "estimated"  #: the length of the words, as if an utterance were spoken at one pace
+
+
 class Markup(StrEnum):
     """The markup that a text contains."""
 

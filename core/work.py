@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,6 +115,27 @@ class StageWork:
     artifact: str  #: object name of what is rendered
 
 
+@dataclass(frozen=True, slots=True)
+class WordPlaces:
+    """Where the words of an utterance are in its source, and in what is spoken of it.
+
+    ``words``: of each its first character, counted from the utterance's own first one, its number of characters, and
+    the units between which it is spoken. Of marks between words the two are equal."""
+
+    units: int  #: of the utterance
+    tokens: bool  #: whether the units are the tokens of its model; otherwise they are characters
+    words: tuple[tuple[int, int, float, float], ...]
+
+    def pack(self) -> list[Any]:
+        """As MessagePack holds it."""
+        return [self.units, self.tokens, [number for word in self.words for number in word]]
+
+    @staticmethod
+    def unpack(packed: Sequence[Any]) -> WordPlaces:
+        units, tokens, flat = packed
+        return WordPlaces(units, tokens, tuple(zip(*[iter(flat)] * 4, strict=True)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceWork:
     """One utterance's work: a stage for each utterance step of the plan, in order. Small enough that thousands may
@@ -123,6 +144,7 @@ class UtteranceWork:
     stages: tuple[StageWork, ...]
     pause: float  #: seconds of silence between it and the next
     source: tuple[int, int, int] = (0, 0, 0)  #: its chapter (from 0), and its first and last character there
+    words: WordPlaces | None = None  #: if the job wants their times
 
     @property
     def artifact(self) -> str:
@@ -139,16 +161,19 @@ class UtteranceWork:
         )
 
     def pack(self) -> bytes:
-        """MessagePack: ``[[[artifact, inputs, options, seed], ...], pause, source]``; scripts read the artifacts."""
+        """MessagePack: ``[[[artifact, inputs, options, seed], ...], pause, source, words?]``; scripts read the
+        artifacts."""
         stages = [[s.artifact, dict(s.inputs), dict(s.options), s.seed] for s in self.stages]
-        packed: bytes = msgpack.packb([stages, self.pause, self.source])
+        words = [] if self.words is None else [self.words.pack()]
+        packed: bytes = msgpack.packb([stages, self.pause, self.source, *words])
         return packed
 
     @staticmethod
     def unpack(data: bytes) -> UtteranceWork:
-        stages, pause, *source = msgpack.unpackb(data)  # an earlier version wrote no source
+        stages, pause, *more = msgpack.unpackb(data)  # an earlier version wrote no source
         return UtteranceWork(
             stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages),
             pause=pause,
-            source=tuple(source[0]) if source else (0, 0, 0),
+            source=tuple(more[0]) if more else (0, 0, 0),
+            words=WordPlaces.unpack(more[1]) if len(more) > 1 else None,
         )

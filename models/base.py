@@ -265,6 +265,12 @@ class Frontend(ABC):
         """The approximate duration of the speech for these inputs and options; 0 if not needed."""
         return 0.0
 
+    def symbols(self, inputs: Mapping[str, Any]) -> Sequence[str] | None:
+        """What each token of ``inputs`` stands for, in the order of `Speech.durations`: a sound, a mark of one, what
+        parts words (a space or punctuation), or an empty string for a pad. None if the tokens are no such symbols, or
+        the speech has no durations: the times of words are estimated then."""
+        return None
+
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """How one utterance is pronounced, as people read it: IPA, or the model's own spelling of sounds; None if the
         model takes no phonemes. Only asked for a text that has just had `inputs`, for which it is worked out once."""

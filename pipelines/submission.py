@@ -23,7 +23,7 @@ from core.errors import (
     Unavailable,
     Unroutable,
 )
-from core.names import OnError, Role
+from core.names import OnError, Role, Timestamps
 from core.work import ItemRef, Plan
 from models.base import ModelSpec
 from pipelines.connections import Connections
@@ -130,6 +130,7 @@ class Submitter:
         text.check_language(planned.language)
         text.check_voices(self._speaking(planned))
         self._check_output(body.output)
+        _check_timing(body, planned)
         lexicons = lexicons_of(self.connections, owner, body, planned.language)
         retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
         inputs = self._store_inputs(body, owner, files, planned.encoder or "")
@@ -279,6 +280,16 @@ def _check_pipeline(body: JobRequest, files: Files) -> None:
     )
 
 
+def _check_timing(body: JobRequest, planned: PlannedJob) -> None:
+    """Raises `InvalidRequest` (``no_text``) where times of a text are wanted and none is spoken."""
+    if planned.plan.find(Role.SYNTHESIZE) is not None:
+        return
+    wanted = {"timestamps": body.output.timestamps is not Timestamps.NONE, "subtitles": body.output.subtitles}
+    if fields := [f"output.{name}" for name, asked in wanted.items() if asked]:
+        detail = "The pipeline speaks no text, of which there could be times or subtitles."
+        raise InvalidRequest(detail, code="no_text", fields=[FieldError(field, "no_text", detail) for field in fields])
+
+
 def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
     given = {StepData(name) for name in files}
     if body.text is not None or body.chapters is not None:
@@ -312,6 +323,8 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) 
             trim=body.output.trim,
             tags=body.output.tags.model_dump(exclude_none=True),
             destination=body.output.destination,
+            timestamps=body.output.timestamps,
+            subtitles=body.output.subtitles,
         ),
         characters=text.characters,
         markup=body.markup,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 
 from core.names import Role
-from schemas.responses import Count, Shape
+from schemas.shapes import Count, Shape
 
 OptionType = Literal["boolean", "integer", "number", "string"]
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.names import Scope
-from schemas.responses import Count, Shape, Time, Url
+from schemas.responses import Time
+from schemas.shapes import Count, Shape, Url
 from storage.access.keys import KEY_ID
 from storage.access.limits import OWNER
 

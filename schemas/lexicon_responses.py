@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.responses import Count, LexiconId, Shape, Time, Url
+from schemas.responses import LexiconId, Time
+from schemas.shapes import Count, Shape, Url
 
 
 class LexiconLinks(Shape):

@@ -31,6 +31,8 @@ from core.names import (
     Priority,
     Role,
     SampleEncoding,
+    SubtitleFormat,
+    Timestamps,
     VadMode,
 )
 
@@ -149,8 +151,10 @@ class Output(BaseModel):
     loudness: Number | None = Field(
         None, ge=-40, le=-5, description="Target in LUFS over the whole file; null: unchanged"
     )
-    timestamps: Annotated[Literal["none"], only("none")] = "none"
-    subtitles: Annotated[None, only(None)] = None
+    timestamps: Timestamps = Field(
+        Timestamps.NONE, description="Whether the result says when each utterance, or each word too, is said"
+    )
+    subtitles: SubtitleFormat | None = Field(None, description="The format of subtitles; null: none")
     utterances: Annotated[Literal[False], only(False)] = False
     destination: Name | None = Field(
         None, description="A destination defined by the administrator, to which the result is copied"

@@ -1,15 +1,10 @@
-"""The shapes of responses: views build them, and the OpenAPI document describes them.
-
-They are typed dictionaries. mypy checks that a view sets every key with the right type, Flask writes them as they
-are, and pydantic derives their JSON Schema; nothing is validated while a request is served.
-"""
+"""The shapes of responses: views build them, and the OpenAPI document describes them. See `schemas.shapes`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, with_config
-from typing_extensions import TypedDict  # pydantic reads this one on Python 3.11
+from pydantic import Field
 
 from core import ids
 from core.names import (
@@ -22,12 +17,10 @@ from core.names import (
     StepState,
     VoiceState,
 )
+from schemas.shapes import Count, Seconds, Sha256, Shape, Url
+from schemas.timing_responses import JobSubtitles, JobTimestamps
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, in UTC")]
-Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Hexadecimal")]
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0, description="Seconds")]
 Code = Annotated[str, Field(description="Stable error code for programs")]
 Cursor = Annotated[str | None, Field(description="Cursor of the next page")]
 
@@ -43,11 +36,6 @@ UploadId = Annotated[str, _id(ids.UPLOAD)]
 WebhookId = Annotated[str, _id(ids.WEBHOOK)]
 LexiconId = Annotated[str, _id(ids.LEXICON)]
 DeliveryId = Annotated[str, _id(ids.DELIVERY)]
-
-
-@with_config(ConfigDict(extra="forbid"))
-class Shape(TypedDict):
-    """A JSON object of a response. It has no other fields than its class declares."""
 
 
 # -- errors
@@ -249,7 +237,8 @@ class Result(Shape):
     audio: Audio | None
     characters: Count | None
     seed: int | None
-    timestamps: list[Any] | None
+    timestamps: JobTimestamps | None
+    subtitles: NotRequired[Annotated[JobSubtitles, Field(description="Only if the job wants subtitles")]]
     embedding: Embedding | None
     segments: list[Segment] | None
     transcript: Transcript | None

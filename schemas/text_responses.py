@@ -6,7 +6,8 @@ from typing import Annotated, NotRequired
 
 from pydantic import Field
 
-from schemas.responses import Count, Failure, Seconds, Shape, TextWarning
+from schemas.responses import Failure, TextWarning
+from schemas.shapes import Count, Seconds, Shape
 
 
 class PreviewedUtterance(Shape):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.key_responses import KeyId
-from schemas.responses import Count, Seconds, Shape
+from schemas.shapes import Count, Seconds, Shape
 
 Day = Annotated[str, Field(json_schema_extra={"format": "date"}, description="In UTC")]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast, overload
 
 from core.names import BatchState, JobState, Role, VoiceState
-from schemas import lexicon_responses, responses, webhook_responses
+from schemas import lexicon_responses, responses, timing_responses, webhook_responses
 from storage.ledger.batches import Batch, BatchEntry
 from storage.ledger.records import Job, StepRecord
 from storage.lexicons import StoredLexicon
@@ -192,7 +192,20 @@ class Views:
             url = self.objects.link(audio["object"], seconds=LINK_SECONDS, filename=name)
             shown = {"url": url or self.links(job)["audio"], **{k: v for k, v in audio.items() if k != "object"}}
             result["audio"] = cast(responses.Audio, shown)
+        if timestamps := job.result.get("timestamps"):
+            result["timestamps"] = cast(
+                timing_responses.JobTimestamps, self._linked(job, "timestamps", timestamps, "json")
+            )
+        if subtitles := job.result.get("subtitles"):
+            shown = self._linked(job, "subtitles", subtitles, subtitles["format"])
+            result["subtitles"] = cast(timing_responses.JobSubtitles, shown)
         return result
+
+    def _linked(self, job: Job, name: str, found: Mapping[str, Any], ending: str) -> dict[str, Any]:
+        """A file of a result, with a link in place of its object."""
+        url = self.objects.link(found["object"], seconds=LINK_SECONDS, filename=f"{job.id}.{ending}")
+        own = f"{self.links(job)['self']}/{name}"
+        return {"url": url or own, **{k: v for k, v in found.items() if k != "object"}}
 
 
 def delivery_view(delivery: Delivery) -> webhook_responses.Delivery:

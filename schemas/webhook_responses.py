@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.names import DeliveryState, EventType
-from schemas.responses import Cursor, DeliveryId, Seconds, Shape, Time, Url, WebhookId
+from schemas.responses import Cursor, DeliveryId, Time, WebhookId
+from schemas.shapes import Seconds, Shape, Url
 
 
 class WebhookLinks(Shape):

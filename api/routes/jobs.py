@@ -163,7 +163,9 @@ def audio(job_id: str) -> Response:
     found = (job.result or {}).get("audio")
     if not found:
         raise NotFound("This job's result is not audio.", code="no_audio")
-    return _send(found, filename=f"{job.id}.{found['format']}")
+    encoding = found.get("encoding") and SampleEncoding(found["encoding"])
+    kind = content_type(AudioFormat(found["format"]), found["sample_rate"], encoding)
+    return send_object(found, f"{job.id}.{found['format']}", kind)
 
 
 @routes.post("/<job_id>/cancel")
@@ -232,7 +234,9 @@ def find_job(job_id: str) -> Job:
     return job
 
 
-def _send(found: dict[str, Any], filename: str) -> Response:
+def send_object(found: Mapping[str, Any], filename: str, kind: str) -> Response:
+    """The response with an object of a job's result, of the media type ``kind``: whole, or the part that is requested.
+    ``found``: its ``object``, ``bytes`` and ``sha256``."""
     size = int(found["bytes"])
     headers = {
         "Accept-Ranges": "bytes",
@@ -253,8 +257,6 @@ def _send(found: dict[str, Any], filename: str) -> Response:
         stream = objects.stream(found["object"], part and f"bytes={part[0]}-{part[1] - 1}")
         return iter(lambda: stream.body.read(_CHUNK), b"")
 
-    encoding = found.get("encoding") and SampleEncoding(found["encoding"])
-    kind = content_type(AudioFormat(found["format"]), found["sample_rate"], encoding)
     return send(chunks, length, status=206 if part else 200, headers=headers, content_type=kind)
 
 

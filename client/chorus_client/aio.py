@@ -362,6 +362,14 @@ class AsyncClient:
                 await asyncio.sleep(tries.failed(error))
         download.check()
 
+    async def timestamps(self, job: str | Job) -> dict[str, Any]:
+        """When the utterances of a finished job are said, and its words if it asked for these."""
+        return await self._run(self._operations.timestamps(job))
+
+    async def subtitles(self, job: str | Job) -> str:
+        """The subtitles of a finished job that asked for them."""
+        return await self._run(self._operations.subtitles(job))
+
     async def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
         """Save all finished files of a batch and its manifest as a ZIP; ``path`` appears complete or not at all. Raises
         `BadDownload`."""

@@ -362,6 +362,14 @@ class Client:
                 time.sleep(tries.failed(error))
         download.check()
 
+    def timestamps(self, job: str | Job) -> dict[str, Any]:
+        """When the utterances of a finished job are said, and its words if it asked for these."""
+        return self._run(self._operations.timestamps(job))
+
+    def subtitles(self, job: str | Job) -> str:
+        """The subtitles of a finished job that asked for them."""
+        return self._run(self._operations.subtitles(job))
+
     def save_zip(self, batch: str | Batch, path: str | Path) -> Path:
         """Save all finished files of a batch and its manifest as a ZIP; ``path`` appears complete or not at all. Raises
         `BadDownload`."""

@@ -88,12 +88,40 @@ class Audio:
 
 
 @dataclass(frozen=True, slots=True)
+class Timestamps:
+    """The file that says when a finished job's utterances, or words too, are said; `Client.timestamps` reads it."""
+
+    url: str = field(repr=False)
+    utterances: int
+    words: int | None
+    method: str | None
+    bytes: int
+    sha256: str
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subtitles:
+    """A finished job's subtitles; `Client.subtitles` reads them."""
+
+    url: str = field(repr=False)
+    format: str
+    cues: int
+    method: str | None
+    bytes: int
+    sha256: str
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The result of a job. Fields that its pipeline does not produce are None."""
 
     audio: Audio | None = None
     characters: int | None = None
     seed: int | None = None
+    timestamps: Timestamps | None = None
+    subtitles: Subtitles | None = None
     embedding: Json | None = None
     segments: list[Json] | None = None
     transcript: Json | None = None
@@ -106,9 +134,9 @@ class Result:
     def of(cls, data: Json | None) -> Self | None:
         if data is None:
             return None
-        found = _known(cls, data)
-        audio = data.get("audio")
-        return cls(**{**found, "audio": Audio(**_known(Audio, audio)) if audio else None, "raw": data})
+        files = {"audio": Audio, "timestamps": Timestamps, "subtitles": Subtitles}
+        read = {name: kind(**_known(kind, data[name])) if data.get(name) else None for name, kind in files.items()}
+        return cls(**{**_known(cls, data), **read, "raw": data})
 
 
 @dataclass(frozen=True, slots=True)

@@ -396,6 +396,13 @@ class Operations:
         audio = found.result.audio
         return replace(audio, url=ours(audio.url, f"/v1/jobs/{path_of(found)}/audio"))
 
+    def timestamps(self, job: str | Job) -> Operation[dict[str, Any]]:
+        return (yield from self._json("GET", f"/v1/jobs/{path_of(job)}/timestamps", timeout=600.0))
+
+    def subtitles(self, job: str | Job) -> Operation[str]:
+        answer = yield from self._sent(Call("GET", f"/v1/jobs/{path_of(job)}/subtitles", timeout=600.0))
+        return answer.content.decode()
+
     # -- what there is
 
     def listed(self, name: str) -> Operation[list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from models.base import Frontend
 from models.kokoro import MAX_TOKENS, parse_voice, written_voice
 from models.kokoro.languages.table import reader_of
 from models.shared.files import read_json
-from models.shared.tokens import check_length
+from models.shared.tokens import check_length, symbols_of
 from text.phonemes import is_sound, unheard
 
 #: What the voices take, on average: seconds for each utterance, and for each of its tokens.
@@ -63,6 +63,14 @@ class KokoroFrontend(Frontend):
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
         """By the tokens and ``speed``; some voices take a tenth more or less."""
         return (UTTERANCE_SECONDS + TOKEN_SECONDS * len(inputs["tokens"])) / float(options.get("speed", 1.0))
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return {number: symbol for symbol, number in self.vocabulary.items()}
+
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The symbols of the vocabulary."""
+        return symbols_of(inputs["tokens"], self._names, blanks=False)
 
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """The symbols of Kokoro's vocabulary, in its spelling of the language."""

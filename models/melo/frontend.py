@@ -20,11 +20,13 @@ from models.melo.languages.spelling import Spelling
 from models.melo.table import Language, language_of
 from models.melo.tokenizer import Tokenizer
 from models.shared.speakers import speaker_number
-from models.shared.tokens import check_length, with_blanks
+from models.shared.tokens import check_length, symbols_of, with_blanks
 from models.vits.rows import MAX_TOKENS
 
 #: Blanks counted, at a speed of 1.
 TOKENS_PER_SECOND = 26.0
+
+_PAD = "_"
 
 
 class MeloFrontend(Frontend):
@@ -109,6 +111,14 @@ class MeloFrontend(Frontend):
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
         """By the tokens and ``speed``."""
         return len(inputs["tokens"]) / (TOKENS_PER_SECOND * float(options.get("speed", 1.0)))
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return {number: symbol for symbol, number in self.ids.items() if symbol != _PAD}
+
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The phones."""
+        return symbols_of(inputs["tokens"], self._names, blanks=self.config.data.add_blank)
 
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """MeloTTS's phones: ARPABET in English, IPA in Spanish and French."""

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import ConfigurationError, InvalidRequest, InvalidText
 from models.base import Frontend
 from models.shared.files import read_json
-from models.shared.tokens import check_length, with_blanks
+from models.shared.tokens import check_length, symbols_of, with_blanks
 from models.vits.rows import MAX_TOKENS
 from text.marks import inline_spans
 from text.phonemes import MAX_CHARACTERS, phonemize, unheard
@@ -94,6 +94,14 @@ class MmsFrontend(Frontend):
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
         """By the tokens and ``speed``."""
         return len(inputs["tokens"]) / (TOKENS_PER_SECOND * float(options.get("speed", 1.0)))
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return {number: letter for letter, number in self.vocabulary.items()}
+
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The letters or phonemes."""
+        return symbols_of(inputs["tokens"], self._names, blanks=self.tokenizer.add_blank)
 
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """espeak-ng's IPA, as far as the vocabulary has it; None for a checkpoint that reads letters."""

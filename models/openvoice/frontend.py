@@ -12,7 +12,7 @@ from models.openvoice.chinese import read_chinese
 from models.openvoice.config import Configuration, read_configuration
 from models.openvoice.english import read_english
 from models.shared.speakers import speaker_number
-from models.shared.tokens import check_length, with_blanks
+from models.shared.tokens import check_length, symbols_of, with_blanks
 from models.vits.rows import MAX_TOKENS
 from text.phonemes import is_sound, unheard
 
@@ -64,6 +64,14 @@ class OpenVoiceFrontend(Frontend):
         toned = not self._tones.isdisjoint(inputs["tokens"])
         pace = TOKENS_PER_SECOND_TONED if toned else TOKENS_PER_SECOND
         return len(inputs["tokens"]) / (pace * float(options.get("speed", 1.0)))
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return dict(enumerate(self.config.symbols))
+
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The symbols of the base speakers."""
+        return symbols_of(inputs["tokens"], self._names, blanks=self.config.data.add_blank)
 
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """The symbols that the voice has."""

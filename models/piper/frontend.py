@@ -11,7 +11,7 @@ from core.errors import InvalidText
 from models.base import Frontend
 from models.piper.config import VoiceConfig, read_config
 from models.shared.speakers import speaker_number
-from models.shared.tokens import check_length
+from models.shared.tokens import check_length, symbols_of
 from models.vits.rows import MAX_TOKENS
 from text.letters import plain_letters
 from text.marks import inline_spans
@@ -70,6 +70,20 @@ class PiperFrontend(Frontend):
         drawl = 1 + max(0.0, float(options.get("noise_w", own.noise_w)) - _NOISE_W) / 1.2
         pace = TOKENS_PER_SECOND * float(options.get("speed", 1.0)) / own.length_scale
         return len(inputs["tokens"]) / pace * drawl
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        control = (_START, _END, _PAD)
+        return {
+            number: phoneme
+            for phoneme, numbers in self.config.phoneme_id_map.items()
+            for number in numbers
+            if phoneme not in control
+        }
+
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The phonemes, one code point each."""
+        return symbols_of(inputs["tokens"], self._names, blanks=False)
 
     def phonemes(self, text: str, voice: str, language: str) -> str | None:
         """The IPA of espeak-ng, as far as the voice has its phonemes; None for a voice that reads letters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.errors import InvalidText
 
@@ -12,6 +12,12 @@ def with_blanks(tokens: Sequence[int], blank: int = 0) -> list[int]:
     spread = [blank] * (2 * len(tokens) + 1)
     spread[1::2] = tokens
     return spread
+
+
+def symbols_of(tokens: Sequence[int], names: Mapping[int, str], *, blanks: bool) -> list[str]:
+    """What each token stands for, an empty string for one without a name. ``blanks``: they are ``with_blanks``, whose
+    id may also be that of a symbol."""
+    return ["" if blanks and number % 2 == 0 else names.get(token, "") for number, token in enumerate(tokens)]
 
 
 def check_length(tokens: Sequence[object], most: int) -> None:

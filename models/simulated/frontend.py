@@ -20,5 +20,9 @@ class SimulatedFrontend(Frontend):
             raise InvalidText
         return {"tokens": list(text.encode()[:500]), "voice": voice}
 
+    def symbols(self, inputs: Mapping[str, Any]) -> list[str]:
+        """The characters, if they are ASCII."""
+        return [chr(token) for token in inputs["tokens"]]
+
     def seconds(self, inputs: Mapping[str, Any], options: Mapping[str, Any]) -> float:
         return SECONDS_PER_TOKEN * len(inputs["tokens"])

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.requests import Flag, only
-from schemas.responses import Seconds, Shape
+from schemas.shapes import Seconds, Shape
 from schemas.speech_requests import SpeechRequest
 
 #: Characters of a text: the whole response is made before it is sent.

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 
-from schemas.responses import Count, Seconds, Shape, Word
+from schemas.responses import Word
+from schemas.shapes import Count, Seconds, Shape
 
 
 class DurationUsage(Shape):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
-from core.names import AudioFormat, Clean, Emoji, Markup, Normalize, SampleEncoding
+from core.names import AudioFormat, Clean, Emoji, Markup, Normalize, SampleEncoding, SubtitleFormat, Timestamps
 
 Part = TypeVar("Part")
 
@@ -24,6 +24,13 @@ class OutputDocument:
     trim: bool = False  #: whether silence at the start and the end is removed
     tags: Mapping[str, str] = field(default_factory=dict)
     destination: str | None = None
+    timestamps: Timestamps = Timestamps.NONE
+    subtitles: SubtitleFormat | None = None
+
+    @property
+    def times_words(self) -> bool:
+        """Whether the times of words are wanted: subtitles begin and end with words."""
+        return self.timestamps is Timestamps.WORD or self.subtitles is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +164,12 @@ def _spans(shapes: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]
 
 
 _READERS: Mapping[type[Any], Readers] = {
-    OutputDocument: {"format": AudioFormat, "encoding": SampleEncoding},
+    OutputDocument: {
+        "format": AudioFormat,
+        "encoding": SampleEncoding,
+        "timestamps": Timestamps,
+        "subtitles": SubtitleFormat,
+    },
     RecordingDocument: {"parts": _recordings},
     EmbeddingDocument: {},
     LexiconDocument: {},

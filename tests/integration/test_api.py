@@ -113,11 +113,12 @@ BAD = [
     (job(markup="ssml", text="<break/> <p/>"), "no_words", "text"),
     (job(markup="ssml", text="<voice name='nobody'>Hello.</voice>"), "unknown_voice", "text"),
     (job(markup="ssml", text="Hi. <voice name='joe:1+joe:2'>Hello.</voice>"), "unknown_voice", "text"),
-    # part of the interface, and not made yet: whatever is no default is refused
-    (job(output={"timestamps": "word"}), "invalid_value", "output.timestamps"),
+    (job(output={"timestamps": "phone"}), "invalid_value", "output.timestamps"),
     (job(output={"timestamps": True}), "invalid_value", "output.timestamps"),
-    (job(output={"subtitles": "srt"}), "invalid_value", "output.subtitles"),
+    (job(output={"timestamps": None}), "invalid_value", "output.timestamps"),
+    (job(output={"subtitles": "ass"}), "invalid_value", "output.subtitles"),
     (job(output={"subtitles": False}), "invalid_value", "output.subtitles"),
+    # part of the interface, and not made yet: whatever is no default is refused
     (job(output={"utterances": True}), "invalid_value", "output.utterances"),
     (job(output={"utterances": 0}), "invalid_value", "output.utterances"),
     (job(output={"utterances": None}), "invalid_value", "output.utterances"),

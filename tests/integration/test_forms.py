@@ -35,10 +35,8 @@ def fields(answer: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("form", "field", "supported"),
     [
-        ({"output": '{"timestamps": "word"}'}, "output.timestamps", '"none"'),
-        ({"output": '{"subtitles": "srt"}'}, "output.subtitles", "null"),
         ({"output": '{"utterances": true}'}, "output.utterances", "false"),
-        ({"job": '{"output": {"subtitles": "vtt"}}'}, "output.subtitles", "null"),
+        ({"job": '{"output": {"utterances": true}}'}, "output.utterances", "false"),
     ],
 )
 def test_what_is_not_made_yet_is_refused_rather_than_ignored(

@@ -205,6 +205,8 @@ def test_the_client_knows_what_responses_hold(document: dict[str, Any]) -> None:
         models.Step: ["Step"],
         models.Progress: ["Progress"],
         models.Audio: ["Audio"],
+        models.Timestamps: ["JobTimestamps"],
+        models.Subtitles: ["JobSubtitles"],
         models.Result: ["Result"],
         models.TextWarning: ["TextWarning"],
         models.TextPreview: ["TextPreview"],

@@ -16,7 +16,7 @@ import numpy as np
 
 #: A word: in scripts that are written without spaces each letter, otherwise all between spaces.
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(f"[{_SPACELESS}][^\\w\\s]*|[^\\s{_SPACELESS}]+")
+WORD = re.compile(f"[{_SPACELESS}][^\\w\\s]*|[^\\s{_SPACELESS}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TimedWord:
 
 def words_of(text: str) -> list[str]:
     """The words of a text with their punctuation."""
-    return _WORD.findall(text)
+    return WORD.findall(text)
 
 
 def align(text: str, heard: Iterable[TimedWord], duration: float) -> list[TimedWord]:
@@ -41,7 +41,7 @@ def align(text: str, heard: Iterable[TimedWord], duration: float) -> list[TimedW
     found: list[TimedWord] = []
     i = j = 0
     at = 0.0
-    for a, b in [*_common([_key(word) for word in said], [_key(one.word) for one in heard]), (len(said), len(heard))]:
+    for a, b in [*common([_key(word) for word in said], [_key(one.word) for one in heard]), (len(said), len(heard))]:
         until = heard[b].start if b < len(heard) else duration
         found += _between(said[i:a], heard[j:b], at, max(at, until))
         at = found[-1].end if found else at
@@ -63,7 +63,7 @@ def _key(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", word).casefold() if c.isalnum())
 
 
-def _common(said: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:
+def common(said: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:
     """The indices of the words in common, in order, so that they have as many letters as possible."""
     numbers: dict[str, int] = {}
     for word in heard:

@@ -8,8 +8,15 @@ a line of times to some readers. WebVTT has escapes for ``&``, ``<`` and ``>``; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from core.names import SubtitleFormat
+
+MEDIA_TYPES: Mapping[SubtitleFormat, str] = {
+    SubtitleFormat.SRT: "application/x-subrip",
+    SubtitleFormat.VTT: "text/vtt",
+}
 
 #: Characters that are no text: controls but tab and line ends, and halves of surrogate pairs, which UTF-8 cannot hold.
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from audio.encode import Encoder
 from audio.formats import content_type
-from audio.join import Piece, join, left_out, level_to, pause_length
+from audio.join import Piece, join, left_out, level_to
 from audio.loudness import Meter
 from audio.samples import Samples
 from core.errors import ArtifactMissing
@@ -25,8 +25,10 @@ from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from storage.objects.manifest import manifest_name, pack_manifest
-from workers.artifacts import read_speech
+from workers.artifacts import read_artifact, read_speech
 from workers.retry import retry_until_available
+from workers.timing.files import write_times
+from workers.timing.timeline import Timeline
 
 
 def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
@@ -44,14 +46,15 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
             bit_rate=output.bit_rate,
             tags=output.tags,
         ) as encoder:
-            lengths: dict[int, int] = {}
-            pieces = _pieces(connections, utterances, states, rate, lengths)
+            timeline = Timeline(connections.objects, utterances, rate)
+            pieces = _pieces(connections, utterances, states, timeline)
             reached = _encode(pieces, rate, output.loudness, encoder)
             encoded = encoder.close()
         reach("assemble.encoded")
         media = content_type(kind, encoder.rate, encoder.encoding)
         retry_until_available(lambda: connections.objects.put_file(name, path, media))
         copied = _copy(connections, ref, work, path, media)
+        timed = _times(connections, ref, work, timeline, Path(folder))
     reach("assemble.uploaded")
     audio: dict[str, Any] = {
         "object": name,
@@ -64,10 +67,9 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         **reached,
         **copied,
     }
-    result = {"audio": audio, "characters": document.characters, "seed": document.seed}
+    result = {"audio": audio, "characters": document.characters, "seed": document.seed, **timed}
     if work.outputs.chapters is not None:
-        pauses = [utterance.pause for utterance in utterances]
-        result["chapters"] = _chapters(work.outputs.chapters, lengths, pauses, rate)
+        result["chapters"] = _chapters(work.outputs.chapters, timeline.starts, rate)
     if work.outputs.match is not None:
         result["match"] = work.outputs.match
     if (work.outputs.prepared or {}).get("runs", 1) > 1:  # readers may not have seen all utterances yet
@@ -92,19 +94,27 @@ def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encod
     return {"loudness": round(loudness, 1) if math.isfinite(loudness) else None}
 
 
-def _chapters(
-    begun: Sequence[tuple[str, int]], lengths: Mapping[int, int], pauses: Sequence[float], rate: int
-) -> list[dict[str, Any]]:
-    """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``lengths``: in samples."""
-    starts = [0]
-    for index, pause in enumerate(pauses):
-        silence = pause_length(pause, rate) if index + 1 < len(pauses) else 0
-        starts.append(starts[-1] + lengths.get(index, 0) + silence)
+def _chapters(begun: Sequence[tuple[str, int]], starts: Sequence[int], rate: int) -> list[dict[str, Any]]:
+    """Where each chapter starts, in seconds; ``begun``: its title and first utterance, ``starts``: in samples."""
     return [{"title": title, "start": round(starts[first] / rate, 3)} for title, first in begun]
 
 
+def _times(
+    connections: Connections, ref: ItemRef, work: Work, timeline: Timeline, folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Write and upload the times and subtitles that the job wants; return what the result says of them."""
+    results = results_folder(work.document.owner, ref.job, ref.generation)
+    found: dict[str, dict[str, Any]] = {}
+    for name, file in write_times(connections, ref, work, timeline, folder).items():
+        stored = f"{results}{file.path.name}"
+        retry_until_available(partial(connections.objects.put_file, stored, file.path, file.content_type))
+        copied = _copy(connections, ref, work, file.path, file.content_type)
+        found[name] = {"object": stored, **file.facts, **copied}
+    return found
+
+
 def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path, media: str) -> dict[str, str]:
-    """Copy the result to the destination, if the job names one; return its address."""
+    """Copy a file of the result to the destination, if the job names one; return its address."""
     named = work.document.output.destination
     if named is None:
         return {}
@@ -148,30 +158,24 @@ class UtterancesMissing(ArtifactMissing):
         self.indices = indices
 
 
-def _pieces(
-    connections: Connections, utterances: list[UtteranceWork], states: str, rate: int, lengths: dict[int, int]
-) -> list[Piece]:
-    """The utterances for `join`; each read notes in ``lengths`` how many samples it has."""
+def _pieces(connections: Connections, utterances: list[UtteranceWork], states: str, timeline: Timeline) -> list[Piece]:
+    """The utterances for `join`; each that is read is noted in ``timeline``."""
 
-    def read(index: int, work: UtteranceWork) -> Callable[[], Samples]:
-        def samples() -> Samples:
-            try:
-                return retry_until_available(lambda: read_speech(connections.objects, work.artifact))[0]
-            except ArtifactMissing as error:
-                raise UtterancesMissing(_unusable(connections, utterances, states) or [index]) from error
-
+    def read(index: int, work: UtteranceWork) -> Samples:
+        try:
+            samples, _, facts = retry_until_available(lambda: read_artifact(connections.objects, work.artifact))
+        except ArtifactMissing as error:
+            raise UtterancesMissing(_unusable(connections, utterances, states) or [index]) from error
+        timeline.note(index, samples, facts)
         return samples
 
-    def noted(index: int, reading: Callable[[], Samples]) -> Samples:
-        samples = reading()
-        lengths[index] = len(samples)
+    def silence(index: int) -> Samples:
+        samples = left_out(timeline.rate)
+        timeline.note(index, samples, None)
         return samples
 
     return [
-        (
-            partial(noted, index, partial(left_out, rate) if state == UtteranceState.FAILED else read(index, work)),
-            work.pause,
-        )
+        (partial(silence, index) if state == UtteranceState.FAILED else partial(read, index, work), work.pause)
         for index, (work, state) in enumerate(zip(utterances, states, strict=True))
     ]
 

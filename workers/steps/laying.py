@@ -25,6 +25,7 @@ from workers.recordings.decode import read_samples
 from workers.retry import retry_until_available
 from workers.steps.naming import piece_work, stages_of, utterance_work
 from workers.steps.utterances import MAX_WARNINGS, Place, Reader, Spoken
+from workers.timing.places import WordPlacer
 
 #: Characters of text after which a run ends: the first run, and the others. One that has found no utterance goes on for
 #: ten times as long.
@@ -90,7 +91,8 @@ def lay_down(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         detail = f"The text has more than {most} utterances, the maximum per job."
         raise InvalidText(detail, code="text_too_long")
     stages = stages_of(connections, work)
-    works = [utterance_work(stages, document, said) for said in found]
+    placer = WordPlacer(reader, chapters) if document.output.times_words else None
+    works = [utterance_work(stages, document, said, placer.words(said) if placer else None) for said in found]
     connections.ledger.enqueue_utterances(
         ref,
         step,

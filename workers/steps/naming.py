@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.work import StageWork, UtteranceWork
+from core.work import StageWork, UtteranceWork, WordPlaces
 from models.base import ModelSpec
 from models.families import family_of
 from pipelines.connections import Connections
@@ -54,15 +54,19 @@ def stage_of(spec: ModelSpec, document: JobDocument, embedding: str = "") -> Sta
     return Stage(identity, options_of(spec, document), embedding)
 
 
-def utterance_work(stages: Sequence[Stage], document: JobDocument, said: Spoken) -> UtteranceWork:
-    """One utterance as the models of its stages will get it; its inputs and options are those of the first.
+def utterance_work(
+    stages: Sequence[Stage], document: JobDocument, said: Spoken, words: WordPlaces | None = None
+) -> UtteranceWork:
+    """One utterance as the models of its stages will get it; its inputs and options are those of the first. ``words``:
+    its own, if their times are wanted.
 
     An artifact is named after everything that its samples follow from, and after nothing else: owner, model, weights
     and code, tokens, voice, speaker embedding, options, seed, and the stage before it. Its noise is seeded from the
     same, without the owner.
     """
     works = _stage_works(stages, document, said.inputs, said.options, said.voice)
-    return UtteranceWork(stages=works, pause=said.utterance.pause, source=(said.chapter, *said.source))
+    source = (said.chapter, *said.source)
+    return UtteranceWork(stages=works, pause=said.utterance.pause, source=source, words=words)
 
 
 def piece_work(stages: Sequence[Stage], document: JobDocument, sha256: str, span: tuple[int, int]) -> UtteranceWork:

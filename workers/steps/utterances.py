@@ -45,6 +45,7 @@ class Spoken:
     voice: str = ""  #: that speaks it
     written: SourceText = _UNWRITTEN
     phonemes: str | None = None  #: of a `Reader` that is ``phonetic``
+    said: SourceText = _UNWRITTEN  #: the ``words``, with their source
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class Reader:
             error=inputs if isinstance(inputs, InvalidText) else None,
             source=read.source,
             words="" if failed else words.text,
+            said=_UNWRITTEN if failed else words,
             options=options,
             voice=self._voice(read.style),
             written=written,

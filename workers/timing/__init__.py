@@ -1,0 +1,1 @@
+"""When the utterances and words of a job are said, and its subtitles."""

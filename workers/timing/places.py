@@ -1,0 +1,60 @@
+"""Where the words of utterances are among the tokens of their model, worked out when a text is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.errors import InvalidText
+from core.work import WordPlaces
+from text.captions.source_words import SourceWord, converted, letters_of, source_words, spoken_words
+from text.captions.token_places import token_places
+from workers.steps.utterances import Reader, Spoken, marked
+
+#: Decimals of a place.
+DIGITS = 3
+
+
+class WordPlacer:
+    """Finds the words of a text's utterances. Words that occur again are read once."""
+
+    def __init__(self, reader: Reader, chapters: Sequence[str]) -> None:
+        self._reader = reader
+        self._chapters = chapters
+        self._alone: dict[tuple[str, str], Sequence[str]] = {}
+
+    def words(self, spoken: Spoken) -> WordPlaces | None:
+        """The words of one utterance; None if it has an error instead of inputs."""
+        if spoken.error is not None:
+            return None
+        plain = marked(self._chapters[spoken.chapter], self._reader.document.markup, self._reader.language).text
+        start, end = spoken.source
+        found = source_words(plain, spoken.said, start, end)
+        symbols = self._reader.frontend.symbols(spoken.inputs)
+        if symbols is None:
+            return _packed(found, start, len(spoken.said.text), tokens=False)
+        spans = spoken_words(spoken.said.text)
+        words = [spoken.said.text[begin:stop] for begin, stop in spans]
+        alone = [self._symbols(word, spoken.voice) for word in words]
+        places = token_places(symbols, alone, [letters_of(word) for word in words])
+        return _packed(converted(found, spans, places), start, len(symbols), tokens=True)
+
+    def _symbols(self, word: str, voice: str) -> Sequence[str]:
+        """The symbols of a word that is spoken alone; none if it cannot be."""
+        if (known := self._alone.get((word, voice))) is None:
+            frontend = self._reader.frontend
+            try:
+                known = frontend.symbols(frontend.inputs(word, voice, self._reader.language)) or ()
+            except InvalidText:
+                known = ()
+            self._alone[word, voice] = known
+        return known
+
+
+def _packed(words: Sequence[SourceWord], start: int, units: int, *, tokens: bool) -> WordPlaces:
+    found = ((word.start - start, word.end - word.start, _place(word.first), _place(word.last)) for word in words)
+    return WordPlaces(units, tokens, tuple(found))
+
+
+def _place(unit: float) -> float:
+    """A place, as an integer if it is one: these take one byte."""
+    return int(unit) if unit == int(unit) else round(unit, DIGITS)
