@@ -137,8 +137,9 @@ def test_subtitles_show_the_source(client: FlaskClient, line: SpokenLine) -> Non
 
 
 def test_a_book_in_portions(client: FlaskClient, line: SpokenLine) -> None:
-    """Offsets count from the beginning of the chapter, in whatever run an utterance is prepared."""
-    text = "\n\n".join(f"This is the paragraph with the number {n}, and it says as much." for n in range(40))
+    """Offsets count from the beginning of the chapter, in whatever run an utterance is prepared. Equal utterances are
+    rendered once."""
+    text = "\n\n".join(["This paragraph is said again and again, as a book of many pages would be."] * 40)
     job = spoken(client, line, text=text, output={"timestamps": "word"})
     words = [word for one in times_of(client, job)["utterances"] for word in one["words"]]
     assert [word["word"] for word in words] == text.split()
