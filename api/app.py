@@ -68,6 +68,7 @@ def _add_routes(app: Flask) -> None:
         sync,
         text,
         uploads,
+        utterances,
         voices,
         webhooks,
     )
@@ -76,7 +77,20 @@ def _add_routes(app: Flask) -> None:
     from api.transcription import captioned
     from api.transcription import routes as transcription
 
-    speaking = (jobs, job_list, job_streams, job_times, speech, sync, batches, voices, lexicons, text, uploads)
-    for module in (*speaking, transcription, captioned, webhooks, keys, usage, catalog, health, document, page):
+    speaking = (jobs, job_list, job_streams, job_times, utterances, speech, sync)
+    stored = (batches, voices, lexicons, text, uploads)
+    for module in (
+        *speaking,
+        *stored,
+        transcription,
+        captioned,
+        webhooks,
+        keys,
+        usage,
+        catalog,
+        health,
+        document,
+        page,
+    ):
         app.register_blueprint(module.routes)
     document.publish(app)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from audio.chapters import ChapterMark
+from audio.cover import Cover, check_cover
 from audio.formats import OPUS_RATE, check_output, encoding_of, output_rate
 from audio.limiter import Limiter
 from audio.samples import Samples
@@ -103,8 +105,9 @@ class Encoder:
 
     ``sample_rate``, ``encoding`` and ``bit_rate`` (bits per second) are as in `audio.formats`; Opus at less than 48 kHz
     is band-limited to it, and still plays at 48 kHz. ``tags``: the text of each of `audio.formats.TAG_NAMES` that the
-    file has. Peaks above `ceiling_of` the format are limited; with ``limit=False``, samples beyond 1 are clipped. Left
-    by an exception, or never closed, it deletes the file. Raises `InvalidRequest` for what the format cannot have.
+    file has; ``cover``: its picture. Peaks above `ceiling_of` the format are limited; with ``limit=False``, samples
+    beyond 1 are clipped. Left by an exception, or never closed, it deletes the file. Raises `InvalidRequest` for what
+    the format cannot have.
     """
 
     def __init__(
@@ -117,8 +120,11 @@ class Encoder:
         encoding: SampleEncoding | None = None,
         bit_rate: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Cover | None = None,
         limit: bool = True,
     ) -> None:
+        if cover is not None:
+            check_cover(format)
         check_output(format, sample_rate=sample_rate, encoding=encoding, bit_rate=bit_rate, tags=tags)
         self.path = path
         self.format = format
@@ -128,20 +134,23 @@ class Encoder:
         self._done: Encoded | None = None
         self._input = PcmInput(source_rate, self.rate, ceiling_of(format) if limit else None)
         with encoding_errors():
-            self._sink = self._open(bit_rate, tags or {})
+            self._sink = self._open(bit_rate, tags or {}, cover)
 
     def write(self, samples: Samples) -> None:
         """Appends float32 [n]. Raises `ModelFailed` where they are not finite."""
         self._encode(self._input.add(samples))
 
-    def close(self) -> Encoded:
-        """Ends the file and says what it is. Raises `ModelFailed` (``no_audio``) if nothing was written."""
+    def close(self, chapters: Sequence[ChapterMark] = ()) -> Encoded:
+        """Ends the file, with ``chapters`` if it is an M4B, and says what it is. Raises `ModelFailed` (``no_audio``) if
+        nothing was written."""
         if self._done is not None:
             return self._done
         if not self._input.taken:
             raise ModelFailed("There is no audio to encode.", code="no_audio")
         self._encode(self._input.finish())
         with encoding_errors():
+            if chapters and isinstance(self._sink, FfmpegSink):
+                self._sink.mark(chapters, self._input.wanted / self.rate)
             self._sink.close()
             size = self.path.stat().st_size
             with self.path.open("rb") as file:
@@ -161,12 +170,13 @@ class Encoder:
                 self._sink.abandon()
             self.path.unlink(missing_ok=True)
 
-    def _open(self, bit_rate: int | None, tags: Mapping[str, str]) -> Sink:
+    def _open(self, bit_rate: int | None, tags: Mapping[str, str], cover: Cover | None) -> Sink:
         if self.format is AudioFormat.WAV and self.encoding:
             return WavSink(self.path, self.rate, self.encoding, tags)
         if self.format is AudioFormat.PCM and self.encoding:
             return PcmSink(self.path, self.encoding)
-        return FfmpegSink(self.path, self.format, self.rate, encoding=self.encoding, bit_rate=bit_rate, tags=tags)
+        extras: dict[str, Any] = {"encoding": self.encoding, "bit_rate": bit_rate, "tags": tags, "cover": cover}
+        return FfmpegSink(self.path, self.format, self.rate, **extras)
 
     def _encode(self, chunks: Iterator[Samples]) -> None:
         for samples in chunks:

@@ -13,6 +13,7 @@ CONTENT_TYPES: Mapping[AudioFormat, str] = {
     AudioFormat.MP3: "audio/mpeg",
     AudioFormat.OPUS: "audio/ogg; codecs=opus",
     AudioFormat.M4A: "audio/mp4",
+    AudioFormat.M4B: "audio/mp4",
     AudioFormat.PCM: "audio/pcm",
 }
 MULAW_TYPE = "audio/PCMU"  #: of raw μ-law (RFC 4856)
@@ -27,6 +28,7 @@ RATES: Mapping[AudioFormat, tuple[int, ...]] = {
     AudioFormat.MP3: _MPEG_RATES,
     AudioFormat.OPUS: (8_000, 12_000, 16_000, 24_000, 48_000),
     AudioFormat.M4A: _MPEG_RATES,
+    AudioFormat.M4B: _MPEG_RATES,
 }
 
 _PCM = (SampleEncoding.PCM_S16, SampleEncoding.PCM_S24, SampleEncoding.FLOAT, SampleEncoding.MULAW)
@@ -96,7 +98,7 @@ def bit_rates(format: AudioFormat, rate: int) -> Sequence[int]:
         return OPUS_BIT_RATES
     if format is AudioFormat.MP3:
         return _MPEG1 if rate >= 32_000 else _MPEG2 if rate >= 16_000 else _MPEG25
-    if format is AudioFormat.M4A:
+    if format in (AudioFormat.M4A, AudioFormat.M4B):
         return range(AAC_LOWEST, min(AAC_HIGHEST, AAC_BITS_PER_SAMPLE * rate) + 1)
     return ()
 

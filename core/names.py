@@ -204,6 +204,7 @@ class AudioFormat(StrEnum):
     MP3 = "mp3"
     OPUS = "opus"  #: Opus in Ogg, always 48 kHz
     M4A = "m4a"  #: AAC in MPEG-4
+    M4B = "m4b"  #: the same with chapters: an audio book
     PCM = "pcm"  #: the samples and nothing else
 
 

@@ -1,4 +1,5 @@
-"""Input recordings and embeddings: from base64, a file or an upload, probed at once and stored under their hash."""
+"""Input recordings, embeddings and covers: from base64, a file or an upload, checked at once and stored under their
+hash."""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ from typing import IO
 
 import numpy as np
 
+from audio.cover import MAX_COVER_BYTES, read_cover
 from audio.decode import check_duration, probe
 from core.errors import FieldError, InvalidAudio, InvalidRequest, RequestError
 from pipelines.connections import Connections
-from schemas.requests import EmbeddingInput, RecordingInput
-from storage.ledger.documents import EmbeddingDocument, RecordingDocument
+from schemas.requests import CoverInput, EmbeddingInput, RecordingInput
+from storage.ledger.documents import CoverDocument, EmbeddingDocument, RecordingDocument
 from storage.objects.embeddings import (
     StoredEmbedding,
     check_embedding,
@@ -42,7 +44,7 @@ LIMITS = {"reference": Limits(1.0, 600.0), "recording": Limits(0.1, 4 * 3600.0)}
 
 
 class Intake:
-    """Takes recordings and embeddings in. Safe to share between threads."""
+    """Takes recordings, embeddings and covers in. Safe to share between threads."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -90,6 +92,25 @@ class Intake:
             container=found.container,
         )
 
+    def cover(self, owner: str, given: CoverInput, field: str) -> CoverDocument:
+        """Store a cover picture as ``{owner}/covers/{hash}``. A URL is only checked here, and fetched when the job is
+        prepared. Raises what `read_cover` raises, `NotFound` or `TooLarge`."""
+        if given.url is not None:
+            with of_field(f"{field}.url"):
+                self._connections.egress.check(given.url)
+            return CoverDocument(url=given.url)
+        with tempfile.TemporaryDirectory(prefix="chorus-intake-") as place, of_field(field):
+            path = Path(place) / "cover"
+            self._bring(owner, given, path, MAX_COVER_BYTES)
+            return self.keep_cover(owner, path.read_bytes())
+
+    def keep_cover(self, owner: str, data: bytes) -> CoverDocument:
+        """Check a cover picture and store it. Raises what `read_cover` raises."""
+        picture = read_cover(data)
+        target = f"{owner}/covers/{hashlib.sha256(picture.data).hexdigest()}"
+        self._objects.put(target, picture.data, picture.content_type, if_absent=True)
+        return CoverDocument(object=target)
+
     def embedding(self, owner: str, given: EmbeddingInput | str, model: str) -> EmbeddingDocument:
         """Store an embedding sent by a client. Raises `InvalidRequest`: ``invalid_embedding``, or
         ``embedding_of_another_model`` if ``model`` did not compute it."""
@@ -106,15 +127,15 @@ class Intake:
         self._objects.put(target, data, "application/octet-stream", if_absent=True)
         return EmbeddingDocument(object=target, sha256=digest, model=embedding.model)
 
-    def _bring(self, owner: str, given: RecordingInput | IO[bytes], path: Path) -> None:
+    def _bring(self, owner: str, given: RecordingInput | IO[bytes], path: Path, limit: int | None = None) -> None:
         if not isinstance(given, RecordingInput):
             with path.open("wb") as file:
                 shutil.copyfileobj(given, file, 1 << 20)
         elif given.base64 is not None:
             path.write_bytes(_base64(given.base64))
         else:
-            limit = self._connections.settings.max_upload_bytes
-            self._connections.uploads.fetch(owner, given.upload or "", path, limit)
+            most = limit or self._connections.settings.max_upload_bytes
+            self._connections.uploads.fetch(owner, given.upload or "", path, most)
 
 
 @contextmanager

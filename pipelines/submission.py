@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
+from audio.cover import check_cover
 from audio.formats import check_output
 from core import ids
 from core.errors import (
@@ -23,7 +24,7 @@ from core.errors import (
     Unavailable,
     Unroutable,
 )
-from core.names import OnError, Role, Timestamps
+from core.names import AudioFormat, OnError, Role, Timestamps
 from core.work import ItemRef, Plan
 from models.base import ModelSpec
 from pipelines.connections import Connections
@@ -35,7 +36,7 @@ from pipelines.texts import JobText, text_of
 from schemas.requests import JobRequest, Output, ReferenceInput, WebhookInput
 from storage.access.caller import Caller
 from storage.access.charge import Charge
-from storage.ledger.documents import JobDocument, OutputDocument
+from storage.ledger.documents import CoverDocument, JobDocument, OutputDocument
 from storage.ledger.records import Hook, NewJob
 from storage.metrics import count
 from storage.objects.destinations import find_destination
@@ -44,6 +45,9 @@ from storage.webhooks.endpoints import Webhooks, own_hook
 
 #: Maximum bytes of a text in the ledger; longer texts are stored as objects.
 TEXT_IN_LEDGER = 32_768
+
+#: LUFS of an M4B unless the job sets another loudness: audio books are between -23 and -18 (ACX).
+BOOK_LOUDNESS = -18.0
 
 #: A sentence, near enough.
 CHARACTERS_PER_UTTERANCE = 80
@@ -131,15 +135,18 @@ class Submitter:
         text.check_voices(self._speaking(planned))
         self._check_output(body.output)
         _check_timing(body, planned)
+        _check_extras(body.output, planned)
         lexicons = lexicons_of(self.connections, owner, body, planned.language)
         retention, hook = self.retention(body.expires_in, ceiling), self.hook(body.webhook, owner)
         inputs = self._store_inputs(body, owner, files, planned.encoder or "")
+        document = _document(body, owner, planned, text)
+        output = replace(document.output, cover=self._store_cover(body.output, owner))
         return NewJob(
             id=job_id or ids.JOB.new(),
             owner=owner,
             priority=body.priority,
             plan=planned.plan,
-            document=replace(_document(body, owner, planned, text), lexicons=lexicons, **inputs),
+            document=replace(document, output=output, lexicons=lexicons, **inputs),
             text=json.dumps(list(text.chapters), ensure_ascii=False) if text.chapters else None,
             deadline=body.deadline or settings.job_deadline,
             keep=retention,
@@ -236,6 +243,10 @@ class Submitter:
         names = (step.model for step in planned.plan.steps if step.role is Role.SYNTHESIZE)
         return next((self.connections.catalog.get(name) for name in names if name), None)
 
+    def _store_cover(self, output: Output, owner: str) -> CoverDocument | None:
+        """Store the cover of the audio, if it has one."""
+        return None if output.cover is None else self.intake.cover(owner, output.cover, "output.cover")
+
     def _store_inputs(self, body: JobRequest, owner: str, files: Files, encoder: str) -> dict[str, Any]:
         """Store recordings and embeddings; called only once the job has a plan."""
         taken: dict[str, Any] = {}
@@ -290,6 +301,16 @@ def _check_timing(body: JobRequest, planned: PlannedJob) -> None:
         raise InvalidRequest(detail, code="no_text", fields=[FieldError(field, "no_text", detail) for field in fields])
 
 
+def _check_extras(output: Output, planned: PlannedJob) -> None:
+    """Raises `InvalidRequest` for a cover or files of utterances that the result cannot have."""
+    if output.cover is not None:
+        check_cover(output.format)
+    asked = {"cover": output.cover is not None, "utterances": output.utterances}
+    for name in [name for name, given in asked.items() if given and planned.gives is not StepData.SPEECH]:
+        detail = f"The result of this pipeline is no audio, so it has no {name}."
+        raise InvalidRequest(detail, code="unused_input", fields=[FieldError(f"output.{name}", "unused_input", detail)])
+
+
 def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
     given = {StepData(name) for name in files}
     if body.text is not None or body.chapters is not None:
@@ -302,6 +323,11 @@ def _given(body: JobRequest, files: Files) -> frozenset[StepData]:
     if body.segments is not None:
         given.add(StepData.SEGMENTS)
     return frozenset(given)
+
+
+def _loudness(output: Output) -> float | None:
+    """The loudness asked for, in LUFS; that of audio books by default."""
+    return BOOK_LOUDNESS if output.loudness is None and output.format is AudioFormat.M4B else output.loudness
 
 
 def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) -> JobDocument:
@@ -319,12 +345,13 @@ def _document(body: JobRequest, owner: str, planned: PlannedJob, text: JobText) 
             sample_rate=body.output.sample_rate,
             encoding=body.output.encoding,
             bit_rate=body.output.bit_rate,
-            loudness=body.output.loudness,
+            loudness=_loudness(body.output),
             trim=body.output.trim,
             tags=body.output.tags.model_dump(exclude_none=True),
             destination=body.output.destination,
             timestamps=body.output.timestamps,
             subtitles=body.output.subtitles,
+            utterances=body.output.utterances,
         ),
         characters=text.characters,
         markup=body.markup,

@@ -155,7 +155,8 @@ class Output(BaseModel):
         Timestamps.NONE, description="Whether the result says when each utterance, or each word too, is said"
     )
     subtitles: SubtitleFormat | None = Field(None, description="The format of subtitles; null: none")
-    utterances: Annotated[Literal[False], only(False)] = False
+    utterances: Flag = Field(False, description="true: also a file for each utterance, listed by `/utterances`")
+    cover: CoverInput | None = Field(None, description="A picture for the file; m4b, m4a, mp3 and flac")
     destination: Name | None = Field(
         None, description="A destination defined by the administrator, to which the result is copied"
     )
@@ -178,6 +179,12 @@ class RecordingInput(BaseModel):
         if sum(getattr(self, way) is not None for way in ways) != 1:
             raise PydanticCustomError("one_of", "Send exactly one of {ways}.", {"ways": ", ".join(ways)})
         return self
+
+
+class CoverInput(RecordingInput):
+    """A picture, JPEG or PNG, as an upload, base64 or a URL: at most 10 MiB and 6000 x 6000 pixels."""
+
+    model_config = _one_of("upload", "base64", "url")
 
 
 class EmbeddingInput(BaseModel):

@@ -231,6 +231,28 @@ class ChapterMark(Shape):
     start: Seconds
 
 
+class UtteranceFiles(Shape):
+    """The files of single utterances."""
+
+    url: Annotated[Url, Field(description="The manifest: JSON Lines, each an UtteranceFile")]
+    count: Annotated[Count, Field(description="Utterances")]
+    files: Annotated[Count, Field(description="Utterances that did not fail, each with a file")]
+
+
+class UtteranceFile(Shape):
+    """A line of the manifest of a job's utterances."""
+
+    index: Count
+    state: Literal["succeeded", "failed"]
+    file: Annotated[str | None, Field(description="A name for the file; null if the utterance failed")]
+    url: Annotated[Url | None, Field(description="A presigned link if clients can reach the storage, else the API's")]
+    start: Annotated[Seconds, Field(description="Where it begins in the whole audio")]
+    duration: Annotated[Seconds | None, Field(description="Of the file")]
+    chapter: Annotated[Count, Field(description="Index in `chapters`; 0 for a text")]
+    offset: Annotated[Count, Field(description="Its first character in the chapter or text as it was sent")]
+    text: Annotated[str | None, Field(description="As it was sent; null if the job has no text")]
+
+
 class Result(Shape):
     """The result of a job. Fields that its pipeline does not produce are null."""
 
@@ -246,6 +268,7 @@ class Result(Shape):
     chapters: NotRequired[
         Annotated[list[ChapterMark] | None, Field(description="Only if the job has titles or several chapters")]
     ]
+    utterances: NotRequired[Annotated[UtteranceFiles, Field(description="Only with `output.utterances`")]]
     duration: NotRequired[
         Annotated[Seconds, Field(description="Duration of the recording; only if the pipeline processes one")]
     ]

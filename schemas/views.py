@@ -13,6 +13,7 @@ from storage.ledger.batches import Batch, BatchEntry
 from storage.ledger.records import Job, StepRecord
 from storage.lexicons import StoredLexicon
 from storage.objects.objects import Objects
+from storage.objects.utterance_files import utterances_folder
 from storage.voices import StoredVoice
 from storage.webhooks.deliveries import Attempt, Delivery
 from storage.webhooks.endpoints import WebhookEndpoint, is_endpoint
@@ -132,6 +133,15 @@ class Views:
             error=cast(dict[str, Any] | None, entry.error or (job.error if job else None)),
         )
 
+    def utterance_file(self, job: Job, line: Mapping[str, Any]) -> responses.UtteranceFile:
+        """A line of the manifest of a job's utterances, with a link to its file."""
+        url = None
+        if line["file"] is not None:
+            name = f"{utterances_folder(job.owner, job.id, job.generation)}{line['file']}"
+            url = self.objects.link(name, seconds=LINK_SECONDS, filename=f"{job.id}-{line['file']}")
+            url = url or f"{self.root}/v1/jobs/{job.id}/utterances/{line['index']}"
+        return cast(responses.UtteranceFile, {**line, "url": url})
+
     def voice(self, voice: StoredVoice, state: VoiceState, error: Mapping[str, Any] | None) -> responses.StoredVoice:
         """A stored voice, with its state and error."""
         own = f"{self.root}/v1/voices/{voice.id}"
@@ -199,6 +209,10 @@ class Views:
         if subtitles := job.result.get("subtitles"):
             shown = self._linked(job, "subtitles", subtitles, subtitles["format"])
             result["subtitles"] = cast(timing_responses.JobSubtitles, shown)
+        if files := job.result.get("utterances"):
+            result["utterances"] = responses.UtteranceFiles(
+                url=f"{self.root}/v1/jobs/{job.id}/utterances", count=files["count"], files=files["files"]
+            )
         return result
 
     def _linked(self, job: Job, name: str, found: Mapping[str, Any], ending: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ upload can be used for {UPLOAD_SECONDS // 3600} hours.
 TAGS = {
     "Jobs": (
         "Submit, poll, stream, cancel, retry and delete jobs.",
-        ("jobs", "job_list", "job_streams", "job_times"),
+        ("jobs", "job_list", "job_streams", "job_times", "utterances"),
     ),
     "Speech": ("OpenAI's speech API.", ("speech", "captioned")),
     "Texts": ("What would be spoken of a text.", ("text",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from audio.cover import COVER_FORMATS
 from audio.formats import ENCODINGS, RATES, TAG_NAMES, TAGS, all_bit_rates, bit_rates
 from core.names import AudioFormat
 
@@ -24,6 +25,8 @@ def _rules(format: AudioFormat) -> Iterator[dict[str, Any]]:
     }
     if format in RATES:
         allowed["sample_rate"] = _or_null(RATES[format])
+    if format not in COVER_FORMATS:
+        allowed["cover"] = _NULL
     lacking = [name for name in TAG_NAMES if name not in TAGS.get(format, TAG_NAMES)]
     if lacking:
         allowed["tags"] = {"properties": dict.fromkeys(lacking, _NULL)}

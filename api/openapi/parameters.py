@@ -35,6 +35,7 @@ PATHS: dict[str, Schema] = {
     parameter["name"]: parameter
     for parameter in (
         _path("job_id", "A job's id, assigned by Chorus or chosen by the client", _text(ids.OWN_ID)),
+        _path("utterance", "An utterance's index", {"type": "integer", "minimum": 0, "maximum": 999_999_999}),
         _path("batch_id", "A batch's id", _text(ids.BATCH.pattern)),
         _path(
             "voice_id", "A stored voice's id, or the name of a model voice", _text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")

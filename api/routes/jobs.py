@@ -52,7 +52,8 @@ ACCEPTED = {
         LOCATION,
     )
 }
-_FILES: dict[str, dict[str, Any]] = {kind: {} for kind in (*CONTENT_TYPES.values(), MULAW_TYPE)}
+#: Media types of files of audio, for `ResponseSpec`.
+AUDIO_FILES: dict[str, dict[str, Any]] = {kind: {} for kind in (*CONTENT_TYPES.values(), MULAW_TYPE)}
 
 
 @routes.post("")
@@ -143,9 +144,11 @@ def delete(job_id: str) -> Response:
     "getJobAudio",
     {
         200: ResponseSpec(
-            text="The audio.", headers=("Accept-Ranges", "Content-Disposition"), media={**_FILES, "audio/pcm": {}}
+            text="The audio.", headers=("Accept-Ranges", "Content-Disposition"), media={**AUDIO_FILES, "audio/pcm": {}}
         ),
-        206: ResponseSpec(text="The requested part.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=_FILES),
+        206: ResponseSpec(
+            text="The requested part.", headers=("ETag", "Accept-Ranges", "Content-Range"), media=AUDIO_FILES
+        ),
         304: ResponseSpec(text="The audio is unchanged.", headers=("ETag",)),
     },
     parameters=(*STREAM, *DOWNLOAD),

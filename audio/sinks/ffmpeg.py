@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from audio.chapters import ChapterMark, marks_of
+from audio.cover import Cover
 from audio.samples import Samples
 from audio.sinks.id3 import id3_tag
 from audio.sinks.pcm import to_pcm16, to_pcm24
@@ -29,8 +31,15 @@ _FFMPEG: Mapping[AudioFormat, tuple[str, str, _Container, _Container]] = {
     ),
     AudioFormat.OPUS: ("libopus", "flt", ("ogg", {}), ("ogg", {"page_duration": str(STREAM_PAGE)})),
     AudioFormat.M4A: ("aac", "fltp", ("ipod", {"movflags": "+faststart"}), ("adts", {})),
+    AudioFormat.M4B: ("aac", "fltp", ("mp4", {"movflags": "+faststart", "brand": "M4B "}), ("adts", {})),
     AudioFormat.FLAC: ("flac", "s16", ("flac", {}), ("flac", {})),
 }
+
+#: For M4A with a cover: the muxer for iPods, which writes the same, takes no pictures.
+_M4A_WITH_COVER = ("mp4", {"movflags": "+faststart", "brand": "M4A "})
+
+#: The kind of media of an audio book in iTunes' ``stik``, and its genre unless the tags name another.
+_BOOK_TAGS = {"genre": "Audiobook", "media_type": "2"}
 
 #: LAME 3.100 turns what it encodes at a constant bit rate down by the factor ``scale`` of its presets (presets.c,
 #: abr_switch_map): up to 160, 192 and 224 kbit/s; not at higher ones.
@@ -41,8 +50,9 @@ class FfmpegSink:
     """Writes to a file, or to any object with a ``write`` method, immediately and without metadata that is only known
     at the end: AAC as ADTS (ISO/IEC 13818-7), MP3 without a table of seek points.
 
-    A file has its ``tags``; that of AAC has its index at the start, and that of MP3 a Xing header with the duration.
-    ``bit_rate`` in bits per second; None is near transparency. FLAC has 24 bits with ``PCM_S24``, else 16.
+    A file has its ``tags`` and, unless it is Opus, its ``cover``; that of AAC has its index at the start, and that of
+    MP3 a Xing header with the duration. ``bit_rate`` in bits per second; None is near transparency. FLAC has 24 bits
+    with ``PCM_S24``, else 16.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class FfmpegSink:
         encoding: SampleEncoding | None = None,
         bit_rate: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Cover | None = None,
     ) -> None:
         import av
 
@@ -61,12 +72,14 @@ class FfmpegSink:
         if encoding is SampleEncoding.PCM_S24:
             self._format = "s32"
         container, options = in_file if isinstance(target, Path) else in_stream
+        if format is AudioFormat.M4A and cover is not None:
+            container, options = _M4A_WITH_COVER
         if not isinstance(target, Path):
             options = {**options, "flush_packets": "1"}
         self._file: _Behind | None = None
         place: Any = f"file:{target.absolute()}" if isinstance(target, Path) else target
         if format is AudioFormat.MP3 and isinstance(target, Path):
-            place = self._file = _Behind(target.open("w+b"), id3_tag(tags or {}))
+            place = self._file = _Behind(target.open("w+b"), id3_tag(tags or {}, cover))
         self._rate, self._count, self._gain = rate, 0, 1.0
         self._container: Any = av.open(place, "w", format=container, options=options)
         self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono")
@@ -79,8 +92,12 @@ class FfmpegSink:
             self._gain = next((1 / scale for most, scale in _LAME_SCALES if bit_rate <= most), 1.0)
         self._stream.codec_context.format = self._format
         if isinstance(target, Path):
-            self._container.metadata.update(tags or {})
+            shown = _BOOK_TAGS if format is AudioFormat.M4B else {}
+            self._container.metadata.update({**shown, **(tags or {})})
+        picture = None if cover is None or format is AudioFormat.MP3 else self._add_picture(cover)
         self._container.start_encoding()
+        if picture is not None:
+            self._container.mux(picture)
 
     def write(self, samples: Samples) -> None:
         """Encode samples."""
@@ -90,6 +107,11 @@ class FfmpegSink:
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._count, Fraction(1, self._rate)
         self._count += len(samples)
         self._container.mux(self._stream.encode(frame))
+
+    def mark(self, chapters: Sequence[ChapterMark], duration: float) -> None:
+        """Set the chapters of a file in MPEG-4 that lasts ``duration`` seconds. Players read either of their two lists:
+        QuickTime's track of titles, or Nero's ``chpl``, which has at most 255."""
+        self._container.set_chapters(marks_of(chapters, duration))
 
     def close(self) -> None:
         """Encode the rest and end the file."""
@@ -105,6 +127,16 @@ class FfmpegSink:
         finally:
             if self._file is not None:
                 self._file.close()
+
+    def _add_picture(self, cover: Cover) -> Any:
+        """A stream for the cover; the packet for it."""
+        import av
+
+        stream = self._container.add_mux_stream(cover.kind.value, width=cover.width, height=cover.height)
+        stream.disposition = av.stream.Disposition.attached_pic
+        packet: Any = av.Packet(cover.data)
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 90_000)
+        return packet
 
     def _converted(self, samples: Samples) -> Any:
         if self._format == "s16":

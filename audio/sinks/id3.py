@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from audio.cover import Cover
+
 _FRAMES = {
     "title": b"TIT2",
     "artist": b"TPE1",
@@ -18,11 +20,12 @@ _FRAMES = {
     "track": b"TRCK",
     "copyright": b"TCOP",
 }
+_FRONT_COVER = b"\x03"  #: the type of an attached picture
 _UTF16 = b"\x01"  #: with a byte order mark
 
 
-def id3_tag(tags: Mapping[str, str]) -> bytes:
-    """The tag that stands before the first frame of audio; nothing without ``tags``."""
+def id3_tag(tags: Mapping[str, str], cover: Cover | None = None) -> bytes:
+    """The tag that stands before the first frame of audio; nothing without ``tags`` and ``cover``."""
     frames = b"".join(_text(name, tags[tag]) for tag, name in _FRAMES.items() if tag in tags)
     if "date" in tags:  # the year, and the day as DDMM
         frames += _text(b"TYER", tags["date"][:4])
@@ -30,6 +33,9 @@ def id3_tag(tags: Mapping[str, str]) -> bytes:
             frames += _text(b"TDAT", tags["date"][8:] + tags["date"][5:7])
     if "comment" in tags:  # in an unknown language, without a description
         frames += _frame(b"COMM", _UTF16 + b"und" + _utf16("") + b"\0\0" + _utf16(tags["comment"]))
+    if cover is not None:
+        kind = cover.content_type.encode() + b"\0" + _FRONT_COVER + b"\0"  # without a description
+        frames += _frame(b"APIC", b"\0" + kind + cover.data)
     if not frames:
         return b""
     return b"ID3\x03\0\0" + _synchsafe(len(frames)) + frames

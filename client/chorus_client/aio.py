@@ -366,6 +366,14 @@ class AsyncClient:
         """When the utterances of a finished job are said, and its words if it asked for these."""
         return await self._run(self._operations.timestamps(job))
 
+    async def utterances(self, job: str | Job) -> list[dict[str, Any]]:
+        """The utterances of a finished job with ``output={"utterances": True}``, each with its file, place and text."""
+        return await self._run(self._operations.utterances(job))
+
+    async def utterance(self, job: str | Job, index: int) -> bytes:
+        """The audio of one utterance of such a job."""
+        return await self._run(self._operations.utterance(job, index))
+
     async def subtitles(self, job: str | Job) -> str:
         """The subtitles of a finished job that asked for them."""
         return await self._run(self._operations.subtitles(job))

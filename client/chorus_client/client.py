@@ -366,6 +366,14 @@ class Client:
         """When the utterances of a finished job are said, and its words if it asked for these."""
         return self._run(self._operations.timestamps(job))
 
+    def utterances(self, job: str | Job) -> list[dict[str, Any]]:
+        """The utterances of a finished job with ``output={"utterances": True}``, each with its file, place and text."""
+        return self._run(self._operations.utterances(job))
+
+    def utterance(self, job: str | Job, index: int) -> bytes:
+        """The audio of one utterance of such a job."""
+        return self._run(self._operations.utterance(job, index))
+
     def subtitles(self, job: str | Job) -> str:
         """The subtitles of a finished job that asked for them."""
         return self._run(self._operations.subtitles(job))

@@ -127,6 +127,7 @@ class Result:
     transcript: Json | None = None
     match: Json | None = None
     chapters: list[Json] | None = None
+    utterances: Json | None = None  #: of jobs with ``output={"utterances": True}``; see `Client.utterances`
     duration: float | None = None
     raw: Json = field(default_factory=dict, repr=False)
 

@@ -153,6 +153,9 @@ class Operations:
         for name in ("reference", "recording"):
             if name in whole:
                 whole[name] = yield from self._recording(whole[name])
+        output = whole.get("output")
+        if isinstance(output, Mapping) and output.get("cover") is not None:
+            whole["output"] = {**output, "cover": (yield from self._recording(output["cover"]))}
         return whole
 
     def _recording(self, given: Recording) -> Operation[dict[str, Any]]:
@@ -402,6 +405,14 @@ class Operations:
     def subtitles(self, job: str | Job) -> Operation[str]:
         answer = yield from self._sent(Call("GET", f"/v1/jobs/{path_of(job)}/subtitles", timeout=600.0))
         return answer.content.decode()
+
+    def utterances(self, job: str | Job) -> Operation[list[dict[str, Any]]]:
+        answer = yield from self._sent(Call("GET", f"/v1/jobs/{path_of(job)}/utterances", timeout=600.0))
+        return [json.loads(line) for line in answer.content.split(b"\n") if line]
+
+    def utterance(self, job: str | Job, index: int) -> Operation[bytes]:
+        call = Call("GET", f"/v1/jobs/{path_of(job)}/utterances/{index}", timeout=600.0)
+        return (yield from self._sent(call)).content
 
     # -- what there is
 

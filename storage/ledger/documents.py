@@ -13,6 +13,14 @@ Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoverDocument:
+    """A cover picture: an ``object`` in storage, or a ``url`` that is fetched when the job is prepared."""
+
+    object: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDocument:
     """The format of the audio."""
 
@@ -26,6 +34,8 @@ class OutputDocument:
     destination: str | None = None
     timestamps: Timestamps = Timestamps.NONE
     subtitles: SubtitleFormat | None = None
+    cover: CoverDocument | None = None
+    utterances: bool = False  #: a file for each utterance, beside the whole
 
     @property
     def times_words(self) -> bool:
@@ -125,8 +135,8 @@ class JobDocument:
     synthesizer: str | None = None
 
     def objects(self) -> list[str]:
-        """The objects that the job needs: recordings, embeddings and lexicons."""
-        brought = (self.reference, self.recording, self.embedding, *self.lexicons)
+        """The objects that the job needs: recordings, embeddings, lexicons and a cover."""
+        brought = (self.reference, self.recording, self.embedding, *self.lexicons, self.output.cover)
         return [part.object for part in brought if part is not None and part.object is not None]
 
     def recordings(self) -> list[RecordingDocument]:
@@ -169,7 +179,9 @@ _READERS: Mapping[type[Any], Readers] = {
         "encoding": SampleEncoding,
         "timestamps": Timestamps,
         "subtitles": SubtitleFormat,
+        "cover": lambda shape: _from_dict(CoverDocument, shape),
     },
+    CoverDocument: {},
     RecordingDocument: {"parts": _recordings},
     EmbeddingDocument: {},
     LexiconDocument: {},

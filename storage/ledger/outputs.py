@@ -9,7 +9,7 @@ from typing import Any
 
 #: Fields that are stored as plain names. All others are JSON.
 _NAMES = frozenset(
-    {"samples", "samples_22k", "sha256", "source", "source_sha256", "segments_object", "embedding", "voice"}
+    {"samples", "samples_22k", "sha256", "source", "source_sha256", "segments_object", "embedding", "voice", "cover"}
 )
 
 
@@ -26,6 +26,7 @@ class StepOutputs:
     segments: Sequence[tuple[float, float]] | None = None  #: start and end of each stretch of speech, in seconds
     segments_object: str | None = None
     embedding: str | None = None  #: the speaker embedding, an object
+    cover: str | None = None  #: the cover picture of the audio, where it was behind a URL, an object
     voice: str | None = None  #: the stock voice that was matched
     match: Mapping[str, Any] | None = None  #: that voice, its model and how similar it is
     chapters: Sequence[tuple[str, int]] | None = None  #: title and first utterance of each

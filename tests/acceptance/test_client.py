@@ -24,6 +24,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import av
 import pytest
 import soundfile
 from chorus_client import (
@@ -44,6 +45,7 @@ from audio.decode import decode
 from cli.commands.demo import word_error_rate
 from cli.local.stack import Stack
 from cli.main import chorus as commands
+from tests.pictures import jpeg
 from tests.shared_data import ROOT, data_path
 
 pytestmark = pytest.mark.patient
@@ -483,6 +485,7 @@ def test_every_example_of_the_documents_runs(
     for number, (recording, _) in enumerate(recordings(), 1):
         samples, rate = soundfile.read(recording)
         soundfile.write(f"ann-{number}.wav", samples, rate)
+    Path("cover.jpg").write_bytes(jpeg())
     names: dict[str, Any] = {"__name__": "example"}
     printed: list[str] = []
     for document_path in (ROOT / "client/README.md", ROOT / "docs/client.md"):
@@ -503,6 +506,9 @@ def test_every_example_of_the_documents_runs(
     assert 2.5 < seconds(Path("colt.mp3").read_bytes()) < 8
     assert Path("colt.mp3").read_bytes()[:2] in (b"ID", b"\xff\xfb", b"\xff\xf3")
     assert 1.5 < seconds(names["first"]) < 5 and 1.5 < seconds(names["second"]) < 5
+    with av.open("book.m4b") as book:
+        assert [one["metadata"]["title"] for one in book.chapters()] == ["One", "Two"]
+        assert book.metadata["artist"] == "An Author" and len(book.streams.video) == 1
     with zipfile.ZipFile("lines.zip") as lines:
         assert sorted(lines.namelist()) == ["line-1.flac", "line-2.flac", "line-3.flac", "manifest.jsonl"]
         assert all(0.4 < seconds(lines.read(f"line-{n}.flac")) < 3 for n in (1, 2, 3))

@@ -130,7 +130,7 @@ def test_a_short_file_is_heard(tmp_path: Path, format: AudioFormat) -> None:
 
 def test_containers_and_types(tmp_path: Path) -> None:
     assert set(CONTENT_TYPES) == set(AudioFormat)
-    expected = {"wav": "wav", "flac": "flac", "mp3": "mp3float", "opus": "opus", "m4a": "aac"}
+    expected = {"wav": "wav", "flac": "flac", "mp3": "mp3float", "opus": "opus", "m4a": "aac", "m4b": "aac"}
     for format in set(AudioFormat) - {AudioFormat.PCM}:  # in which nothing says what it is
         encode(tmp_path / f"a.{format.value}", tone(30_000, 24_000), format, 24_000)
         codec = probe(tmp_path / f"a.{format.value}").codec

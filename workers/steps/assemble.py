@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from audio.chapters import book_chapters
 from audio.encode import Encoder
 from audio.formats import content_type
-from audio.join import Piece, join, left_out, level_to
+from audio.join import Level, Piece, join, left_out, level_to
 from audio.loudness import Meter
 from audio.samples import Samples
 from core.errors import ArtifactMissing
 from core.failpoints import reach
-from core.names import JobState
+from core.names import AudioFormat, JobState
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, UtteranceState, Work
@@ -26,6 +27,8 @@ from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from storage.objects.manifest import manifest_name, pack_manifest
 from workers.artifacts import read_artifact, read_speech
+from workers.assembly.covers import cover_of
+from workers.assembly.utterance_files import SpokenUtterances, write_utterance_files
 from workers.retry import retry_until_available
 from workers.timing.files import write_times
 from workers.timing.timeline import Timeline
@@ -45,11 +48,14 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
             encoding=output.encoding,
             bit_rate=output.bit_rate,
             tags=output.tags,
+            cover=cover_of(connections, work),
         ) as encoder:
             timeline = Timeline(connections.objects, utterances, rate)
             pieces = _pieces(connections, utterances, states, timeline)
-            reached = _encode(pieces, rate, output.loudness, encoder)
-            encoded = encoder.close()
+            level = None if output.loudness is None else level_to(output.loudness, pieces, rate)
+            reached = _encode(pieces, rate, level, encoder)
+            chapters = _chapters(work.outputs.chapters or (), timeline.starts, rate)
+            encoded = encoder.close(book_chapters(chapters, output.tags) if kind is AudioFormat.M4B else ())
         reach("assemble.encoded")
         media = content_type(kind, encoder.rate, encoder.encoding)
         retry_until_available(lambda: connections.objects.put_file(name, path, media))
@@ -69,7 +75,12 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     }
     result = {"audio": audio, "characters": document.characters, "seed": document.seed, **timed}
     if work.outputs.chapters is not None:
-        result["chapters"] = _chapters(work.outputs.chapters, timeline.starts, rate)
+        result["chapters"] = chapters
+    if output.utterances:
+        spoken = SpokenUtterances(
+            works=utterances, states=states, pieces=pieces, starts=timeline.starts, rate=rate, level=level
+        )
+        result["utterances"] = write_utterance_files(connections, ref, work, spoken)
     if work.outputs.match is not None:
         result["match"] = work.outputs.match
     if (work.outputs.prepared or {}).get("runs", 1) > 1:  # readers may not have seen all utterances yet
@@ -80,14 +91,14 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
 
 
-def _encode(pieces: list[Piece], rate: int, target: float | None, encoder: Encoder) -> dict[str, float | None]:
+def _encode(pieces: list[Piece], rate: int, level: Level | None, encoder: Encoder) -> dict[str, float | None]:
     """Encode the joined pieces; return their loudness in LUFS if the job sets one."""
-    if target is None:
+    if level is None:
         for samples in join(pieces, rate):
             encoder.write(samples)
         return {}
     meter = Meter(rate, peaks=False)
-    for samples in join(pieces, rate, level=level_to(target, pieces, rate)):
+    for samples in join(pieces, rate, level=level):
         meter.add(samples)
         encoder.write(samples)
     loudness = meter.integrated()

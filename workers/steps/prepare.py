@@ -9,15 +9,16 @@ from core.work import CPU, ItemRef
 from pipelines.connections import Connections
 from storage.ledger.outputs import StepOutputs
 from storage.ledger.records import Outcome, Work
+from workers.assembly.covers import fetch_cover
 from workers.recordings.decode import fetch_recordings
 from workers.steps.laying import lay_down
 
 
 def prepare(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
-    """Decode the job's recording; lay its utterances down, unless another step comes before them."""
+    """Decode the job's recording, fetch its cover, and lay its utterances down unless another step comes first."""
     if work.outputs.prepared is not None:  # the next portion of its text
         return lay_down(connections, ref, work)
-    outputs = fetch_recordings(connections, ref, work)
+    outputs = fetch_recordings(connections, ref, work).joined(fetch_cover(connections, work))
     if work.document.embedding is not None:  # where the steps behind look for one
         outputs = outputs.joined(StepOutputs(embedding=work.document.embedding.object))
     if work.plan.find(Role.OPEN) is not None:

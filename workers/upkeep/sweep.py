@@ -55,6 +55,7 @@ class Sweep:
             "recordings": self._unused,
             "segments": self._unused,
             "embeddings": self._unused,
+            "covers": self._unused,
             "uploads": self._uploads,
             "jobs": self._jobs,
             "batches": self._batches,

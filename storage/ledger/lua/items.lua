@@ -171,11 +171,13 @@ local function drop_utterances(j, expires)
   call('ZADD', 'ch:pasts', 0, n .. ' ' .. string.format('%.17g', expires) .. ' ' .. j.owner)
 end
 
+local COUNTED = { recordings = true, segments = true, embeddings = true, lexicons = true, covers = true }
+
 -- Counts the job as a user of an object of its owner. Artifacts of utterances are not counted, because they are
 -- rendered again if they are missing, and objects of a voice are deleted with the voice.
 local function use(j, value, by)
   local kind, rest = string.match(value, '^' .. string.gsub(j.owner, '%W', '%%%0') .. '/(%l+)/(%S+)$')
-  if kind ~= 'recordings' and kind ~= 'segments' and kind ~= 'embeddings' and kind ~= 'lexicons' then return nil end
+  if not COUNTED[kind] then return nil end
   local name, key = kind .. '/' .. rest, K('inuse', j.owner)
   if call('HINCRBY', key, name, by) <= 0 then call('HDEL', key, name) end
   return name
