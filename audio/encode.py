@@ -136,6 +136,11 @@ class Encoder:
         with encoding_errors():
             self._sink = self._open(bit_rate, tags or {}, cover)
 
+    @property
+    def taken(self) -> int:
+        """The number of samples written, at the rate of the source."""
+        return self._input.taken
+
     def write(self, samples: Samples) -> None:
         """Appends float32 [n]. Raises `ModelFailed` where they are not finite."""
         self._encode(self._input.add(samples))

@@ -146,7 +146,7 @@ class Output(BaseModel):
         None, description="Encoding of the samples in wav, flac (pcm_s16, pcm_s24) and pcm; null: pcm_s16"
     )
     bit_rate: BitRate | None = Field(None, description="Bits per second of mp3, opus and m4a; null: near transparency")
-    trim: Annotated[Literal[False], only(False)] = False
+    trim: Flag = Field(False, description="true: silence at the start and the end of the whole is removed")
     tags: Tags = Tags()
     loudness: Number | None = Field(
         None, ge=-40, le=-5, description="Target in LUFS over the whole file; null: unchanged"

@@ -16,6 +16,7 @@ from audio.formats import content_type
 from audio.join import Level, Piece, join, left_out, level_to
 from audio.loudness import Meter
 from audio.samples import Samples
+from audio.trim import Trimmed, trim
 from core.errors import ArtifactMissing
 from core.failpoints import reach
 from core.names import AudioFormat, JobState
@@ -52,8 +53,10 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         ) as encoder:
             timeline = Timeline(connections.objects, utterances, rate)
             pieces = _pieces(connections, utterances, states, timeline)
-            level = None if output.loudness is None else level_to(output.loudness, pieces, rate)
-            reached = _encode(pieces, rate, level, encoder)
+            kept = trim(pieces, rate) if output.trim else Trimmed(pieces, 0)
+            level = None if output.loudness is None else level_to(output.loudness, kept.pieces, rate)
+            reached = _encode(kept.pieces, rate, level, encoder)
+            timeline.cut(kept.offset, encoder.taken)
             chapters = _chapters(work.outputs.chapters or (), timeline.starts, rate)
             encoded = encoder.close(book_chapters(chapters, output.tags) if kind is AudioFormat.M4B else ())
         reach("assemble.encoded")
@@ -91,7 +94,7 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     return Outcome(ref=ref, station=work.plan.steps[ref.step].station, result=result)
 
 
-def _encode(pieces: list[Piece], rate: int, level: Level | None, encoder: Encoder) -> dict[str, float | None]:
+def _encode(pieces: Sequence[Piece], rate: int, level: Level | None, encoder: Encoder) -> dict[str, float | None]:
     """Encode the joined pieces; return their loudness in LUFS if the job sets one."""
     if level is None:
         for samples in join(pieces, rate):

@@ -70,6 +70,8 @@ class Timeline:
         self._left_out: set[int] = set()
         self._words: dict[int, array[int]] = {}  #: of each utterance the first and the last sample of its words
         self._methods: dict[int, TimingMethod] = {}
+        self._offset = 0
+        self._length: int | None = None
 
     def note(self, index: int, samples: Samples, facts: Mapping[str, Any] | None) -> None:
         """An utterance as it is joined; ``facts``: of its artifact, None if silence takes its place."""
@@ -84,6 +86,10 @@ class Timeline:
         self._words[index] = array("q", word_samples(places, durations, samples, self.rate).tolist())
         self._methods[index] = TimingMethod.ESTIMATED if durations is None else TimingMethod.DURATIONS
 
+    def cut(self, offset: int, length: int) -> None:
+        """Count all places from ``offset``, before which nothing is left, and end at ``length``; in samples."""
+        self._offset, self._length = offset, length
+
     @property
     def method(self) -> TimingMethod | None:
         """Of all words: estimated if those of one utterance are; None without words."""
@@ -93,17 +99,26 @@ class Timeline:
     @property
     def starts(self) -> list[int]:
         """The first sample of each utterance, and the end of the last one."""
+        return [self._place(start) for start in self._laid()]
+
+    def _laid(self) -> list[int]:
+        """The `starts` before anything is cut."""
         lengths = [self._lengths.get(index, 0) for index in range(len(self._utterances))]
         return starts_of(lengths, [work.pause for work in self._utterances], self.rate)
 
+    def _place(self, sample: int) -> int:
+        """Where ``sample`` of what was joined is after the cut."""
+        moved = max(0, sample - self._offset)
+        return moved if self._length is None else min(moved, self._length)
+
     def utterances(self, chapters: Sequence[str], markup: Markup, language: str) -> Iterator[TimedUtterance]:
         """All utterances in order; ``chapters``: the text of the job."""
-        for index, (work, start) in enumerate(zip(self._utterances, self.starts, strict=False)):
+        for index, (work, start) in enumerate(zip(self._utterances, self._laid(), strict=False)):
             chapter, first, last = work.source
             plain = marked(chapters[chapter], markup, language).text
             yield TimedUtterance(
-                start=start,
-                end=start + self._lengths.get(index, 0),
+                start=self._place(start),
+                end=self._place(start + self._lengths.get(index, 0)),
                 chapter=chapter,
                 offset=first,
                 length=last - first,
@@ -123,8 +138,8 @@ class Timeline:
             at, behind = plain.place(base + offset, base + offset + length)
             text = plain.text[at:behind]
             yield TimedWord(
-                start=start + begin,
-                end=start + end,
+                start=self._place(start + begin),
+                end=self._place(start + end),
                 offset=base + offset,
                 length=length,
                 word=text,
