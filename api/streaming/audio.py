@@ -14,9 +14,10 @@ from audio.artifact import unpack
 from audio.decode import stream as decoded
 from audio.join import Piece, join, left_out
 from audio.samples import Samples
+from audio.sinks.pcm import read_pcm
 from audio.streaming import StreamEncoder, StreamFormat
 from core.errors import ArtifactMissing, StorageUnavailable
-from core.names import JobState
+from core.names import AudioFormat, JobState, SampleEncoding
 from pipelines.connections import Connections
 from storage.ledger.records import Job, UtteranceState
 from storage.objects.manifest import ManifestEntry, manifest_name, unpack_manifest
@@ -64,7 +65,7 @@ def finished_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -
     audio = (job.result or {}).get("audio")
     if not audio:
         raise StreamCut(f"the job is {job.state.value}")
-    if audio["format"] == wanted.format.value:
+    if is_streamed_as(audio, wanted.format):
         yield from _parts(ctx, audio, reader)
         return
     rate = int(audio["sample_rate"])
@@ -75,9 +76,21 @@ def finished_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -
                 file.write(part)
         with StreamEncoder(wanted.format, rate, wanted.rate) as encoder:
             yield encoder.header()
-            for samples in decoded(path, rate, max_seconds=float(audio["duration"]) + 60):
+            for samples in _decoded(path, audio):
                 yield encoder.write(samples)
             yield encoder.close()
+
+
+def is_streamed_as(audio: Mapping[str, Any], format: StreamFormat) -> bool:
+    """Whether a stream of ``format`` is the finished file as it is: in a stream, samples have 16 bits."""
+    encoding = audio.get("encoding", SampleEncoding.PCM_S16)
+    return audio["format"] == format.value and encoding == SampleEncoding.PCM_S16
+
+
+def _decoded(path: Path, audio: Mapping[str, Any]) -> Iterator[Samples]:
+    if audio["format"] == AudioFormat.PCM:
+        return read_pcm(path, SampleEncoding(audio["encoding"]))
+    return decoded(path, int(audio["sample_rate"]), max_seconds=float(audio["duration"]) + 60)
 
 
 def _parts(ctx: Connections, audio: Mapping[str, Any], reader: Reader) -> Iterator[bytes]:

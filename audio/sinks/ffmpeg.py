@@ -41,6 +41,10 @@ _M4A_WITH_COVER = ("mp4", {"movflags": "+faststart", "brand": "M4A "})
 #: The kind of media of an audio book in iTunes' ``stik``, and its genre unless the tags name another.
 _BOOK_TAGS = {"genre": "Audiobook", "media_type": "2"}
 
+#: Of the codecs. FFmpeg's default search for AAC's quantizers ("twoloop") misses speech by 5 to 10 dB more at the same
+#: bit rate, with peaks up to 4 dB above those of the source, and takes twice as long.
+_OPTIONS = dict.fromkeys((AudioFormat.M4A, AudioFormat.M4B), {"aac_coder": "fast"})
+
 #: LAME 3.100 turns what it encodes at a constant bit rate down by the factor ``scale`` of its presets (presets.c,
 #: abr_switch_map): up to 160, 192 and 224 kbit/s; not at higher ones.
 _LAME_SCALES = ((160_000, 0.95), (192_000, 0.97), (224_000, 0.98))
@@ -82,7 +86,7 @@ class FfmpegSink:
             place = self._file = _Behind(target.open("w+b"), id3_tag(tags or {}, cover))
         self._rate, self._count, self._gain = rate, 0, 1.0
         self._container: Any = av.open(place, "w", format=container, options=options)
-        self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono")
+        self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono", options=_OPTIONS.get(format))
         if format is AudioFormat.MP3 and bit_rate is None:
             self._stream.codec_context.qscale = True
             self._stream.codec_context.global_quality = MP3_QUALITY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ WIDTHS = {
     SampleEncoding.MULAW: 1,
 }
 
+_READ = 65_536  #: samples that are read at once
 _BIAS, _CLIP = 0x84, 32_635  #: of μ-law with 16 bits (ITU-T G.191, ulaw_compress)
 
 
@@ -50,6 +52,28 @@ def to_bytes(samples: Samples, encoding: SampleEncoding) -> bytes:
     if encoding is SampleEncoding.FLOAT:
         return samples.astype("<f4").tobytes()
     return to_mulaw(samples).tobytes()
+
+
+def read_pcm(path: Path, encoding: SampleEncoding) -> Iterator[Samples]:
+    """The samples of a file of nothing else, in chunks."""
+    width = WIDTHS[encoding]
+    with path.open("rb") as file:
+        while data := file.read(_READ * width):
+            yield from_bytes(data[: len(data) // width * width], encoding)
+
+
+def from_bytes(data: bytes, encoding: SampleEncoding) -> Samples:
+    """What `to_bytes` encoded, as far as ``encoding`` keeps it."""
+    if encoding is SampleEncoding.PCM_S16:
+        return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(2**15)
+    if encoding is SampleEncoding.PCM_S24:
+        upper = np.pad(np.frombuffer(data, np.uint8).reshape(-1, 3), ((0, 0), (1, 0)))
+        return (upper.view("<i4")[:, 0] >> 8).astype(np.float32) / np.float32(2**23)
+    if encoding is SampleEncoding.FLOAT:
+        return np.frombuffer(data, "<f4").astype(np.float32)
+    code = ~np.frombuffer(data, np.uint8)
+    magnitude = ((code & 0x0F).astype(np.int32) << 3) + _BIAS << (code >> 4 & 7)
+    return np.where(code & 0x80, _BIAS - magnitude, magnitude - _BIAS).astype(np.float32) / np.float32(2**15)
 
 
 @cache
