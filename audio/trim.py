@@ -62,9 +62,11 @@ def trim(pieces: Sequence[Piece], rate: int) -> Trimmed:
 def sounding(samples: Samples, rate: int) -> tuple[int, int] | None:
     """Where the sound of one piece begins and ends, in samples and with its margin; None if it has none."""
     window = max(1, round(WINDOW * rate))
-    power = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, len(samples), window)) if len(samples) else []
-    levels = 10 * np.log10(np.maximum(np.asarray(power) / window, 1e-20))
-    if not len(levels) or levels.max() < FLOOR:
+    if not len(samples):
+        return None
+    power = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, len(samples), window)) / window
+    levels = 10 * np.log10(np.maximum(power, 1e-20))
+    if levels.max() < FLOOR:
         return None
     heard = np.flatnonzero(levels >= levels.max() - DEPTH)
     margin = round(MARGIN * rate)

@@ -84,7 +84,7 @@ def finished_audio(ctx: Connections, job: Job, wanted: Wanted, reader: Reader) -
 def is_streamed_as(audio: Mapping[str, Any], format: StreamFormat) -> bool:
     """Whether a stream of ``format`` is the finished file as it is: in a stream, samples have 16 bits."""
     encoding = audio.get("encoding", SampleEncoding.PCM_S16)
-    return audio["format"] == format.value and encoding == SampleEncoding.PCM_S16
+    return bool(audio["format"] == format.value and encoding == SampleEncoding.PCM_S16)
 
 
 def _decoded(path: Path, audio: Mapping[str, Any]) -> Iterator[Samples]:

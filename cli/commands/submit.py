@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,12 @@ from rich.markup import escape
 
 from cli.commands.jobs import client, follow, key_option, reported, url_option
 from cli.files import OutputFile, encoding_option, read_text
+from cli.output_options import output_options
 from cli.text_options import given_text, text_options
 from core.names import AudioFormat
 
 #: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
-
-
-def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter("It must be a finite number.")
-    return value
 
 
 @click.command()
@@ -39,13 +33,7 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 )
 @click.option("--recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Recording to process.")
 @text_options
-@click.option(
-    "--format",
-    "format_",
-    default=None,
-    help="wav, flac, mp3, opus or m4a (default: the extension of OUTPUT, else wav).",
-)
-@click.option("--loudness", type=float, callback=_finite, help="Target loudness in LUFS.")
+@output_options
 @click.option("-o", "--output", type=OutputFile(), help="File for the audio, or for a transcript (.txt or .json).")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and exit without waiting.")
 @url_option
@@ -57,8 +45,7 @@ def submit(
     reference: Path | None,
     recording: Path | None,
     fields: dict[str, Any],
-    format_: str | None,
-    loudness: float | None,
+    shape: dict[str, Any],
     output: Path | None,
     no_wait: bool,
     url: str | None,
@@ -69,6 +56,7 @@ def submit(
     \b
     chorus submit --text "Hello, world." -o hello.wav
     chorus submit --file chapter.txt --option speed=1.1 -o chapter.mp3
+    chorus submit --file one.txt --trim --tag title="One" --tag track=1/9 -o one.m4a
     chorus submit --markup light --text "Wait for it. [pause 2s] Now." -o wait.wav
     chorus submit --pipeline voice_match --reference me.wav --text "Who am I?" -o match.wav
     chorus submit --pipeline transcribe --recording talk.mp3 -o talk.txt
@@ -81,11 +69,10 @@ def submit(
         "reference": reference,
         "recording": recording,
     }
-    shape = {"format": format_, "loudness": loudness}
     with reported(), client(url, api_key) as chorus:
-        if output:
-            shape["format"] = format_ or _format(output, chorus, fields["pipeline"])
-        body["output"] = {name: value for name, value in shape.items() if value is not None} or None
+        if output and "format" not in shape and (found := _format(output, chorus, fields["pipeline"])):
+            shape["format"] = found
+        body["output"] = shape or None
         job = chorus.create(**body)
         click.echo(job.id)
         if not no_wait:

@@ -131,7 +131,7 @@ def test_trimmed_edges_move_the_chapters(
     """A silent chapter in front, silence at the start of the second one, and at the end."""
     line = CpuLine(settings_for(valkey, seaweedfs))
     chapters = [{"title": title, "text": f"{title}."} for title in ("Silence", "Sound", "More")]
-    body = {"pipeline": "piper", "chapters": chapters, "output": {"trim": True, "format": "flac"}}
+    body = {"pipeline": "piper", "chapters": chapters, "output": {"trim": True, "timestamps": "utterance"}}
     name = client.post("/v1/jobs", json=body).get_json()["id"]
     assert line.run(1) == 1
     sound = np.random.default_rng(1).uniform(-0.5, 0.5, (3, RATE)).astype(np.float32)
@@ -153,6 +153,11 @@ def test_trimmed_edges_move_the_chapters(
     heard = np.flatnonzero(np.abs(samples) > 0.01)
     gap = int(heard[np.diff(heard).argmax() + 1]) / RATE  # where the last chapter begins to sound
     assert starts["More"] == pytest.approx(gap, abs=0.005)
+    times = client.get(f"/v1/jobs/{name}/timestamps").get_json()["utterances"]
+    first, second, third = ((one["start"], one["end"]) for one in times)
+    assert first == (0, 0) and second[0] == 0 and third[0] == pytest.approx(starts["More"], abs=1e-3)
+    assert second[1] == pytest.approx(third[0] - pauses[1], abs=1e-3)
+    assert third[1] == pytest.approx(len(samples) / RATE, abs=1e-3)  # the silence behind it is gone
 
 
 REFUSED = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -21,9 +23,11 @@ from cli.commands.up import speaking_pipeline
 from cli.commands.weights import weights
 from cli.files import OutputFile, read_text, text_of
 from cli.main import chorus
+from cli.output_options import output_options
 from cli.progress import counts, progress
 from cli.tables import ago, listing
 from core.errors import ConfigurationError
+from schemas.requests import Output
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -149,6 +153,29 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 # -- before anything is sent
 
 
+def test_options_of_the_audio_are_the_output_of_the_job() -> None:
+    @click.command()
+    @output_options
+    def show(shape: dict[str, Any]) -> None:
+        click.echo(json.dumps(shape))
+
+    def shape(*arguments: str) -> Any:
+        return json.loads(CliRunner().invoke(show, arguments, catch_exceptions=False).output)
+
+    assert shape() == {}
+    given = ["--format", "wav", "--sample-encoding", "float", "--sample-rate", "16000", "--loudness", "-18", "--trim"]
+    assert shape(*given, "--tag", "title=a=b", "--tag", "track=3/12") == {
+        "format": "wav",
+        "encoding": "float",
+        "sample_rate": 16_000,
+        "loudness": -18,
+        "trim": True,
+        "tags": {"title": "a=b", "track": "3/12"},
+    }
+    assert shape("--bit-rate", "64000") == {"bit_rate": 64_000}
+    assert Output.model_validate(shape(*given, "--tag", "date=2026")).tags.date == "2026"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -156,6 +183,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (["--text", "Hi.", "-o", "x.wav", "--no-wait"], "--no-wait"),
         (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--text", "Hi.", "--loudness", "nan"], "loudness"),
+        (["--text", "Hi.", "--tag", "title"], "NAME=TEXT"),
+        (["--text", "Hi.", "--tag", "title=caf\udce9"], "not text"),
+        (["--text", "Hi.", "--sample-encoding", "alaw"], "--sample-encoding"),
         (["--text", "Hi.", "--option", "speed"], "NAME=VALUE"),
         (["--text", "Hi.", "--lexicon", "le_1:x"], "ID:VERSION"),
     ],

@@ -13,12 +13,17 @@ import pytest
 import schemathesis
 from chorus_client import models
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.app import _add_routes
 from api.http.problems import add_error_handlers
 from api.openapi.bodies import SYNC_ENDPOINTS
 from api.openapi.document import TAGS
 from api.openapi.operation import operation_of
+from audio.formats import check_output
+from core.errors import InvalidRequest
+from core.names import AudioFormat, SampleEncoding
 from core.settings import Settings
 from models.catalog import load_catalog, speaks
 from pipelines.definitions import load_pipelines
@@ -222,6 +227,31 @@ def test_the_client_knows_what_responses_hold(document: dict[str, Any]) -> None:
     }.items():
         known = {field.name for field in dataclasses.fields(model)} - {"raw"}
         assert known <= {name for shape in names for name in shapes[shape]["properties"]}, model
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "format": st.sampled_from(AudioFormat),
+            "sample_rate": st.none() | st.sampled_from([8_000, 11_025, 12_000, 16_000, 22_050, 44_100, 48_000]),
+            "encoding": st.none() | st.sampled_from(SampleEncoding),
+            "bit_rate": st.none()
+            | st.sampled_from([6_000, 8_000, 15_999, 16_000, 48_000, 48_001, 64_000, 100_000, 144_000, 160_000])
+            | st.sampled_from([192_000, 256_000, 256_001, 320_000]),
+            "tags": st.dictionaries(st.sampled_from(["title", "composer", "artist"]), st.just("Joe"), max_size=2),
+        },
+    )
+)
+def test_the_schema_of_output_takes_what_files_can_be(document: dict[str, Any], output: dict[str, Any]) -> None:
+    try:
+        check_output(**{"format": AudioFormat.WAV, **output})
+    except InvalidRequest:
+        fits = False
+    else:
+        fits = True
+    shape = json.loads(json.dumps(output))
+    assert validator(document, "Output").is_valid(shape) == fits
 
 
 # -- the page

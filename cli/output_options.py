@@ -1,0 +1,69 @@
+"""The options of commands that ask for audio: its format, samples, loudness, edges and tags."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from core.names import SampleEncoding
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("It must be a finite number.")
+    return value
+
+
+def _tags(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{value!r} is not NAME=TEXT.")
+        if not value.isprintable():
+            raise click.BadParameter(f"{value!r} has characters that are not text.")
+        found[name] = text
+    return found
+
+
+_OPTIONS = (
+    click.option("--format", help="wav, flac, mp3, opus, m4a or pcm (default: the extension of OUTPUT, else wav)."),
+    click.option("--sample-rate", type=int, help="Sample rate in Hz (default: the voice's own)."),
+    click.option(
+        "--sample-encoding",
+        "encoding_of_samples",
+        type=click.Choice([one.value for one in SampleEncoding]),
+        help="Samples of wav, flac and pcm (default: pcm_s16; docs/audio.md says which has which).",
+    ),
+    click.option("--bit-rate", type=int, help="Bits per second of mp3, opus and m4a."),
+    click.option("--loudness", type=float, callback=_finite, help="Target loudness in LUFS."),
+    click.option("--trim", is_flag=True, help="Remove silence at the start and the end."),
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="NAME=TEXT",
+        callback=_tags,
+        help="Tag of the file, such as title, artist, album, date or track.",
+    ),
+)
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options; their values come as ``shape``, the ``output`` of a job with the fields that were given."""
+
+    @functools.wraps(command)
+    def with_shape(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in ("format", "sample_rate", "bit_rate", "loudness")}
+        given["encoding"] = values.pop("encoding_of_samples")
+        given["trim"] = values.pop("trim") or None
+        given["tags"] = values.pop("tags") or None
+        return command(shape={name: value for name, value in given.items() if value is not None}, **values)
+
+    for option in reversed(_OPTIONS):
+        with_shape = option(with_shape)
+    return with_shape
