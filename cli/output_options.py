@@ -31,7 +31,7 @@ def _tags(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[
 
 
 _OPTIONS = (
-    click.option("--format", help="wav, flac, mp3, opus, m4a or pcm (default: the extension of OUTPUT, else wav)."),
+    click.option("--format", help="wav, flac, mp3, opus, m4a, m4b, pcm (default: OUTPUT's extension, else wav)."),
     click.option("--sample-rate", type=int, help="Sample rate in Hz (default: the voice's own)."),
     click.option(
         "--sample-encoding",
@@ -39,7 +39,7 @@ _OPTIONS = (
         type=click.Choice([one.value for one in SampleEncoding]),
         help="Samples of wav, flac and pcm (default: pcm_s16; docs/audio.md says which has which).",
     ),
-    click.option("--bit-rate", type=int, help="Bits per second of mp3, opus and m4a."),
+    click.option("--bit-rate", type=int, help="Bits per second of mp3, opus, m4a and m4b."),
     click.option("--loudness", type=float, callback=_finite, help="Target loudness in LUFS."),
     click.option("--trim", is_flag=True, help="Remove silence at the start and the end."),
     click.option(

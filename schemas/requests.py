@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -145,7 +145,9 @@ class Output(BaseModel):
     encoding: SampleEncoding | None = Field(
         None, description="Encoding of the samples in wav, flac (pcm_s16, pcm_s24) and pcm; null: pcm_s16"
     )
-    bit_rate: BitRate | None = Field(None, description="Bits per second of mp3, opus and m4a; null: near transparency")
+    bit_rate: BitRate | None = Field(
+        None, description="Bits per second of mp3, opus, m4a, m4b; null: near transparency"
+    )
     trim: Flag = Field(False, description="true: silence at the start and the end of the whole is removed")
     tags: Tags = Tags()
     loudness: Number | None = Field(

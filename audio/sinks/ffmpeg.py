@@ -43,7 +43,7 @@ _BOOK_TAGS = {"genre": "Audiobook", "media_type": "2"}
 
 #: Of the codecs. FFmpeg's default search for AAC's quantizers ("twoloop") misses speech by 5 to 10 dB more at the same
 #: bit rate, with peaks up to 4 dB above those of the source, and takes twice as long.
-_OPTIONS = dict.fromkeys((AudioFormat.M4A, AudioFormat.M4B), {"aac_coder": "fast"})
+_OPTIONS = {format: {"aac_coder": "fast"} for format in (AudioFormat.M4A, AudioFormat.M4B)}
 
 #: LAME 3.100 turns what it encodes at a constant bit rate down by the factor ``scale`` of its presets (presets.c,
 #: abr_switch_map): up to 160, 192 and 224 kbit/s; not at higher ones.

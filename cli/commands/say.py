@@ -31,7 +31,7 @@ _DEFAULT = "speech.wav"
     "-o",
     "--output",
     type=OutputFile(),
-    help=f"File for the audio: .wav, .flac, .mp3, .opus, .m4a or .pcm (default: {_DEFAULT}).",
+    help=f"File for the audio: .wav, .flac, .mp3, .opus, .m4a, .m4b or .pcm (default: {_DEFAULT}).",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @click.option("--dry-run", is_flag=True, help="Show what would be spoken, and speak nothing.")

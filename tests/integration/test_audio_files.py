@@ -176,7 +176,7 @@ def test_players_find_what_the_header_should_say(tmp_path: Path, speech: tuple[n
             assert file.bit_rate == pytest.approx(kind.bit_rate, rel=0.12)
 
 
-@pytest.mark.parametrize("format", [f for f in AudioFormat if f is not AudioFormat.PCM])
+@pytest.mark.parametrize("format", sorted(set(AudioFormat) - {AudioFormat.PCM, AudioFormat.M4B}))
 def test_without_tags_a_file_has_none(tmp_path: Path, format: AudioFormat) -> None:
     path = tmp_path / "a"
     encode(path, np.full(24_000, 0.1, np.float32), 24_000, Kind(format, "", 0))
