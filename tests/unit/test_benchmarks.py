@@ -13,6 +13,7 @@ from benchmarks.__main__ import benchmarks, main
 from benchmarks.speakers import alike, equal_error_rate, read_trials
 from benchmarks.store import CLIPS, RATE, SECONDS, SPEECH, speechlike, utterances
 from benchmarks.support.recordings import read_manifest, spread
+from benchmarks.timing import find
 from benchmarks.vad import precision_and_recall, read_labels
 from core.errors import ConfigurationError
 from models.base import Item
@@ -33,6 +34,13 @@ def test_the_equal_error_rate_counts_both_errors() -> None:
 def test_the_equal_error_rate_lies_between_steps() -> None:
     # One of three refused, none of two accepted; then none and one: the lines cross at 1/5.
     assert 0 < equal_error_rate([0.4, 0.8, 0.9], [0.1, 0.5])[0] < 0.5
+
+
+def test_a_word_is_found_in_a_file_by_its_samples(tmp_path: Path) -> None:
+    samples = np.random.default_rng(1).normal(0, 0.1, 60 * 8000).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", samples, 8000)
+    template = samples[55 * 8000 + 17 : 56 * 8000]
+    assert find(tmp_path / "a.flac", 8000, template, 60.0) == 55 + 17 / 8000
 
 
 def test_precision_and_recall_count_frames() -> None:
