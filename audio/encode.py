@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from audio.samples import Samples
 from audio.sinks.base import Sink
 from audio.sinks.ffmpeg import FfmpegSink
 from audio.sinks.pcm import PcmSink
+from audio.sinks.timed_text import Caption
 from audio.sinks.wav import WavSink
 from core.errors import InternalError, ModelFailed
 from core.names import AudioFormat, SampleEncoding
@@ -109,9 +110,9 @@ class Encoder:
 
     ``sample_rate``, ``encoding`` and ``bit_rate`` (bits per second) are as in `audio.formats`; Opus at less than 48 kHz
     is band-limited to it, and still plays at 48 kHz. ``tags``: the text of each of `audio.formats.TAG_NAMES` that the
-    file has; ``cover``: its picture. Peaks above `ceiling_of` the format are limited; with ``limit=False``, samples
-    beyond 1 are clipped. Left by an exception, or never closed, it deletes the file. Raises `InvalidRequest` for what
-    the format cannot have.
+    file has; ``cover``: its picture; ``captions``: an M4B will have some. Peaks above `ceiling_of` the format are
+    limited; with ``limit=False``, samples beyond 1 are clipped. Left by an exception, or never closed, it deletes the
+    file. Raises `InvalidRequest` for what the format cannot have.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Encoder:
         bit_rate: int | None = None,
         tags: Mapping[str, str] | None = None,
         cover: Cover | None = None,
+        captions: bool = False,
         limit: bool = True,
     ) -> None:
         if cover is not None:
@@ -138,7 +140,7 @@ class Encoder:
         self._done: Encoded | None = None
         self._input = PcmInput(source_rate, self.rate, ceiling_of(format, bit_rate) if limit else None)
         with encoding_errors():
-            self._sink = self._open(bit_rate, tags or {}, cover)
+            self._sink = self._open(bit_rate, tags or {}, cover, captions and format is AudioFormat.M4B)
 
     @property
     def taken(self) -> int:
@@ -149,17 +151,18 @@ class Encoder:
         """Appends float32 [n]. Raises `ModelFailed` where they are not finite."""
         self._encode(self._input.add(samples))
 
-    def close(self, chapters: Sequence[ChapterMark] = ()) -> Encoded:
-        """Ends the file, with ``chapters`` if it is an M4B, and says what it is. Raises `ModelFailed` (``no_audio``) if
-        nothing was written."""
+    def close(self, chapters: Sequence[ChapterMark] = (), captions: Iterable[Caption] = ()) -> Encoded:
+        """Ends the file, with ``chapters`` and ``captions`` if it is an M4B, and says what it is. Raises `ModelFailed`
+        (``no_audio``) if nothing was written."""
         if self._done is not None:
             return self._done
         if not self._input.taken:
             raise ModelFailed("There is no audio to encode.", code="no_audio")
         self._encode(self._input.finish())
         with encoding_errors():
-            if chapters and isinstance(self._sink, FfmpegSink):
+            if isinstance(self._sink, FfmpegSink) and self.format is AudioFormat.M4B:
                 self._sink.mark(chapters, self._input.wanted / self.rate)
+                self._sink.caption(captions)
             self._sink.close()
             size = self.path.stat().st_size
             with self.path.open("rb") as file:
@@ -179,12 +182,18 @@ class Encoder:
                 self._sink.abandon()
             self.path.unlink(missing_ok=True)
 
-    def _open(self, bit_rate: int | None, tags: Mapping[str, str], cover: Cover | None) -> Sink:
+    def _open(self, bit_rate: int | None, tags: Mapping[str, str], cover: Cover | None, captions: bool) -> Sink:
         if self.format is AudioFormat.WAV and self.encoding:
             return WavSink(self.path, self.rate, self.encoding, tags)
         if self.format is AudioFormat.PCM and self.encoding:
             return PcmSink(self.path, self.encoding)
-        extras: dict[str, Any] = {"encoding": self.encoding, "bit_rate": bit_rate, "tags": tags, "cover": cover}
+        extras: dict[str, Any] = {
+            "encoding": self.encoding,
+            "bit_rate": bit_rate,
+            "tags": tags,
+            "cover": cover,
+            "captions": captions,
+        }
         return FfmpegSink(self.path, self.format, self.rate, **extras)
 
     def _encode(self, chunks: Iterator[Samples]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -15,6 +15,7 @@ from audio.cover import Cover
 from audio.samples import Samples
 from audio.sinks.id3 import id3_tag
 from audio.sinks.pcm import to_pcm16, to_pcm24
+from audio.sinks.timed_text import Caption, TimedText
 from core.names import AudioFormat, SampleEncoding
 
 MP3_QUALITY = 2  #: LAME's -V, from 0 (best) to 9
@@ -56,7 +57,7 @@ class FfmpegSink:
 
     A file has its ``tags`` and, unless it is Opus, its ``cover``; that of AAC has its index at the start, and that of
     MP3 a Xing header with the duration. ``bit_rate`` in bits per second; None is near transparency. FLAC has 24 bits
-    with ``PCM_S24``, else 16.
+    with ``PCM_S24``, else 16. ``captions``: a file in MPEG-4 will have a track of them.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FfmpegSink:
         bit_rate: int | None = None,
         tags: Mapping[str, str] | None = None,
         cover: Cover | None = None,
+        captions: bool = False,
     ) -> None:
         import av
 
@@ -99,6 +101,7 @@ class FfmpegSink:
             shown = _BOOK_TAGS if format is AudioFormat.M4B else {}
             self._container.metadata.update({**shown, **(tags or {})})
         picture = None if cover is None or format is AudioFormat.MP3 else self._add_picture(cover)
+        self._timed_text = TimedText(self._container) if captions else None
         self._container.start_encoding()
         if picture is not None:
             self._container.mux(picture)
@@ -116,6 +119,11 @@ class FfmpegSink:
         """Set the chapters of a file in MPEG-4 that lasts ``duration`` seconds. Players read either of their two lists:
         QuickTime's track of titles, or Nero's ``chpl``, which has at most 255."""
         self._container.set_chapters(marks_of(chapters, duration))
+
+    def caption(self, captions: Iterable[Caption]) -> None:
+        """Write the captions of a file that was opened with ``captions``."""
+        if self._timed_text is not None:
+            self._timed_text.write(captions)
 
     def close(self) -> None:
         """Encode the rest and end the file."""

@@ -100,6 +100,18 @@ def test_an_audio_book(client: FlaskClient, line: CpuLine) -> None:
     assert cover_in(answer.data) == jpeg()
 
 
+def test_a_book_has_a_track_of_its_subtitles(client: FlaskClient, line: CpuLine) -> None:
+    output = {"format": "m4b", "subtitles": "srt"}
+    job = finished(client, line, post(client, output, chapters=CHAPTERS))
+    assert job["state"] == "succeeded" and job["result"]["subtitles"]["cues"] >= 2
+    srt = client.get(f"/v1/jobs/{job['id']}/subtitles").data.decode()
+    with av.open(io.BytesIO(file_of(client, job))) as file:
+        texts = [bytes(packet)[2:].decode() for packet in file.demux(file.streams.subtitles[0])]
+    cues = [text for text in texts if text]
+    assert len(cues) == job["result"]["subtitles"]["cues"] and all(cue in srt.replace("\r", "") for cue in cues)
+    assert " ".join(" ".join(cues).split()).startswith("This is the first chapter.")
+
+
 def test_a_book_without_chapters_has_one(client: FlaskClient, line: CpuLine) -> None:
     job = finished(client, line, post(client, {"format": "m4b", "loudness": -23, "tags": {"title": "A Tale"}}))
     assert job["result"]["audio"]["loudness"] == pytest.approx(-23, abs=0.5) and "chapters" not in job["result"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from audio.chapters import MAX_TITLE_BYTES, ChapterMark, book_chapters, marks_of, readable_title
 from audio.cover import COVER_FORMATS, Cover, read_cover
 from audio.encode import Encoder
+from audio.sinks.timed_text import Caption
 from core.errors import InvalidRequest
 from core.names import AudioFormat
 from tests.pictures import jpeg, png
@@ -78,6 +79,48 @@ def test_a_book_has_chapters_cover_and_tags(tmp_path: Path) -> None:
         audio = file.streams.audio[0]
         assert (audio.codec_context.name, audio.rate) == ("aac", RATE)
         assert file.duration is not None and file.duration / 1e6 == pytest.approx(4.0, abs=0.02)
+
+
+def captions_of(path: Path) -> list[tuple[float, float, str]]:
+    """The texts of the track of subtitles that are not empty, with their start and end."""
+    found = []
+    with av.open(str(path)) as file:
+        [track] = file.streams.subtitles
+        for packet in file.demux(track):
+            if (text := bytes(packet)[2:].decode()) and packet.pts is not None and packet.duration is not None:
+                start, length = (float(time * packet.time_base) for time in (packet.pts, packet.duration))
+                found.append((start, start + length, text))
+    return found
+
+
+def test_a_book_has_subtitles(tmp_path: Path) -> None:
+    captions = [
+        Caption(0.5, 1.25, "One\nand two ü 🎧"),
+        Caption(1.25, 2.0, "directly behind"),
+        Caption(2.5, 2.5, "of no length"),
+        Caption(3.0, 3.9, "x" * 70_000),
+    ]
+    with Encoder(tmp_path / "a.m4b", AudioFormat.M4B, RATE, captions=True, cover=read_cover(png())) as encoder:
+        encoder.write(np.zeros(4 * RATE, np.float32))
+        encoder.close([ChapterMark("a", 0.0), ChapterMark("b", 2.0)], captions)
+    assert captions_of(tmp_path / "a.m4b") == [
+        (0.5, 1.25, "One\nand two ü 🎧"),
+        (1.25, 2.0, "directly behind"),
+        (2.5, pytest.approx(2.501), "of no length"),
+        (3.0, pytest.approx(3.9), "x" * 65_535),
+    ]
+    assert [title for title, _, _ in chapters_of(tmp_path / "a.m4b")] == ["a", "b"]
+    assert cover_of(tmp_path / "a.m4b") == png()
+    with av.open(str(tmp_path / "a.m4b")) as file:
+        assert file.streams.subtitles[0].codec_context.name == "mov_text"
+        assert file.duration is not None and file.duration / 1e6 == pytest.approx(4.0, abs=0.03)
+
+
+def test_a_book_of_captions_alone(tmp_path: Path) -> None:
+    with Encoder(tmp_path / "a.m4b", AudioFormat.M4B, RATE, captions=True) as encoder:
+        encoder.write(np.zeros(RATE, np.float32))
+        encoder.close()
+    assert captions_of(tmp_path / "a.m4b") == []
 
 
 def test_the_genre_can_be_another(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from audio.formats import content_type
 from audio.join import Level, Piece, join, left_out, level_to
 from audio.loudness import Meter
 from audio.samples import Samples
+from audio.sinks.timed_text import Caption
 from audio.trim import Trimmed, trim
 from core.errors import ArtifactMissing
 from core.failpoints import reach
-from core.names import AudioFormat, JobState
+from core.names import JobState
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, UtteranceState, Work
@@ -27,11 +28,12 @@ from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from storage.objects.manifest import manifest_name, pack_manifest
+from text.captions.subtitles import Cue
 from workers.artifacts import read_artifact, read_speech
 from workers.assembly.covers import cover_of
 from workers.assembly.utterance_files import SpokenUtterances, write_utterance_files
 from workers.retry import retry_until_available
-from workers.timing.files import write_times
+from workers.timing.files import subtitle_cues, write_times
 from workers.timing.timeline import Timeline
 
 
@@ -50,6 +52,7 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
             bit_rate=output.bit_rate,
             tags=output.tags,
             cover=cover_of(connections, work),
+            captions=output.subtitles is not None,
         ) as encoder:
             timeline = Timeline(connections.objects, utterances, rate)
             pieces = _pieces(connections, utterances, states, timeline)
@@ -58,12 +61,14 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
             reached = _encode(kept.pieces, rate, level, encoder)
             timeline.cut(kept.offset, encoder.taken)
             chapters = _chapters(work.outputs.chapters or (), timeline.starts, rate)
-            encoded = encoder.close(book_chapters(chapters, output.tags) if kind is AudioFormat.M4B else ())
+            cues = subtitle_cues(connections, ref, work, timeline)
+            captions = (Caption(cue.start, cue.end, cue.text) for cue in cues)
+            encoded = encoder.close(book_chapters(chapters, output.tags), captions)
         reach("assemble.encoded")
         media = content_type(kind, encoder.rate, encoder.encoding)
         retry_until_available(lambda: connections.objects.put_file(name, path, media))
         copied = _copy(connections, ref, work, path, media)
-        timed = _times(connections, ref, work, timeline, Path(folder))
+        timed = _times(connections, ref, work, timeline, cues, Path(folder))
     reach("assemble.uploaded")
     audio: dict[str, Any] = {
         "object": name,
@@ -114,12 +119,12 @@ def _chapters(begun: Sequence[tuple[str, int]], starts: Sequence[int], rate: int
 
 
 def _times(
-    connections: Connections, ref: ItemRef, work: Work, timeline: Timeline, folder: Path
+    connections: Connections, ref: ItemRef, work: Work, timeline: Timeline, cues: list[Cue], folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Write and upload the times and subtitles that the job wants; return what the result says of them."""
     results = results_folder(work.document.owner, ref.job, ref.generation)
     found: dict[str, dict[str, Any]] = {}
-    for name, file in write_times(connections, ref, work, timeline, folder).items():
+    for name, file in write_times(connections, ref, work, timeline, cues, folder).items():
         stored = f"{results}{file.path.name}"
         retry_until_available(partial(connections.objects.put_file, stored, file.path, file.content_type))
         copied = _copy(connections, ref, work, file.path, file.content_type)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from core.work import ItemRef
 from pipelines.connections import Connections
 from storage.ledger.records import Work
 from text.captions.cues import CueWord, cues_of
-from text.captions.subtitles import MEDIA_TYPES, srt, vtt
+from text.captions.subtitles import MEDIA_TYPES, Cue, srt, vtt
 from workers.steps.laying import job_text
 from workers.timing.timeline import TimedUtterance, TimedWord, Timeline
 
@@ -32,27 +31,36 @@ class TimesFile:
     facts: dict[str, Any]
 
 
+def subtitle_cues(connections: Connections, ref: ItemRef, work: Work, timeline: Timeline) -> list[Cue]:
+    """The cues of the job's subtitles; none if it does not want any. ``timeline`` has noted all utterances."""
+    document = work.document
+    if document.output.subtitles is None:
+        return []
+    _, chapters = job_text(connections, ref, document)
+    utterances = timeline.utterances(chapters, document.markup, document.language or "")
+    return cues_of((_cue_words(one, timeline.rate) for one in utterances), timeline.starts[-1] / timeline.rate)
+
+
 def write_times(
-    connections: Connections, ref: ItemRef, work: Work, timeline: Timeline, folder: Path
+    connections: Connections, ref: ItemRef, work: Work, timeline: Timeline, cues: list[Cue], folder: Path
 ) -> dict[str, TimesFile]:
     """Write the files that the job wants in ``folder``, by the names that they have in its result: ``timestamps`` and
-    ``subtitles``. ``timeline`` has noted all utterances."""
+    ``subtitles``. ``timeline`` has noted all utterances; ``cues`` are those of `subtitle_cues`."""
     document, output = work.document, work.document.output
     if output.timestamps is Timestamps.NONE and output.subtitles is None:
         return {}
-    _, chapters = job_text(connections, ref, document)
-    utterances = partial(timeline.utterances, chapters, document.markup, document.language or "")
     duration, method = timeline.starts[-1] / timeline.rate, timeline.method
     found = {}
     if output.timestamps is not Timestamps.NONE:
         path = folder / "timestamps.json"
+        _, chapters = job_text(connections, ref, document)
+        utterances = timeline.utterances(chapters, document.markup, document.language or "")
         words = method if output.timestamps is Timestamps.WORD else None
         several = work.outputs.chapters is not None
-        facts = write_json(path, utterances(), timeline.rate, duration=duration, words=words, several=several)
+        facts = write_json(path, utterances, timeline.rate, duration=duration, words=words, several=several)
         found["timestamps"] = TimesFile(path, "application/json", {**facts, **_measured(path)})
     if output.subtitles is not None:
         path = folder / f"subtitles.{output.subtitles.value}"
-        cues = cues_of((_cue_words(one, timeline.rate) for one in utterances()), duration)
         written = srt(cues) if output.subtitles is SubtitleFormat.SRT else vtt(cues)
         path.write_text(written, encoding="utf-8", newline="")
         facts = {"format": output.subtitles.value, "cues": len(cues), "method": method and method.value}
