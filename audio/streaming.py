@@ -51,7 +51,7 @@ class StreamEncoder:
     """Encodes samples at ``source_rate`` Hz to pieces of a stream; a context manager that frees the encoder.
 
     Call ``header()``, then ``write()`` repeatedly, then ``close()``; their results, concatenated, are the stream. All
-    of it can be decoded at once, except for some hundredths of a second that remain in the encoder and resampler.
+    of it can be decoded at once, except for some hundredths of a second that remain in encoder, limiter and resampler.
     Peaks are limited as in a file; ``sample_rate`` is as in `audio.formats.output_rate`. Raises `InvalidRequest` for a
     rate that the format does not support, `InternalError` if the encoder fails.
     """
