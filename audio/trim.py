@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio.join import Piece, pause_length
 from audio.samples import Samples
@@ -64,14 +65,24 @@ def sounding(samples: Samples, rate: int) -> tuple[int, int] | None:
     window = max(1, round(WINDOW * rate))
     if not len(samples):
         return None
-    power = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(0, len(samples), window)) / window
-    levels = 10 * np.log10(np.maximum(power, 1e-20))
+    levels = 10 * np.log10(np.maximum(_powers(samples, window), 1e-20))
     if levels.max() < FLOOR:
         return None
     heard = np.flatnonzero(levels >= levels.max() - DEPTH)
     margin = round(MARGIN * rate)
     begin, end = int(heard[0]) * window - margin, (int(heard[-1]) + 1) * window + margin
     return max(0, begin), min(len(samples), end)
+
+
+def _powers(samples: Samples, window: int) -> NDArray[np.float64]:
+    """The mean square of each window; what is missing of the last one counts as silence."""
+    count = len(samples) // window
+    whole, rest = samples[: count * window].reshape(count, window), samples[count * window :]
+    powers = np.einsum("nw,nw->n", whole, whole, dtype=np.float64)
+    if len(rest):
+        powers = np.append(powers, np.dot(rest, rest))
+    scaled: NDArray[np.float64] = powers / window
+    return scaled
 
 
 def _cut(read: Callable[[], Samples], begin: int, end: int | None) -> Samples:

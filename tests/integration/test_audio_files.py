@@ -15,7 +15,7 @@ import soundfile
 import soxr
 
 from audio.encode import Encoded, Encoder
-from audio.formats import TAG_NAMES, TAGS
+from audio.formats import RATES, TAG_NAMES, TAGS, bit_rates
 from audio.loudness import Meter
 from audio.sinks.pcm import read_pcm
 from core.names import AudioFormat, SampleEncoding
@@ -174,6 +174,44 @@ def test_players_find_what_the_header_should_say(tmp_path: Path, speech: tuple[n
         assert {name: found.get(name) for name in tags} == tags
         if kind.bit_rate and kind.format != "opus":
             assert file.bit_rate == pytest.approx(kind.bit_rate, rel=0.12)
+
+
+@pytest.mark.parametrize("format", [AudioFormat.MP3, AudioFormat.M4A, AudioFormat.OPUS])
+def test_every_bit_rate_of_every_sample_rate_is_what_it_says(
+    tmp_path: Path, speech: tuple[np.ndarray, int], format: AudioFormat
+) -> None:
+    samples, source = speech[0][: 2 * speech[1]], speech[1]
+    for rate in RATES[format]:
+        rates = bit_rates(format, rate)
+        for bit_rate in (rates[0], rates[len(rates) // 2], rates[-1]) if isinstance(rates, range) else rates:
+            path = tmp_path / "a"
+            done = encode(path, samples, source, Kind(format, "", 0, rate=rate, bit_rate=bit_rate))
+            with av.open(str(path)) as file:
+                stream = file.streams.audio[0]
+                assert stream.rate == done.sample_rate
+                if format is AudioFormat.MP3:
+                    assert stream.codec_context.bit_rate == bit_rate
+                back = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
+            assert np.abs(back).max() <= 1 and np.abs(back).max() > 0.3
+            assert 8 * done.bytes / done.duration < 1.3 * bit_rate + 4_000  # and headers
+
+
+@pytest.mark.parametrize(
+    ("rate", "bit_rate"),
+    [
+        (rate, bit_rate)
+        for rate in (8_000, 16_000, 22_050, 44_100)
+        for bit_rate in bit_rates(AudioFormat.MP3, rate)[3::2]
+    ],
+)
+def test_mp3_at_a_constant_bit_rate_is_as_loud_as_its_source(tmp_path: Path, rate: int, bit_rate: int) -> None:
+    """LAME itself turns it down by up to 5 %."""
+    path = tmp_path / "a"
+    tone = (0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.float32)
+    kind = Kind("mp3", "", 0, bit_rate=bit_rate)
+    back = decoded(path, kind, encode(path, tone, rate, kind))[: len(tone)]
+    middle = slice(rate // 4, rate // 2)
+    assert np.dot(back[middle], tone[middle]) / np.dot(tone[middle], tone[middle]) == pytest.approx(1, abs=0.005)
 
 
 @pytest.mark.parametrize("format", sorted(set(AudioFormat) - {AudioFormat.PCM, AudioFormat.M4B}))
