@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from models.melo.frontend import MeloFrontend
 from models.melo.table import LANGUAGES
 from tests.checkpoints.melo import letters, write_configuration, write_vocabulary
 from tests.integration.vits_models import spec_of
+from tests.placed_words import words_heard
 from tests.shared_data import data_path
 
 TEXTS = {
@@ -166,3 +168,22 @@ def test_a_language_imports_its_own_libraries_only(language: str) -> None:
     assert own & loaded or not own
     assert not {library for libraries in LIBRARIES.values() for library in libraries} - own & loaded
     assert not {"torch", "transformers"} & loaded
+
+
+def test_words_are_found_by_their_phones(made: Made) -> None:
+    assert words_heard("It costs $5, of the best.", made("en"), "one", "en") == [
+        ("It", "iht"),
+        ("costs", "kaasts"),
+        ("$5,", "fayVdaalerz"),
+        ("of", "ahV"),
+        ("the", "dhah"),
+        ("best.", "behst"),
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_are_found_in_every_language(made: Made, language: str) -> None:
+    found = words_heard(TEXTS[language], made(language), "one", language)
+    letters = re.sub(r"\s", "", "".join(word for word, _ in found))
+    assert letters == re.sub(r"\s", "", TEXTS[language])
+    assert sum(not symbols for _, symbols in found) <= 1

@@ -14,6 +14,7 @@ from models.mms.frontend import MmsFrontend
 from models.vits.rows import MAX_TOKENS
 from tests.checkpoints.mms import mms
 from tests.integration.vits_models import spec_of
+from tests.placed_words import words_heard
 from tests.shared_data import data_path
 from text.marks import inline
 from text.phonemes import phonemize
@@ -150,3 +151,17 @@ def test_seconds(folder: Path) -> None:
     inputs = ours.inputs("The birch canoe slid on the smooth planks.", "eng", "en")
     assert 1.5 < ours.seconds(inputs, {}) < 5
     assert ours.seconds(inputs, {"speed": 2.0}) == ours.seconds(inputs, {}) / 2
+
+
+@pytest.mark.parametrize("add_blank", [True, False])
+def test_words_are_found_by_their_letters(folder: Path, add_blank: bool) -> None:
+    letters = dict.fromkeys(SCRIPTS["eng"])
+    (folder / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    found = words_heard("It's five o'clock, well-known Kim.", frontend(folder, add_blank=add_blank), "eng", "en")
+    assert found == [
+        ("It's", "it's"),
+        ("five", "five"),
+        ("o'clock,", "o'clock"),
+        ("well-known", "well-known"),
+        ("Kim.", "kim"),
+    ]

@@ -15,6 +15,7 @@ from models.openvoice.frontend import OpenVoiceFrontend
 from models.vits.rows import MAX_TOKENS
 from tests.checkpoints.openvoice import SYMBOLS, openvoice_base
 from tests.integration.vits_models import spec_of
+from tests.placed_words import words_heard
 from tests.shared_data import ROOT, data_path
 from text.marks import inline
 from text.phonemes import phonemize
@@ -188,3 +189,17 @@ def test_bounds(frontend: OpenVoiceFrontend) -> None:
         frontend.inputs("Hello.", "nobody", "en")
     with pytest.raises(InvalidRequest, match="does not speak"):
         frontend.inputs("Hello.", "default", "zh")
+
+
+def test_words_are_found_by_their_symbols(frontend: OpenVoiceFrontend, chinese: OpenVoiceFrontend) -> None:
+    assert words_heard("It costs $5, of the best.", frontend, "default", "en") == [
+        ("It", "ɪt"),
+        ("costs", "kɔsts"),
+        ("$5,", "faɪv ˈdɔləɹz"),
+        ("of", "əv"),
+        ("the", "ðə"),
+        ("best.", "bɛst"),
+    ]
+    found = words_heard("今天天气很好。", chinese, "default", "zh")
+    assert [word for word, _ in found] == ["今", "天", "天", "气", "很", "好。"]
+    assert all(symbols for _, symbols in found)

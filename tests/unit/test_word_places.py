@@ -17,12 +17,10 @@ from core.names import Markup
 from core.work import UtteranceWork, WordPlaces
 from models.base import Frontend
 from models.catalog import load_catalog
-from storage.ledger.documents import JobDocument
+from tests.placed_words import placed, words_heard
 from text.captions.token_places import token_places
 from text.marks import inline_parts
 from text.speakable import has_word
-from workers.steps.utterances import Reader, Spoken, spoken
-from workers.timing.places import WordPlacer
 from workers.timing.timeline import word_samples
 
 
@@ -53,27 +51,9 @@ class Unknown(Letters):
         return None
 
 
-def placed(text: str, frontend: Frontend | None = None, **fields: Any) -> list[tuple[Spoken, WordPlaces]]:
-    document = JobDocument(owner="ann", pipeline="piper", language="en-US", voice="joe", **fields)
-    reader = Reader(document, "joe", frontend or Letters())
-    placer = WordPlacer(reader, [text])
-    return [(one, words) for one in spoken(reader, [text]) if (words := placer.words(one)) is not None]
-
-
-def words_of(text: str, found: list[tuple[Spoken, WordPlaces]]) -> list[tuple[str, str]]:
-    """Each word with the symbols between its places, in which it is spoken."""
-    shown = []
-    for one, places in found:
-        symbols = Letters().symbols(one.inputs) or []
-        for offset, length, first, last in places.words:
-            begin = one.source[0] + offset
-            shown.append((text[begin : begin + length], "".join(symbols[round(first) : round(last)])))
-    return shown
-
-
 def test_words_are_those_of_the_source() -> None:
     text = "Dr. Smith paid $5 for 3 kg — *well*, some[1]."
-    assert words_of(text, placed(text)) == [
+    assert words_heard(text, Letters()) == [
         ("Dr.", "doctor"),
         ("Smith", "smith"),
         ("paid", "paid"),
@@ -91,7 +71,7 @@ def test_markup_is_no_word() -> None:
     text = (
         '<speak>A <sub alias="World Wide Web">WWW</sub> of <phoneme ph="tɛst">words</phoneme> &amp; <s/>more.</speak>'
     )
-    assert words_of(text, placed(text, markup=Markup.SSML)) == [
+    assert words_heard(text, Letters(), markup=Markup.SSML) == [
         ("A", "a"),
         ("WWW", "world wide web"),
         ("of", "of"),
@@ -160,7 +140,7 @@ _PLAIN = st.sampled_from(
 @given(st.lists(_PLAIN, min_size=1, max_size=40))
 def test_each_word_is_found_once(drawn: list[str]) -> None:
     text = " ".join(drawn)
-    found = [word for word, _ in words_of(text, placed(text))]
+    found = [word for word, _ in words_heard(text, Letters())]
     assert [word for word in found if has_word(word)] == [word for word in text.split() if has_word(word)]
 
 
