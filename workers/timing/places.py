@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from core.errors import InvalidText
 from core.work import WordPlaces
+from models.base import Frontend
 from text.captions.source_words import SourceWord, converted, letters_of, source_words, spoken_words
 from text.captions.token_places import token_places
 from workers.steps.utterances import Reader, Spoken, marked
@@ -13,14 +15,18 @@ from workers.steps.utterances import Reader, Spoken, marked
 #: Decimals of a place.
 DIGITS = 3
 
+#: Words whose symbols are kept for each front end, by voice and language: those of a book come again.
+KNOWN = 20_000
+_known: WeakKeyDictionary[Frontend, dict[tuple[str, str, str], Sequence[str]]] = WeakKeyDictionary()
+
 
 class WordPlacer:
-    """Finds the words of a text's utterances. Words that occur again are read once."""
+    """Finds the words of a text's utterances."""
 
     def __init__(self, reader: Reader, chapters: Sequence[str]) -> None:
         self._reader = reader
         self._chapters = chapters
-        self._alone: dict[tuple[str, str], Sequence[str]] = {}
+        self._alone = _known.setdefault(reader.frontend, {})
 
     def words(self, spoken: Spoken) -> WordPlaces | None:
         """The words of one utterance; None if it has an error instead of inputs."""
@@ -40,13 +46,15 @@ class WordPlacer:
 
     def _symbols(self, word: str, voice: str) -> Sequence[str]:
         """The symbols of a word that is spoken alone; none if it cannot be."""
-        if (known := self._alone.get((word, voice))) is None:
-            frontend = self._reader.frontend
+        frontend, key = self._reader.frontend, (word, voice, self._reader.language)
+        if (known := self._alone.get(key)) is None:
             try:
-                known = frontend.symbols(frontend.inputs(word, voice, self._reader.language)) or ()
+                known = tuple(frontend.symbols(frontend.inputs(*key)) or ())
             except InvalidText:
                 known = ()
-            self._alone[word, voice] = known
+            if len(self._alone) >= KNOWN:
+                self._alone.clear()
+            self._alone[key] = known
         return known
 
 
