@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgpack
@@ -125,15 +125,17 @@ class WordPlaces:
     units: int  #: of the utterance
     tokens: bool  #: whether the units are the tokens of its model; otherwise they are characters
     words: tuple[tuple[int, int, float, float], ...]
+    #: by the number of a word, what subtitles show of it if that is not itself: nothing if the word before shows it
+    shown: Mapping[int, str] = field(default_factory=dict)
 
     def pack(self) -> list[Any]:
         """As MessagePack holds it."""
-        return [self.units, self.tokens, [number for word in self.words for number in word]]
+        return [self.units, self.tokens, [number for word in self.words for number in word], dict(self.shown)]
 
     @staticmethod
     def unpack(packed: Sequence[Any]) -> WordPlaces:
-        units, tokens, flat = packed
-        return WordPlaces(units, tokens, tuple(zip(*[iter(flat)] * 4, strict=True)))
+        units, tokens, flat, shown = packed
+        return WordPlaces(units, tokens, tuple(zip(*[iter(flat)] * 4, strict=True)), shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,7 @@ class UtteranceWork:
 
     @staticmethod
     def unpack(data: bytes) -> UtteranceWork:
-        stages, pause, *more = msgpack.unpackb(data)  # an earlier version wrote no source
+        stages, pause, *more = msgpack.unpackb(data, strict_map_key=False)  # an earlier version wrote no source
         return UtteranceWork(
             stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages),
             pause=pause,

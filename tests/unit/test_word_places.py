@@ -67,6 +67,13 @@ def test_words_are_those_of_the_source() -> None:
     ]
 
 
+def test_subtitles_show_words_without_what_is_cleaned() -> None:
+    text = "Be **bold**, an exam-\nple of it[1], at <b>$5</b>."
+    [(_, places)] = placed(text, Letters())
+    shown = [places.shown.get(n, text[o : o + length]) for n, (o, length, *_) in enumerate(places.words)]
+    assert shown == ["Be", "bold,", "an", "example", "", "of", "it,", "at", "$5."]
+
+
 def test_markup_is_no_word() -> None:
     text = (
         '<speak>A <sub alias="World Wide Web">WWW</sub> of <phoneme ph="tɛst">words</phoneme> &amp; <s/>more.</speak>'
@@ -108,7 +115,7 @@ def test_words_without_a_border_share_their_tokens_by_letters() -> None:
 
 
 def test_packed_with_the_utterance() -> None:
-    places = WordPlaces(9, True, ((0, 2, 0, 4), (3, 5, 4.5, 9)))
+    places = WordPlaces(9, True, ((0, 2, 0, 4), (3, 5, 4.5, 9)), {1: "shown"})
     work = UtteranceWork.single(artifact="a", inputs={}, options={}, seed=0, pause=0.25)
     work = UtteranceWork(stages=work.stages, pause=0.25, source=(1, 2, 3), words=places)
     assert UtteranceWork.unpack(work.pack()) == work

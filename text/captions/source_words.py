@@ -54,6 +54,31 @@ def source_words(plain: SourceText, spoken: SourceText, start: int, end: int) ->
     return [word for group in groups for word in _shared(group)]
 
 
+def shown_words(words: Sequence[SourceWord], plain: SourceText, written: SourceText) -> dict[int, str]:
+    """By the number of a word, how it is shown if that is not as in ``plain``, the source without its markup: without
+    what cleaning has removed inside of it (``**bold**,``), and with the rest of a word that a hyphen had parted at the
+    end of a line, which is empty then. ``written``: the text after cleaning. A word that a lexicon has replaced is
+    shown as it is."""
+    shown: dict[int, str] = {}
+    whole, behind = 0, -1  # the last word that is not the rest of another, and where it ends in the written text
+    own = [plain.text[slice(*plain.place(word.start, word.end))] for word in words]
+    for number, word in enumerate(words):
+        first, last = written.place(word.start, word.end)
+        bare = written.text[first:last]
+        if not _is_part(bare, own[number]):
+            behind = -1
+            continue
+        if first == behind and words[number - 1].end < word.start:
+            shown[whole] = shown.get(whole, own[whole]) + bare
+            shown[number] = ""
+        else:
+            whole = number
+            if bare != own[number]:
+                shown[number] = bare
+        behind = last
+    return shown
+
+
 def letters_of(word: str) -> int:
     """The number of letters and digits of a word, by which words share time; at least 1."""
     return max(1, sum(map(str.isalnum, word)))
@@ -116,3 +141,9 @@ def _shared(group: _Group) -> Iterator[SourceWord]:
         first = group.first + size * before / total
         before += letters
         yield SourceWord(start, end, first, group.first + size * before / total)
+
+
+def _is_part(bare: str, word: str) -> bool:
+    """Whether the letters of ``bare`` are left of those of a word."""
+    letters = iter(word)
+    return bool(bare) and all(letter in letters for letter in bare if letter.isalnum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,13 @@ def _span(one: TimedUtterance | TimedWord, rate: int) -> dict[str, float]:
 
 
 def _cue_words(one: TimedUtterance, rate: int) -> Sequence[CueWord]:
-    return [CueWord(word.start / rate, word.end / rate, word.word, word.spaced) for word in one.words]
+    found: list[CueWord] = []
+    for word in one.words:
+        if word.shown or not found:
+            found.append(CueWord(word.start / rate, word.end / rate, word.shown, word.spaced))
+        else:
+            found[-1] = replace(found[-1], end=word.end / rate)
+    return found
 
 
 def _measured(path: Path) -> dict[str, Any]:

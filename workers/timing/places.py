@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from core.errors import InvalidText
 from core.work import WordPlaces
 from models.base import Frontend
-from text.captions.source_words import SourceWord, converted, letters_of, source_words, spoken_words
+from text.captions.source_words import SourceWord, converted, letters_of, shown_words, source_words, spoken_words
 from text.captions.token_places import token_places
 from workers.steps.utterances import Reader, Spoken, marked
 
@@ -35,14 +35,15 @@ class WordPlacer:
         plain = marked(self._chapters[spoken.chapter], self._reader.document.markup, self._reader.language).text
         start, end = spoken.source
         found = source_words(plain, spoken.said, start, end)
+        shown = shown_words(found, plain, spoken.written)
         symbols = self._reader.frontend.symbols(spoken.inputs)
         if symbols is None:
-            return _packed(found, start, len(spoken.said.text), tokens=False)
+            return _packed(found, start, len(spoken.said.text), shown, tokens=False)
         spans = spoken_words(spoken.said.text)
         words = [spoken.said.text[begin:stop] for begin, stop in spans]
         alone = [self._symbols(word, spoken.voice) for word in words]
         places = token_places(symbols, alone, [letters_of(word) for word in words])
-        return _packed(converted(found, spans, places), start, len(symbols), tokens=True)
+        return _packed(converted(found, spans, places), start, len(symbols), shown, tokens=True)
 
     def _symbols(self, word: str, voice: str) -> Sequence[str]:
         """The symbols of a word that is spoken alone; none if it cannot be."""
@@ -58,9 +59,11 @@ class WordPlacer:
         return known
 
 
-def _packed(words: Sequence[SourceWord], start: int, units: int, *, tokens: bool) -> WordPlaces:
+def _packed(
+    words: Sequence[SourceWord], start: int, units: int, shown: Mapping[int, str], *, tokens: bool
+) -> WordPlaces:
     found = ((word.start - start, word.end - word.start, _place(word.first), _place(word.last)) for word in words)
-    return WordPlaces(units, tokens, tuple(found))
+    return WordPlaces(units, tokens, tuple(found), shown)
 
 
 def _place(unit: float) -> float:

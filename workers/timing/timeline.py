@@ -32,7 +32,8 @@ SILENT = 0.005
 @dataclass(frozen=True, slots=True)
 class TimedWord:
     """A word of the source: samples from ``start`` to before ``end``, its first character in the chapter, its number of
-    characters, and itself. ``spaced``: it does not follow the one before directly; ``mark``: it is no word."""
+    characters, and itself. ``spaced``: it does not follow the one before directly; ``mark``: it is no word;
+    ``shown``: the word in subtitles, empty if the one before shows it."""
 
     start: int
     end: int
@@ -41,6 +42,7 @@ class TimedWord:
     word: str
     spaced: bool
     mark: bool
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Timeline:
             return
         before, base = -1, self._utterances[index].source[1]
         pairs = zip(times[::2], times[1::2], strict=True)
-        for (offset, length, first, last), (begin, end) in zip(places.words, pairs, strict=True):
+        for number, ((offset, length, first, last), (begin, end)) in enumerate(zip(places.words, pairs, strict=True)):
             at, behind = plain.place(base + offset, base + offset + length)
             text = plain.text[at:behind]
             yield TimedWord(
@@ -145,6 +147,7 @@ class Timeline:
                 word=text,
                 spaced=at > before,
                 mark=first == last and not has_word(text),
+                shown=places.shown.get(number, text),
             )
             before = behind
 
