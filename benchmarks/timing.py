@@ -23,7 +23,7 @@ from audio.join import join
 from audio.samples import Samples
 from benchmarks.support.recordings import say
 from core.errors import ConfigurationError
-from core.names import AudioFormat, Markup, TimingMethod
+from core.names import AudioFormat, Markup
 from core.settings import settings
 from core.work import UtteranceWork, WordPlaces
 from models.base import Frontend, Item, Speech, Transcript
@@ -200,7 +200,7 @@ class _Long:
     def _stated(self, timeline: Timeline, path: Path) -> float:
         utterances = timeline.utterances([" ".join(self._texts)], Markup.NONE, LANGUAGE)
         duration = timeline.starts[-1] / self._rate
-        write_json(path, utterances, self._rate, duration=duration, words=TimingMethod.DURATIONS, several=False)
+        write_json(path, utterances, self._rate, duration=duration, words=True, method=timeline.method, several=False)
         return float(json.loads(path.read_text())["utterances"][-1]["words"][-1]["start"])
 
     def _template(self, rate: int) -> Samples:

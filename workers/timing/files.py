@@ -55,9 +55,14 @@ def write_times(
         path = folder / "timestamps.json"
         _, chapters = job_text(connections, ref, document)
         utterances = timeline.utterances(chapters, document.markup, document.language or "")
-        words = method if output.timestamps is Timestamps.WORD else None
-        several = work.outputs.chapters is not None
-        facts = write_json(path, utterances, timeline.rate, duration=duration, words=words, several=several)
+        words, several = output.timestamps is Timestamps.WORD, work.outputs.chapters is not None
+        facts = write_json(
+            *(path, utterances, timeline.rate),
+            duration=duration,
+            words=words,
+            method=method if words else None,
+            several=several,
+        )
         found["timestamps"] = TimesFile(path, "application/json", {**facts, **_measured(path)})
     if output.subtitles is not None:
         path = folder / f"subtitles.{output.subtitles.value}"
@@ -74,22 +79,23 @@ def write_json(
     rate: int,
     *,
     duration: float,
-    words: TimingMethod | None,
+    words: bool,
+    method: TimingMethod | None,
     several: bool,
 ) -> dict[str, Any]:
-    """Write the utterances one by one, with their words if ``words`` says where these are from; return their numbers.
-    ``several``: the job has chapters."""
+    """Write the utterances one by one, with their words if these are wanted; return their numbers. ``method``: where
+    the times of the words are from; ``several``: the job has chapters."""
     counts = [0, 0]
     with path.open("w", encoding="ascii") as file:
-        head = {"duration": round(duration, DIGITS), "method": words and words.value}
+        head = {"duration": round(duration, DIGITS), "method": method and method.value}
         file.write(json.dumps(head)[:-1] + ', "utterances": [')
         for number, one in enumerate(utterances):
-            shape = _shape(one, rate, words=words is not None, several=several)
+            shape = _shape(one, rate, words=words, several=several)
             file.write((",\n" if number else "\n") + json.dumps(shape))
             counts[0] += 1
             counts[1] += len(shape.get("words", ()))
         file.write("\n]}\n")
-    return {"utterances": counts[0], "words": counts[1] if words else None, "method": words and words.value}
+    return {"utterances": counts[0], "words": counts[1] if words else None, "method": method and method.value}
 
 
 def _shape(one: TimedUtterance, rate: int, *, words: bool, several: bool) -> dict[str, Any]:
