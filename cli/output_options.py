@@ -1,4 +1,4 @@
-"""The options of commands that ask for audio: its format, samples, loudness, edges and tags."""
+"""The options of commands that ask for audio: its format, samples, loudness, edges, tags and times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from core.names import SampleEncoding
+from core.names import SampleEncoding, SubtitleFormat, Timestamps
 
 
 def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
@@ -29,6 +29,19 @@ def _tags(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[
         found[name] = text
     return found
 
+
+_TIMES = (
+    click.option(
+        "--timestamps",
+        type=click.Choice([one.value for one in Timestamps if one is not Timestamps.NONE]),
+        help="Save when each utterance, or each word too, is said, as JSON beside the audio.",
+    ),
+    click.option(
+        "--subtitles",
+        type=click.Choice([one.value for one in SubtitleFormat]),
+        help="Save subtitles beside the audio.",
+    ),
+)
 
 _OPTIONS = (
     click.option("--format", help="wav, flac, mp3, opus, m4a, m4b, pcm (default: OUTPUT's extension, else wav)."),
@@ -50,6 +63,7 @@ _OPTIONS = (
         callback=_tags,
         help="Tag of the file, such as title, artist, album, date or track.",
     ),
+    *_TIMES,
 )
 
 
@@ -58,12 +72,26 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_shape(**values: Any) -> Any:
-        given = {name: values.pop(name) for name in ("format", "sample_rate", "bit_rate", "loudness")}
+        plain = ("format", "sample_rate", "bit_rate", "loudness", "timestamps", "subtitles")
+        given = {name: values.pop(name) for name in plain}
         given["encoding"] = values.pop("encoding_of_samples")
         given["trim"] = values.pop("trim") or None
         given["tags"] = values.pop("tags") or None
         return command(shape={name: value for name, value in given.items() if value is not None}, **values)
 
     for option in reversed(_OPTIONS):
+        with_shape = option(with_shape)
+    return with_shape
+
+
+def times_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of times alone; their values come as ``shape``, too."""
+
+    @functools.wraps(command)
+    def with_shape(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in ("timestamps", "subtitles")}
+        return command(shape={name: value for name, value in given.items() if value is not None}, **values)
+
+    for option in reversed(_TIMES):
         with_shape = option(with_shape)
     return with_shape

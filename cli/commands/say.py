@@ -14,8 +14,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from cli.commands.jobs import client, follow, key_option, reported, url_option
-from cli.commands.submit import audio_format, finish
+from cli.commands.submit import audio_format, finish, times_beside
 from cli.files import OutputFile, encoding_option
+from cli.output_options import times_options
 from cli.tables import listing
 from cli.text_options import given_text, text_options
 from core.names import Priority
@@ -33,7 +34,8 @@ _DEFAULT = "speech.wav"
     type=OutputFile(),
     help=f"File for the audio: .wav, .flac, .mp3, .opus, .m4a, .m4b or .pcm (default: {_DEFAULT}).",
 )
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@times_options
+@click.option("--force", is_flag=True, help="Overwrite files.")
 @click.option("--dry-run", is_flag=True, help="Show what would be spoken, and speak nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run, print the preview as the API returns it.")
 @url_option
@@ -42,6 +44,7 @@ def say(
     text: str,
     encoding: str | None,
     fields: dict[str, Any],
+    shape: dict[str, Any],
     output: Path | None,
     force: bool,
     dry_run: bool,
@@ -54,10 +57,11 @@ def say(
     \b
     chorus say "Hello, world."
     chorus say "Dr. Smith paid $5.50 on 3/4/2025." --dry-run
+    chorus say "Hello, world." --subtitles srt -o hello.mp3
     chorus say "Wait for it. [pause 2s] Now." --markup light -o wait.mp3
     chorus say - --voice joe --option speed=1.1 -o chapter.flac --force < chapter.txt
     """
-    if dry_run and (output or force):
+    if dry_run and (output or force or shape):
         raise click.UsageError("--dry-run writes no file.")
     if as_json and not dry_run:
         raise click.UsageError("--json applies only to --dry-run.")
@@ -68,9 +72,10 @@ def say(
         click.echo(json.dumps(found.raw, indent=2, ensure_ascii=False)) if as_json else _show(found, Console())
         return
     target = output or OutputFile().convert(_DEFAULT, None, None)
-    shape = {"format": audio_format(target)}
-    if target.exists() and not force:
-        raise click.UsageError(f"{target} exists. Use --force to overwrite it, or -o to name another file.")
+    shape = {"format": audio_format(target), **shape}
+    existing = next((path for path in (target, *times_beside(target, shape)) if path.exists()), None)
+    if existing and not force:
+        raise click.UsageError(f"{existing} exists. Use --force to overwrite it, or -o to name another file.")
     console = Console(stderr=True)
     with reported(), client(url, api_key) as chorus:
         job = chorus.create(**body, priority=Priority.INTERACTIVE.value, output=shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from core.names import AudioFormat
 
 #: Allowed file extensions by the pipeline's result, for results that are not audio.
 _SAVED = {"transcript": (".txt", ".json")}
+
+#: Ending of the file with times, which lies beside the audio.
+_TIMES = ".timestamps.json"
 
 
 @click.command()
@@ -56,6 +60,7 @@ def submit(
     \b
     chorus submit --text "Hello, world." -o hello.wav
     chorus submit --file chapter.txt --option speed=1.1 -o chapter.mp3
+    chorus submit --file chapter.txt --timestamps word --subtitles srt -o chapter.mp3
     chorus submit --file one.txt --trim --tag title="One" --tag track=1/9 -o one.m4a
     chorus submit --markup light --text "Wait for it. [pause 2s] Now." -o wait.wav
     chorus submit --pipeline voice_match --reference me.wav --text "Who am I?" -o match.wav
@@ -78,6 +83,24 @@ def submit(
         if not no_wait:
             console = Console(stderr=True)
             finish(chorus, follow(chorus, job.id, console), output, console)
+
+
+def times_beside(audio: Path, shape: Mapping[str, Any]) -> list[Path]:
+    """The files that are saved beside ``audio`` for the ``shape`` of a job's output."""
+    times = [audio.with_suffix(_TIMES)] if shape.get("timestamps") else []
+    return [*times, audio.with_suffix(f".{shape['subtitles']}")] if shape.get("subtitles") else times
+
+
+def _save_times(chorus: Client, job: Job, audio: Path) -> list[Path]:
+    """Save the times and subtitles of a job beside its audio; return their files."""
+    saved = []
+    if job.result and job.result.timestamps:
+        saved.append(audio.with_suffix(_TIMES))
+        saved[-1].write_text(json.dumps(chorus.timestamps(job), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if job.result and job.result.subtitles:
+        saved.append(audio.with_suffix(f".{job.result.subtitles.format}"))
+        saved[-1].write_text(chorus.subtitles(job), "utf-8", newline="")
+    return saved
 
 
 def _text(text: str | None, file: Path | None, encoding: str | None, recording: Path | None) -> str | None:
@@ -122,6 +145,8 @@ def finish(chorus: Client, job: Job, output: Path | None, console: Console) -> N
         target = chorus.save(job, output or Path(f"{job.id}.{audio.format}"))
         about = f"{audio.duration:.2f} s, {audio.sample_rate} Hz, {audio.bytes} bytes"
         console.print(f"{escape(str(target))}: {about}", soft_wrap=True)
+        for beside in _save_times(chorus, job, target):
+            console.print(escape(str(beside)), soft_wrap=True)
         return
     found = {key: value for key, value in job.result.raw.items() if value is not None}
     written = json.dumps(found, indent=2, ensure_ascii=False)

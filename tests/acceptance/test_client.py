@@ -678,7 +678,10 @@ def test_say_speaks_to_a_file_or_shows_what_it_would_say(stack: Stack, tmp_path:
     [utterance] = json.loads(shown)["utterances"]
     assert utterance["spoken"] == text
     target = tmp_path / "said.flac"
-    assert say(text, "-o", str(target))[0] == 0
+    assert say(text, "-o", str(target), "--timestamps", "word", "--subtitles", "srt")[0] == 0
+    [timed] = json.loads((tmp_path / "said.timestamps.json").read_text())["utterances"]
+    assert [word["word"] for word in timed["words"]] == text.split()
+    assert (tmp_path / "said.srt").read_text().endswith(f"\n{text}\n")
     assert target.read_bytes()[:4] == b"fLaC" and 1 < seconds(target.read_bytes()) < 5
     before = target.stat().st_mtime_ns
     code, _, told = say(text, "-o", str(target))

@@ -18,7 +18,7 @@ from rich.console import Console
 from cli.commands.jobs import job_rows, step_rows
 from cli.commands.say import preview_rows, say
 from cli.commands.serve import starting
-from cli.commands.submit import submit
+from cli.commands.submit import submit, times_beside
 from cli.commands.up import speaking_pipeline
 from cli.commands.weights import weights
 from cli.files import OutputFile, read_text, text_of
@@ -173,6 +173,10 @@ def test_options_of_the_audio_are_the_output_of_the_job() -> None:
         "tags": {"title": "a=b", "track": "3/12"},
     }
     assert shape("--bit-rate", "64000") == {"bit_rate": 64_000}
+    times = {"timestamps": "word", "subtitles": "vtt"}
+    assert shape("--timestamps", "word", "--subtitles", "vtt") == times
+    beside = [Path("a/x.timestamps.json"), Path("a/x.vtt")]
+    assert times_beside(Path("a/x.mp3"), times) == beside and times_beside(Path("a/x.mp3"), {}) == []
     assert Output.model_validate(shape(*given, "--tag", "date=2026")).tags.date == "2026"
 
 
@@ -206,7 +210,10 @@ def test_mistakes_are_told_before_anything_is_sent(
         (["Hi.", "-o", "x.ogg"], "use one of the extensions .wav, .flac"),
         (["Hi.", "-o", "x"], "use one of the extensions"),
         (["Hi.", "-o", "here.wav"], "here.wav exists. Use --force"),
+        (["Hi.", "-o", "x.wav", "--subtitles", "srt"], "x.srt exists. Use --force"),
+        (["Hi.", "-o", "x.wav", "--subtitles", "ass"], "--subtitles"),
         (["Hi.", "--dry-run", "-o", "x.wav"], "--dry-run writes no file."),
+        (["Hi.", "--dry-run", "--timestamps", "word"], "--dry-run writes no file."),
         (["Hi.", "--json"], "--json applies only to --dry-run."),
         (["caf\udce9"], "TEXT is not valid UTF-8."),
         (["Hi.", "--encoding", "cp1252"], "standard input"),
@@ -221,6 +228,7 @@ def test_say_tells_mistakes_before_anything_is_sent(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.wav").write_text("here")
+    (tmp_path / "x.srt").touch()
     told = CliRunner().invoke(say, [*arguments, "--url", "http://127.0.0.1:1", "--api-key", "k"])
     assert told.exit_code == 2 and isinstance(told.exception, SystemExit), told.exception
     assert said in " ".join(told.output.split()) and "Traceback" not in told.output
