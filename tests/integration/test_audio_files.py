@@ -71,6 +71,7 @@ KINDS = [
     Kind("m4a", "aac", 0.99),
     Kind("m4a", "aac", 0.98, bit_rate=40_000),
     Kind("m4a", "aac", 0.98, rate=16_000, heard=16_000, bit_rate=32_000),
+    Kind("m4b", "aac", 0.99),
     Kind("pcm", "", 0.9999999),
     Kind("pcm", "", 0.9999999, encoding="pcm_s24"),
     Kind("pcm", "", 0.9999999, encoding="float"),
@@ -109,7 +110,7 @@ def decoded(path: Path, kind: Kind, done: Encoded) -> np.ndarray:
         for frame in file.decode(audio=0):
             data = frame.to_ndarray().reshape(-1)
             scale = 1.0 if data.dtype.kind == "f" else 2.0 ** (8 * data.dtype.itemsize - 1)
-            count = round(frame.duration * frame.time_base * frame.sample_rate) if kind.format == "m4a" else None
+            count = round(frame.duration * frame.time_base * frame.sample_rate) if kind.codec == "aac" else None
             values.append(data[:count].astype(np.float64) / scale)
     return np.concatenate(values)
 
@@ -180,7 +181,7 @@ def test_players_find_what_the_header_should_say(tmp_path: Path, speech: tuple[n
 def test_every_bit_rate_of_every_sample_rate_is_what_it_says(
     tmp_path: Path, speech: tuple[np.ndarray, int], format: AudioFormat
 ) -> None:
-    samples, source = speech[0][: 2 * speech[1]], speech[1]
+    samples, source = speech[0][: speech[1]], speech[1]
     for rate in RATES[format]:
         rates = bit_rates(format, rate)
         for bit_rate in (rates[0], rates[len(rates) // 2], rates[-1]) if isinstance(rates, range) else rates:
@@ -193,7 +194,7 @@ def test_every_bit_rate_of_every_sample_rate_is_what_it_says(
                     assert stream.codec_context.bit_rate == bit_rate
                 back = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
             assert np.abs(back).max() <= 1 and np.abs(back).max() > 0.3
-            assert 8 * done.bytes / done.duration < 1.3 * bit_rate + 4_000  # and headers
+            assert done.bytes < 1.3 * bit_rate / 8 * done.duration + 2_000  # and headers
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,24 @@ def test_what_is_soft_stays_as_it_is() -> None:
 def test_nothing_is_nothing() -> None:
     assert len(limited(np.zeros(0, np.float32), 3.0)) == 0
     assert not limited(np.zeros(1000, np.float32), 3.0).any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 600), st.sampled_from([0.0, 0.01, 0.4, 0.9, 3.0])), min_size=1, max_size=8),
+    st.integers(1, 300),
+)
+def test_soft_and_loud_passages_in_any_portions(passages: list[tuple[int, float]], portion: int) -> None:
+    """What cannot be too loud takes a shorter way through the limiter."""
+    samples = np.concatenate([tone(700, level)[:count] for count, level in passages])
+    parts = limited(samples, 1.0, portion)
+    np.testing.assert_allclose(parts, limited(samples, 1.0), atol=1e-6)
+    assert np.abs(parts).max() <= 10 ** (-1.3 / 20) + 1e-6
+    if max(level for _, level in passages) < 0.4:
+        assert np.array_equal(parts, samples)
+
+
+def test_without_a_margin_what_reaches_the_ceiling_stays_as_it_is() -> None:
+    samples = tone(220, 0.9999)
+    limiter = Limiter(RATE, 1.0, 0.0, margin=0.0)
+    assert np.array_equal(np.concatenate([limiter.add(samples), limiter.finish()]), samples)
