@@ -35,7 +35,7 @@ def app(valkey: str, seaweedfs: S3) -> Flask:
 
 @pytest.fixture
 def line(valkey: str, seaweedfs: S3) -> SpokenLine:
-    return SpokenLine(settings_for(valkey, seaweedfs), "piper-joe")
+    return SpokenLine(settings_for(valkey, seaweedfs), "piper-joe", "kokoro")
 
 
 def spoken(client: FlaskClient, line: SpokenLine, **body: Any) -> dict[str, Any]:
@@ -145,6 +145,41 @@ def test_a_book_in_portions(client: FlaskClient, line: SpokenLine) -> None:
     assert [word["word"] for word in words] == text.split()
     assert all(text[w["offset"] : w["offset"] + w["length"]] == w["word"] for w in words)
     assert all(one["end"] <= other["start"] for one, other in itertools.pairwise(words))
+
+
+def test_kokoro(client: FlaskClient, line: SpokenLine) -> None:
+    """The pads at both ends, which count to the tokens beside them, are no part of a word."""
+    text = "Dr. Smith paid $5.50."
+    job = spoken(client, line, pipeline="kokoro", text=text, output={"timestamps": "word"})
+    [one] = times_of(client, job)["utterances"]
+    loud = np.flatnonzero(np.abs(audio_of(client, job)) > 0.005) / job["result"]["audio"]["sample_rate"]
+    assert one["method"] == "durations" and [word["word"] for word in one["words"]] == text.split()
+    assert 0.1 < one["words"][0]["start"] == pytest.approx(loud[0], abs=0.1)
+    assert one["words"][-1]["end"] == pytest.approx(loud[-1], abs=0.1) and one["words"][-1]["end"] < one["end"] - 0.1
+    longest = max(one["words"], key=lambda word: word["end"] - word["start"])
+    assert longest["word"] == "$5.50."
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_hostile_texts(client: FlaskClient, line: SpokenLine, kind: str) -> None:
+    text = "Hi there\x00 --> all\u2028\n\n1\n00:00:01,000 --> 00:00:02,000\n\n"
+    text += "NOTE\x85 \u202e{\\an8} <c.x> &lt; \ue000a\ue001"
+    job = spoken(client, line, text=text, output={"timestamps": "word", "subtitles": kind})
+    cues = (parse_srt if kind == "srt" else parse_vtt)(subtitles_of(client, job))
+    assert cues and all(one[1] <= other[0] for one, other in itertools.pairwise(cues))
+    assert "00:00:01,000" in " ".join(cue[2] for cue in cues)
+    words = [word for one in times_of(client, job)["utterances"] for word in one["words"]]
+    assert all(text[w["offset"] : w["offset"] + w["length"]] == w["word"] for w in words) and len(words) > 6
+
+
+def test_times_of_another_owner_are_not_there(client: FlaskClient, line: SpokenLine, valkey: str) -> None:
+    job = spoken(client, line, text="First words.", output={"timestamps": "word", "subtitles": "srt"})
+    other = {"X-API-Key": create_key(connect(valkey), "bob")}
+    for name in ("timestamps", "subtitles"):
+        answer = client.get(f"/v1/jobs/{job['id']}/{name}", headers=other)
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "job_not_found")
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert not list(line.connections.objects.names(f"ann/jobs/{job['id']}/"))
 
 
 def test_a_part_of_the_file_and_what_is_not_there(client: FlaskClient, line: SpokenLine) -> None:
