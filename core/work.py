@@ -171,10 +171,11 @@ class UtteranceWork:
         return packed
 
     @staticmethod
-    def unpack(data: bytes) -> UtteranceWork:
+    def unpack(data: bytes, *, inputs: bool = True) -> UtteranceWork:
+        """What `pack` was given; without ``inputs``, those of its stages are empty."""
         stages, pause, *more = msgpack.unpackb(data, strict_map_key=False)  # an earlier version wrote no source
         return UtteranceWork(
-            stages=tuple(StageWork(inputs=i, options=o, seed=s, artifact=a) for a, i, o, s in stages),
+            stages=tuple(StageWork(inputs=i if inputs else {}, options=o, seed=s, artifact=a) for a, i, o, s in stages),
             pause=pause,
             source=tuple(more[0]) if more else (0, 0, 0),
             words=WordPlaces.unpack(more[1]) if len(more) > 1 else None,

@@ -237,21 +237,22 @@ class Ledger:
                 return False
         return True
 
-    def utterances(self, job: str, first: int = 0) -> tuple[list[UtteranceWork], str]:
+    def utterances(self, job: str, first: int = 0, *, inputs: bool = True) -> tuple[list[UtteranceWork], str]:
         """The work of every utterance from ``first`` on, in order, and one letter each: an `UtteranceState`, or another
         letter if it has not ended.
 
         While the job's text is being prepared, these are the utterances so far. Empty if the job ends meanwhile.
+        Without ``inputs``, which are most of it, those of a book take little memory.
         """
         with redis_errors():
             laid: bytes | None = self.client.hget(key("job", job), "laid")  # type: ignore[assignment]
             last = int(laid) - 1 if laid is not None else -1
             states = b"" if laid is not None and last < first else self._states(job, first, last)
-            works: list[bytes | None] = []
+            found: list[UtteranceWork] = []
             for at in range(first, first + len(states), PORTION):
                 portion = [str(index) for index in range(at, min(at + PORTION, first + len(states)))]
-                works += self.client.hmget(key("utt", job), portion)  # type: ignore[arg-type]
-        found = [UtteranceWork.unpack(work) for work in works if work is not None]
+                works: list[bytes | None] = self.client.hmget(key("utt", job), portion)  # type: ignore[assignment]
+                found += [UtteranceWork.unpack(work, inputs=inputs) for work in works if work is not None]
         return (found, states.decode()) if len(found) == len(states) else ([], "")
 
     def _states(self, job: str, first: int, last: int) -> bytes:

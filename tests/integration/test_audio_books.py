@@ -24,6 +24,7 @@ from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
 from tests.integration.test_utterance_files import path_of, render
 from tests.pictures import chunk, jpeg, png
+from workers.upkeep.sweep import Sweep
 
 CHAPTERS = [
     {"title": "One \x00\x1b[1m\n🎧", "text": "This is the first chapter. It has two sentences."},
@@ -110,6 +111,15 @@ def test_a_book_has_a_track_of_its_subtitles(client: FlaskClient, line: CpuLine)
     cues = [text for text in texts if text]
     assert len(cues) == job["result"]["subtitles"]["cues"] and all(cue in srt.replace("\r", "") for cue in cues)
     assert " ".join(" ".join(cues).split()).startswith("This is the first chapter.")
+
+
+def test_a_finished_book_is_streamed_as_wav(client: FlaskClient, line: CpuLine) -> None:
+    job = finished(client, line, post(client, {"format": "m4b", "cover": base64_of(png())}))
+    answer = client.get(f"/v1/jobs/{job['id']}/audio?stream=1")
+    assert (answer.status_code, answer.mimetype) == (200, "audio/wav")
+    samples = len(answer.data) / 2 / job["result"]["audio"]["sample_rate"]
+    answer.close()
+    assert samples == pytest.approx(job["result"]["audio"]["duration"], abs=0.1)
 
 
 def test_a_book_without_chapters_has_one(client: FlaskClient, line: CpuLine) -> None:
@@ -250,5 +260,10 @@ def test_a_cover_is_deleted_when_no_job_needs_it(client: FlaskClient, line: CpuL
     [name] = [name for name in objects.names("ann/covers/") if objects.get(name) == picture]
     assert upkeep.unknown("ann", [name]) == []
     assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    orphan = f"ann/covers/{'0' * 64}"
+    objects.put(orphan, b"", "image/png")
+    assert Sweep(line.connections, -10.0, delete=False).run().orphans.get("covers", 0) >= 1
+    Sweep(line.connections, -10.0).run()
+    assert objects.head(orphan) is None and objects.head(name) is not None
     until = line.connections.redis.zscore("ch:artifacts:ann", name.removeprefix("ann/"))
     assert until is not None, "it goes when the retention ends"

@@ -366,6 +366,9 @@ def test_a_book_is_laid_down_in_portions(bench: Bench) -> None:
     works, states = bench.ledger.utterances("job_1")
     assert [w.stages[0].seed for w in works] == list(range(2300))
     assert states == "b" * 2300
+    bare, _ = bench.ledger.utterances("job_1", 2200, inputs=False)
+    assert [(w.artifact, w.pause, w.source) for w in bare] == [(w.artifact, w.pause, w.source) for w in works[2200:]]
+    assert [dict(w.stages[0].inputs) for w in bare] == [{}] * 100 and any(w.stages[0].inputs for w in works)
 
 
 def test_redis_away_is_told_as_such() -> None:

@@ -40,7 +40,7 @@ from workers.timing.timeline import Timeline
 def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
     """Joins, encodes once and uploads; the result names the object."""
     document, output = work.document, work.document.output
-    utterances, states = connections.ledger.utterances(ref.job)
+    utterances, states = connections.ledger.utterances(ref.job, inputs=False)
     rate = _sample_rate(connections, work)
     kind = output.format
     name = f"{results_folder(document.owner, ref.job, ref.generation)}audio.{kind.value}"
