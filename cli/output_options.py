@@ -63,6 +63,7 @@ _OPTIONS = (
         callback=_tags,
         help="Tag of the file, such as title, artist, album, date or track.",
     ),
+    click.option("--cover", type=click.Path(exists=True, dir_okay=False), help="JPEG or PNG for m4b, m4a, mp3, flac."),
     *_TIMES,
 )
 
@@ -72,7 +73,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_shape(**values: Any) -> Any:
-        plain = ("format", "sample_rate", "bit_rate", "loudness", "timestamps", "subtitles")
+        plain = ("format", "sample_rate", "bit_rate", "loudness", "cover", "timestamps", "subtitles")
         given = {name: values.pop(name) for name in plain}
         given["encoding"] = values.pop("encoding_of_samples")
         given["trim"] = values.pop("trim") or None

@@ -177,6 +177,7 @@ def test_options_of_the_audio_are_the_output_of_the_job() -> None:
     assert shape("--timestamps", "word", "--subtitles", "vtt") == times
     beside = [Path("a/x.timestamps.json"), Path("a/x.vtt")]
     assert times_beside(Path("a/x.mp3"), times) == beside and times_beside(Path("a/x.mp3"), {}) == []
+    assert shape("--cover", __file__) == {"cover": __file__}, "the client reads it"
     assert Output.model_validate(shape(*given, "--tag", "date=2026")).tags.date == "2026"
 
 
@@ -188,6 +189,7 @@ def test_options_of_the_audio_are_the_output_of_the_job() -> None:
         (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--text", "Hi.", "--loudness", "nan"], "loudness"),
         (["--text", "Hi.", "--tag", "title"], "NAME=TEXT"),
+        (["--text", "Hi.", "--cover", "no-such.png"], "no-such.png"),
         (["--text", "Hi.", "--tag", "title=caf\udce9"], "not text"),
         (["--text", "Hi.", "--sample-encoding", "alaw"], "--sample-encoding"),
         (["--text", "Hi.", "--option", "speed"], "NAME=VALUE"),
