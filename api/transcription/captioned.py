@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from flask import Blueprint, Response
 
@@ -18,11 +18,12 @@ from api.speech.job import format_of, job_body, rate_of, speech_fields
 from api.speech.reply import Speech
 from api.streaming.audio import Wanted
 from api.streaming.streams import client_reader
-from api.transcription.captions import find_aligner, word_times
+from api.transcription.captions import find_aligner, stated_times, word_times
 from audio.formats import output_rate
 from audio.streaming import StreamFormat
 from core import ids
 from core.errors import Conflict, DeadlineExceeded, LedgerUnavailable, NotFound
+from core.names import Timestamps
 from schemas.transcription.captioned import CaptionedSpeech, CaptionedSpeechRequest, WordTimestamp
 from storage.ledger.registry import live_stations
 from text.captions.alignment import TimedWord
@@ -42,8 +43,9 @@ _TYPES = {StreamFormat.MP3: "audio/mpeg"}
     errors=(NotFound, Conflict, DeadlineExceeded),
 )
 def captioned_speech() -> Response:
-    """Speak a text and say when each word is said, as Kokoro-FastAPI does. A second job transcribes the audio, and its
-    words are aligned to those of the text. A client that disconnects cancels both."""
+    """Speak a text and say when each word is said, as Kokoro-FastAPI does. If the model that speaks gives no durations,
+    a second job transcribes the audio, and its words are aligned to those of the text. A client that disconnects
+    cancels both."""
     body = read_json()
     with speech_fields():
         asked = CaptionedSpeechRequest.model_validate(body)
@@ -56,23 +58,18 @@ def captioned_speech() -> Response:
 
 def _answer(asked: CaptionedSpeechRequest) -> Response:
     ctx, live = context(), live_stations(context().redis)
-    if asked.return_timestamps:
-        find_aligner(live)  # before anything is spoken
     most = min(ceiling() or ctx.settings.max_expires_in, ctx.settings.max_expires_in)
     with speech_fields():
-        job = submit(job_body(asked, ctx, owner(), live, most), {}, ids.JOB.new(), live=live)
+        body = job_body(asked, ctx, owner(), live, most)
+        if asked.return_timestamps:
+            body["output"] |= {"timestamps": Timestamps.WORD}
+        job = submit(body, {}, ids.JOB.new(), live=live)
     kind = format_of(asked)
     rate = output_rate(kind.as_file, ctx.catalog.sample_rate(job.plan) or 0, rate_of(asked))
     speech = Speech(ctx, job, Wanted(kind, rate), own=True)
     try:
-        aligner = find_aligner(live, job.document.language) if asked.return_timestamps else None
         speech.fetch(client_reader())
-        words: Sequence[TimedWord] = ()
-        if aligner is not None:
-            done = ctx.ledger.get(job.id)
-            if done is None:
-                raise LedgerUnavailable
-            words = word_times(done, asked.input, aligner)
+        words = _words(job.id, asked.input, live) if asked.return_timestamps else ()
         media = _TYPES.get(kind, f"audio/{kind.value}")
         answer = send(
             lambda: _line(speech.file(), media, words),
@@ -85,6 +82,15 @@ def _answer(asked: CaptionedSpeechRequest) -> Response:
         raise
     answer.call_on_close(speech.close)
     return answer
+
+
+def _words(job_id: str, text: str, live: Collection[str]) -> Sequence[TimedWord]:
+    """When each word of ``text`` is said in the audio of a job that has succeeded."""
+    done = context().ledger.get(job_id)
+    if done is None:
+        raise LedgerUnavailable
+    words = stated_times(done, text)
+    return words or word_times(done, text, find_aligner(live, done.document.language))
 
 
 def _line(audio: Iterable[bytes], media: str, words: Sequence[TimedWord]) -> Iterator[bytes]:

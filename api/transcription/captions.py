@@ -1,7 +1,9 @@
-"""When each word of a job's speech is said: another job transcribes it, and its words are aligned to the text."""
+"""When each word of a job's speech is said: from the durations of its model, or from another job that transcribes it,
+whose words are aligned to the text."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -15,7 +17,7 @@ from api.routes.jobs import submit
 from api.transcription.waiting import PATIENCE, result_when_done
 from core import ids
 from core.errors import FieldError, InvalidAudio, InvalidRequest, Unavailable
-from core.names import Priority, Role
+from core.names import Priority, Role, TimingMethod
 from models.base import ModelSpec
 from pipelines.candidates import candidates
 from pipelines.definitions import Pipeline, StepData
@@ -68,6 +70,18 @@ def _aligners() -> list[Aligner]:
         for spec in candidates(step, ctx.catalog)
         if WORDS in spec.options
     ]
+
+
+def stated_times(job: Job, text: str) -> list[TimedWord]:
+    """When each word of ``text`` is said in the audio of ``job``, as its timestamps have it; none if they do not follow
+    from the durations of its model. What is not said, such as a dash, takes the time that the words beside it leave."""
+    result = job.result or {}
+    stated = result.get("timestamps")
+    if not stated or stated["method"] != TimingMethod.DURATIONS:
+        return []
+    utterances = json.loads(context().objects.get(stated["object"]))["utterances"]
+    words = [TimedWord(one["start"], one["end"], one["word"]) for said in utterances for one in said["words"]]
+    return align(text, words, float(result["audio"]["duration"]))
 
 
 def word_times(job: Job, text: str, aligner: Aligner) -> list[TimedWord]:

@@ -21,7 +21,7 @@ class CaptionedSpeechRequest(SpeechRequest):
 
     input: str = Field(description="The text", max_length=MAX_CHARACTERS, json_schema_extra={"minLength": 1})
     stream: Flag = Field(True, description="Has no effect: the response is one line of JSON")
-    return_timestamps: Flag = Field(True, description="false: `timestamps` is empty, and no model has to transcribe")
+    return_timestamps: Flag = Field(True, description="false: `timestamps` is empty")
     stream_format: None = Field(None, description="Only null: the response is JSON")
     ssml: Annotated[Literal[False], only(False)] = Field(False, description="Only false")
     allow_voice_tags: Annotated[Literal[False], only(False)] = Field(False, description="Only false")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
+import os
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +19,9 @@ from flask.testing import FlaskClient
 from api import create_app
 from audio.join import SILENCE
 from core.redis import connect
+from core.work import CPU
 from storage.access.keys import create_key
+from storage.ledger.registry import WorkerRecord, announce
 from tests.conftest import S3
 from tests.integration.spoken_line import SpokenLine
 from tests.integration.test_api import settings_for
@@ -201,3 +207,45 @@ def test_what_speaks_no_text_has_no_times(client: FlaskClient, field: dict[str, 
     answer = client.post("/v1/jobs", json={"pipeline": "transcribe", "recording": {"base64": "AA=="}, "output": field})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "no_text")
     assert [one["field"] for one in answer.get_json()["errors"]] == [f"output.{next(iter(field))}"]
+
+
+@pytest.fixture
+def worker(line: SpokenLine) -> Iterator[SpokenLine]:
+    """Workers that serve Piper, and no model that hears."""
+    record = WorkerRecord(name="one", pid=os.getpid(), host="here", capacity={CPU: 4, "piper-joe": 4})
+    announce(line.connections.redis, record)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            line.speak()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield line
+    stop.set()
+    thread.join()
+
+
+CAPTIONED = {"model": "tts-1", "voice": "alloy", "input": "Hello — $5, world!", "response_format": "wav"}
+
+
+@pytest.mark.usefixtures("worker")
+def test_captions_need_no_model_that_hears(client: FlaskClient) -> None:
+    found = client.post("/dev/captioned_speech", json=CAPTIONED).get_json()
+    duration = soundfile.info(io.BytesIO(base64.b64decode(found["audio"]))).duration
+    stamps = found["timestamps"]
+    assert [stamp["word"] for stamp in stamps] == CAPTIONED["input"].split()
+    times = [stamp[key] for stamp in stamps for key in ("start_time", "end_time")]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= duration
+    lasting = {stamp["word"]: stamp["end_time"] - stamp["start_time"] for stamp in stamps}
+    assert lasting["$5,"] > 0.5 > lasting["Hello"] > 0.1
+    assert len(client.get("/v1/jobs").get_json()["data"]) == 1, "no other job transcribes it"
+
+
+@pytest.mark.usefixtures("worker")
+def test_captions_of_a_model_without_durations_need_one(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.piper.frontend.PiperFrontend.symbols", lambda *_: None)
+    answer = client.post("/dev/captioned_speech", json=CAPTIONED)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "no_alignment_model")
+    assert "whisper-tiny.en" in answer.get_json()["detail"]

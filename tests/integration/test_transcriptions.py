@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from api import create_app
 from api.http.prefer import PLACES
 from api.transcription.captions import find_aligner
-from core.errors import InvalidAudio, InvalidRequest, OutOfMemory
+from core.errors import InvalidAudio, InvalidRequest, OutOfMemory, Unavailable
 from core.redis import connect
 from core.work import CPU
 from storage.access.keys import create_key
@@ -222,14 +222,12 @@ def test_without_a_worker_it_is_refused_at_once(client: FlaskClient, valkey: str
     assert refused(post(client))[1] == "no_worker", "nobody would prepare the recording"
 
 
-def test_captions_need_a_model_that_times_words(client: FlaskClient, app: Flask, valkey: str) -> None:
-    one = WorkerRecord(name="one", pid=1, host="here", capacity={CPU: 4, "piper-joe": 4})
-    announce(connect(valkey), one)
-    answer = client.post("/dev/captioned_speech", json={"model": "tts-1", "voice": "alloy", "input": "Hi."})
-    assert refused(answer) == (503, "no_alignment_model", None) and WHISPER in answer.get_json()["detail"]
-    with app.app_context(), pytest.raises(InvalidRequest, match="in 'de'"):
-        find_aligner([WHISPER], "de")
+def test_aligners_are_models_that_time_words(client: FlaskClient, app: Flask) -> None:
     with app.app_context():
+        with pytest.raises(InvalidRequest, match="in 'de'"):
+            find_aligner([WHISPER], "de")
+        with pytest.raises(Unavailable, match=WHISPER):
+            find_aligner(["piper-joe"], "en-US")
         assert find_aligner([WHISPER], "en-US").spec.name == WHISPER
     assert PLACES.open == 0 and not client.get("/v1/jobs").get_json()["data"]
     for key in ("wrong", ""):
