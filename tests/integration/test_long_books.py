@@ -1,4 +1,4 @@
-"""A book of hours is assembled in bounded memory. Twenty minutes in each run of the tests, ten hours in ``make proof``.
+"""A book of hours is assembled in bounded memory. Eight minutes in each run of the tests, ten hours in ``make proof``.
 
 Its utterances are a few artifacts, repeated. A process of its own assembles first a book of a minute, then the long
 one, and says how much memory it has taken at most after each.
@@ -105,7 +105,7 @@ def assemble(settings: Settings, refs: list[str], results: multiprocessing.Queue
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("minutes", [20, pytest.param(600, marks=[pytest.mark.proof, pytest.mark.timeout(7200)])])
+@pytest.mark.parametrize("minutes", [8, pytest.param(600, marks=[pytest.mark.proof, pytest.mark.timeout(7200)])])
 def test_a_long_book_takes_little_memory(minutes: int, valkey: str, seaweedfs: S3, tmp_path: Path) -> None:
     settings = settings_for(valkey, seaweedfs)
     line = CpuLine(settings)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from storage.ledger.records import Outcome
 from tests.conftest import S3
 from tests.integration.cpu_line import CpuLine
 from tests.integration.test_api import settings_for
+from workers.assembly import utterance_files
 
 RATE = 22_050
 TEXT = "The first sentence. A “second” one, with ümlauts.\n\nThe third, 3 of 4. The last one ends it."
@@ -215,3 +218,47 @@ def test_many_utterances(client: FlaskClient, line: CpuLine) -> None:
     assert len(samples_of(client, lines[-1]["url"])) == len(tone(599, 0.3 + 0.01 * (599 % 20)))
     assert client.delete(f"/v1/jobs/{name}").status_code == 204
     assert list(line.connections.objects.names(f"ann/jobs/{name}/")) == []
+
+
+def begun(client: FlaskClient, line: CpuLine) -> str:
+    """The id of a job whose utterances are rendered and that waits to be assembled."""
+    answer = client.post("/v1/jobs", json={"pipeline": "piper", "text": TEXT, "output": {"utterances": True}})
+    name = str(answer.get_json()["id"])
+    line.run()
+    render(line)
+    return name
+
+
+def at_first_file(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
+    """Does something when the first file of an utterance is uploaded."""
+    put, todo = utterance_files._Files.put, [do]
+
+    def patched(files: Any, path: Path, content_type: str) -> None:
+        put(files, path, content_type)
+        if todo:
+            todo.pop()()
+
+    monkeypatch.setattr(utterance_files._Files, "put", patched)
+
+
+def test_a_job_that_is_deleted_meanwhile_leaves_nothing(
+    client: FlaskClient, line: CpuLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = begun(client, line)
+    at_first_file(monkeypatch, lambda: client.delete(f"/v1/jobs/{name}"))
+    line.run()
+    assert client.get(f"/v1/jobs/{name}").status_code == 404
+    assert list(line.connections.objects.names(f"ann/jobs/{name}/")) == []
+
+
+def test_an_utterance_that_is_lost_meanwhile_is_rendered_again(
+    client: FlaskClient, line: CpuLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = begun(client, line)
+    works, _ = line.connections.ledger.utterances(name)
+    at_first_file(monkeypatch, lambda: line.connections.objects.delete(works[2].artifact))
+    line.run()
+    assert client.get(f"/v1/jobs/{name}").get_json()["state"] == "running"
+    assert render(line) == 1
+    line.run()
+    assert [one["state"] for one in lines_of(client, name)] == ["succeeded"] * 4
