@@ -114,6 +114,12 @@ def test_words_without_a_border_share_their_tokens_by_letters() -> None:
     assert places == [(0, 4), (4, 6), (7, 10)]
 
 
+def test_a_mark_before_foreign_letters_comes_before_them() -> None:
+    [(_, places)] = placed(":ก", Letters())
+    (_, _, first, last), (_, _, begin, _) = places.words
+    assert first == last <= begin
+
+
 def test_packed_with_the_utterance() -> None:
     places = WordPlaces(9, True, ((0, 2, 0, 4), (3, 5, 4.5, 9)), {1: "shown"})
     work = UtteranceWork.single(artifact="a", inputs={}, options={}, seed=0, pause=0.25)

@@ -106,7 +106,7 @@ def converted(
         if word.first < word.last and one <= other:
             first, last = unit(one, word.first), unit(other, word.last)
         else:  # nothing of it is spoken
-            first = last = places[other][1] if other >= 0 else places[0][0] if places else 0.0
+            first = last = unit(other, word.last) if other >= 0 else places[0][0] if places else 0.0
         found.append(SourceWord(word.start, word.end, first, last))
     return found
 
