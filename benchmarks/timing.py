@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> dict[str, float | int | str]:
     for kind, rate in SHORT:
         minute = _Long(said, voice.rate, MINUTE)
         stated, found, seconds = minute.last_word(kind, rate)
-        figures[f"off_s_{kind.value}"] = round(found - stated, 4)
+        figures[f"off_s_{kind.value}"] = round(found - stated, 4) + 0.0  # no -0.0
     kind, rate = LONG
     say(f"an hour of {kind.value} at {rate} Hz")
     stated, found, seconds = _Long(said, voice.rate, HOUR).last_word(kind, rate)
