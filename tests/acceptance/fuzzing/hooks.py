@@ -57,6 +57,8 @@ SEMANTIC = {
     "unreadable_audio": "that is in what the bytes mean",
     "no_audio_stream": "that is in what the bytes mean",
     "audio_too_short": "that is in what the bytes mean",
+    "invalid_cover": "that is in what the bytes mean",
+    "no_text": "which pipelines speak a text follows from their steps",
     "upload_empty": "an upload needs a byte; and one is used that nothing was put to",
     "invalid_embedding": "that is in what the bytes mean",
     "embedding_of_another_model": "which model a job takes follows from its pipeline",
