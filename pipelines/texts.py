@@ -100,8 +100,6 @@ def _heard(marked: MarkedText) -> str:
 
 
 def _has_voice(spec: ModelSpec, name: str) -> bool:
-    if name in spec.voices:
-        return True
     try:
         return voice_of(spec, name) is not None
     except InvalidRequest:  # a mix of what is none

@@ -8,11 +8,10 @@ from flask import Blueprint, Response
 
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import DOWNLOAD
-from api.routes.jobs import find_job, send_object
-from core.errors import Conflict, NotFound, RangeNotSatisfiable
-from core.names import JobState, SubtitleFormat
+from api.routes.jobs import find_job, result_of, send_object
+from core.errors import Conflict, RangeNotSatisfiable
+from core.names import SubtitleFormat
 from schemas import timing_responses
-from storage.ledger.records import Job
 from text.captions.subtitles import MEDIA_TYPES
 
 routes = Blueprint("job_times", __name__, url_prefix="/v1/jobs")
@@ -39,7 +38,8 @@ def timestamps(job_id: str) -> Response:
     """Download when the utterances of a finished job, or its words too, are said. The job must have set
     ``output.timestamps``."""
     job = find_job(job_id)
-    return send_object(_wanted(job, "timestamps"), f"{job.id}.json", "application/json")
+    found = result_of(job, "timestamps", missing="The job has not set output.timestamps.")
+    return send_object(found, f"{job.id}.json", "application/json")
 
 
 @routes.get("/<job_id>/subtitles")
@@ -56,16 +56,6 @@ def timestamps(job_id: str) -> Response:
 def subtitles(job_id: str) -> Response:
     """Download the subtitles of a finished job. The job must have set ``output.subtitles``."""
     job = find_job(job_id)
-    found = _wanted(job, "subtitles")
+    found = result_of(job, "subtitles", missing="The job has not set output.subtitles.")
     kind = SubtitleFormat(found["format"])
     return send_object(found, f"{job.id}.{kind.value}", MEDIA_TYPES[kind])
-
-
-def _wanted(job: Job, name: str) -> dict[str, Any]:
-    """The file ``name`` of a job's result. Raises `Conflict` before its end, `NotFound` (``no_NAME``)."""
-    if job.state is not JobState.SUCCEEDED:
-        raise Conflict(f"The job is {job.state.value} and has no {name}.", code=f"job_{job.state.value}")
-    found: dict[str, Any] | None = (job.result or {}).get(name)
-    if not found:
-        raise NotFound(f"The job has not set output.{name}.", code=f"no_{name}")
-    return found

@@ -161,11 +161,7 @@ def audio(job_id: str) -> Response:
         from api.routes.job_streams import stream_audio  # the encoders are loaded by those who need them
 
         return stream_audio(job)
-    if job.state is not JobState.SUCCEEDED:
-        raise Conflict(f"The job is {job.state.value} and has no audio.", code=f"job_{job.state.value}")
-    found = (job.result or {}).get("audio")
-    if not found:
-        raise NotFound("This job's result is not audio.", code="no_audio")
+    found = result_of(job, "audio", missing="This job's result is not audio.")
     encoding = found.get("encoding") and SampleEncoding(found["encoding"])
     kind = content_type(AudioFormat(found["format"]), found["sample_rate"], encoding)
     return send_object(found, f"{job.id}.{found['format']}", kind)
@@ -235,6 +231,19 @@ def find_job(job_id: str) -> Job:
     if job is None or job.owner != owner():
         raise NotFound("The job does not exist.", code="job_not_found")
     return job
+
+
+def result_of(job: Job, name: str, *, missing: str, lacks: str | None = None) -> Mapping[str, Any]:
+    """What the result of a job says of one of its files.
+
+    Raises `Conflict` (``job_STATE``) before the job has succeeded, which says that it has no ``lacks`` (``name``) yet;
+    `NotFound` (``no_NAME``) with the message ``missing``."""
+    if job.state is not JobState.SUCCEEDED:
+        raise Conflict(f"The job is {job.state.value} and has no {lacks or name}.", code=f"job_{job.state.value}")
+    found: Mapping[str, Any] | None = (job.result or {}).get(name)
+    if not found:
+        raise NotFound(missing, code=f"no_{name}")
+    return found
 
 
 def send_object(found: Mapping[str, Any], filename: str, kind: str) -> Response:

@@ -15,10 +15,10 @@ from api.http.downloads import send
 from api.job_views import views
 from api.openapi.operation import ResponseSpec, operation
 from api.openapi.parameters import DOWNLOAD
-from api.routes.jobs import AUDIO_FILES, find_job, send_object
+from api.routes.jobs import AUDIO_FILES, find_job, result_of, send_object
 from audio.formats import content_type
 from core.errors import Conflict, NotFound, RangeNotSatisfiable
-from core.names import AudioFormat, JobState, SampleEncoding
+from core.names import AudioFormat, SampleEncoding
 from storage.ledger.records import Job
 from storage.objects.objects import Objects
 from storage.objects.utterance_files import utterance_file, utterances_folder
@@ -78,13 +78,8 @@ def audio(job_id: str, utterance: str) -> Response:
 
 
 def _files(job: Job) -> Mapping[str, Any]:
-    """What the result says of the files. Raises `Conflict` before the job's end, `NotFound` if it has none."""
-    if job.state is not JobState.SUCCEEDED:
-        raise Conflict(f"The job is {job.state.value} and has no audio.", code=f"job_{job.state.value}")
-    found: Mapping[str, Any] | None = (job.result or {}).get("utterances")
-    if not found:
-        raise NotFound("The job did not ask for a file of each utterance.", code="no_utterances")
-    return found
+    """What the result says of the files. Raises as `result_of`."""
+    return result_of(job, "utterances", missing="The job did not ask for a file of each utterance.", lacks="audio")
 
 
 def _no_utterance() -> NotFound:

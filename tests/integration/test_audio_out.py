@@ -38,13 +38,6 @@ def app(valkey: str, seaweedfs: S3) -> Flask:
 
 
 @pytest.fixture
-def client(app: Flask, valkey: str) -> FlaskClient:
-    found = app.test_client()
-    found.environ_base["HTTP_X_API_KEY"] = create_key(connect(valkey), "ann")
-    return found
-
-
-@pytest.fixture
 def connections(valkey: str, seaweedfs: S3) -> Connections:
     return Connections.connect(settings_for(valkey, seaweedfs))
 

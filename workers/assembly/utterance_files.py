@@ -16,8 +16,8 @@ from core.names import AudioFormat, SampleEncoding
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import UtteranceState, Work
-from storage.objects.destinations import find_destination
 from storage.objects.utterance_files import utterance_file, utterance_manifest_name, utterances_folder
+from workers.assembly.destinations import copy_to_destination
 from workers.retry import retry_until_available
 from workers.steps.laying import job_text
 
@@ -97,12 +97,11 @@ class _Files:
 
     def __init__(self, connections: Connections, ref: ItemRef, work: Work, place: Path) -> None:
         self._connections = connections
-        self._owner = work.document.owner
-        self._output = work.document.output
+        self._work = work
         self.sample_rate = 0  #: of the files in Hz, once there is one
         self.encoding: SampleEncoding | None = None
         self._place = place
-        self._prefix = utterances_folder(self._owner, ref.job, ref.generation)
+        self._prefix = utterances_folder(work.document.owner, ref.job, ref.generation)
         self._ref = ref
         self.format = _file_format(work)
 
@@ -110,7 +109,7 @@ class _Files:
         """Encode one utterance and upload it; return its duration in seconds."""
         path = self._place / utterance_file(index, self.format.value)
         read, _ = spoken.pieces[index]
-        output = self._output
+        output = self._work.document.output
         with Encoder(
             *(path, self.format, spoken.rate, output.sample_rate),
             encoding=output.encoding,
@@ -128,7 +127,4 @@ class _Files:
         """Upload a file; to the job's destination too, if it names one."""
         objects, data = self._connections.objects, path.read_bytes()
         retry_until_available(lambda: objects.put(f"{self._prefix}{path.name}", data, content_type))
-        if self._output.destination is not None:
-            there = find_destination(self._connections.settings.destinations, self._output.destination)
-            name = f"{there.prefix}{self._owner}/{self._ref.job}/{self._ref.generation}/utterances/{path.name}"
-            retry_until_available(lambda: objects.put_file(name, path, content_type, bucket=there.bucket))
+        copy_to_destination(self._connections, self._ref, self._work, path, content_type, "utterances/")

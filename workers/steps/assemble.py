@@ -24,13 +24,13 @@ from core.names import JobState
 from core.work import ItemRef, UtteranceWork
 from pipelines.connections import Connections
 from storage.ledger.records import Outcome, UtteranceState, Work
-from storage.objects.destinations import find_destination
 from storage.objects.job_objects import results_folder
 from storage.objects.job_record import pack_record, record_name
 from storage.objects.manifest import manifest_name, pack_manifest
 from text.captions.subtitles import Cue
 from workers.artifacts import read_artifact, read_speech
 from workers.assembly.covers import cover_of
+from workers.assembly.destinations import copy_to_destination
 from workers.assembly.utterance_files import SpokenUtterances, write_utterance_files
 from workers.retry import retry_until_available
 from workers.timing.files import subtitle_cues, write_times
@@ -67,7 +67,7 @@ def assemble(connections: Connections, ref: ItemRef, work: Work) -> Outcome:
         reach("assemble.encoded")
         media = content_type(kind, encoder.rate, encoder.encoding)
         retry_until_available(lambda: connections.objects.put_file(name, path, media))
-        copied = _copy(connections, ref, work, path, media)
+        copied = copy_to_destination(connections, ref, work, path, media)
         timed = _times(connections, ref, work, timeline, cues, Path(folder))
     reach("assemble.uploaded")
     audio: dict[str, Any] = {
@@ -127,20 +127,9 @@ def _times(
     for name, file in write_times(connections, ref, work, timeline, cues, folder).items():
         stored = f"{results}{file.path.name}"
         retry_until_available(partial(connections.objects.put_file, stored, file.path, file.content_type))
-        copied = _copy(connections, ref, work, file.path, file.content_type)
+        copied = copy_to_destination(connections, ref, work, file.path, file.content_type)
         found[name] = {"object": stored, **file.facts, **copied}
     return found
-
-
-def _copy(connections: Connections, ref: ItemRef, work: Work, path: Path, media: str) -> dict[str, str]:
-    """Copy a file of the result to the destination, if the job names one; return its address."""
-    named = work.document.output.destination
-    if named is None:
-        return {}
-    destination = find_destination(connections.settings.destinations, named)
-    name = f"{destination.prefix}{work.document.owner}/{ref.job}/{ref.generation}/{path.name}"
-    retry_until_available(lambda: connections.objects.put_file(name, path, media, bucket=destination.bucket))
-    return {"destination": f"s3://{destination.bucket}/{name}"}
 
 
 def _write_record(connections: Connections, ref: ItemRef, result: Mapping[str, Any]) -> None:
